@@ -1,0 +1,22 @@
+//! What both binaries must agree on, or do identically. No Redis, no SQL, no HTTP client.
+//!
+//! The data's way through it: a camera's JSON becomes an [`event::Event`], the event a [`record`] with
+//! its place in the ledger and a checksum, records become a batch frame ([`protocol`]), and central opens
+//! them again. The rest is the ground both stand on: backoff, clock, config, lifecycle, serving, telemetry.
+
+pub mod ids;
+
+pub mod event;
+
+pub mod record;
+
+pub mod protocol;
+
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod lifecycle;
+pub mod problem;
+pub mod serve;
+pub mod telemetry;

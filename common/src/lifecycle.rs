@@ -1,0 +1,129 @@
+//! Starting, dying and stopping. A binary is a row of stages in the data's order; each is one task with its own
+//! stop token. They are stopped in that order, so that what the first has taken in, the later ones still carry on.
+//!
+//! A stage that ends before it was told to takes the whole process with it, so that systemd starts it again: a
+//! half-dead process is worse than a dead one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// From the first signal to the end of the process (design: 10 s, less what the process needs to go).
+const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+struct Stage {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// The stages of a running binary.
+pub struct Lifecycle {
+    stages: Vec<Stage>,
+    died: mpsc::Sender<anyhow::Error>,
+    deaths: mpsc::Receiver<anyhow::Error>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lifecycle {
+    pub fn new() -> Self {
+        // One place is enough: the first death ends the process, later ones are only logged.
+        let (died, deaths) = mpsc::channel(1);
+        Self { stages: Vec::new(), died, deaths }
+    }
+
+    /// Starts the next stage. `run` gets the token that tells it to finish what it has and return.
+    pub fn stage<F, Fut>(&mut self, name: &'static str, run: F)
+    where
+        F: FnOnce(CancellationToken) -> Fut,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let work = tokio::spawn(run(stop.clone()));
+        let (died, stopping) = (self.died.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let error = match work.await {
+                Ok(Ok(())) if stopping.is_cancelled() => return,
+                Ok(Ok(())) => anyhow!("stage {name} ended by itself"),
+                Ok(Err(error)) => error.context(format!("stage {name} failed")),
+                Err(panic) => anyhow!("stage {name} panicked: {panic}"),
+            };
+            error!(stage = name, "{error:#}");
+            // Full means that another stage died first; that one is the cause to report.
+            drop(died.try_send(error));
+        });
+        self.stages.push(Stage { name, stop, task });
+    }
+
+    /// Runs until a signal or a death, then stops all stages in order.
+    ///
+    /// # Errors
+    /// The death that ended the process, or a stop that took too long.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
+        let cause = tokio::select! {
+            // A stage is gone.
+            death = self.deaths.recv() => death,
+            // systemd or a person wants us to stop.
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            // Never returns: keeps systemd's watchdog quiet while the runtime turns.
+            () = pet_watchdog() => None,
+        };
+        drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
+        info!("Stopping");
+        let stopped = tokio::select! {
+            stopped = self.stop() => stopped,
+            // A second signal: the person at the keyboard has lost patience.
+            _ = terminate.recv() => Err(anyhow!("stopped by a second signal")),
+            _ = interrupt.recv() => Err(anyhow!("stopped by a second signal")),
+        };
+        match cause {
+            Some(death) => Err(death),
+            None => stopped,
+        }
+    }
+
+    /// Stops all stages in the data's order, all within one deadline.
+    ///
+    /// # Errors
+    /// Names the stage that did not stop in time; it and those after it were aborted.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + STOP_DEADLINE;
+        let mut late = None;
+        for mut stage in self.stages {
+            stage.stop.cancel();
+            if tokio::time::timeout_at(deadline, &mut stage.task).await.is_err() {
+                warn!(stage = stage.name, "Stage did not stop in time");
+                stage.task.abort();
+                late.get_or_insert(stage.name);
+            }
+        }
+        late.map_or(Ok(()), |name| Err(anyhow!("stage {name} did not stop within {STOP_DEADLINE:?}")))
+    }
+}
+
+async fn pet_watchdog() {
+    let Some(timeout) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    let mut turn = tokio::time::interval(timeout / 3);
+    loop {
+        turn.tick().await;
+        drop(sd_notify::notify(&[sd_notify::NotifyState::Watchdog]));
+    }
+}
