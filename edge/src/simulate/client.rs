@@ -1,0 +1,231 @@
+//! How a good camera talks to an edge: it keeps a batch until every event in it has a verdict, waits longer after
+//! each failure with full jitter, honours `Retry-After`, and never sends again what was rejected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use common::backoff::Backoff;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::tally::Tally;
+
+/// A camera waits between a quarter of a second and half a minute: its own buffer is small, and an edge that was
+/// restarted is back in seconds.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+/// Longer than the edge ever takes to answer; after it the connection is taken for dead.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// One event to be sent.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// `None` for a line of a replayed file that is no event.
+    pub id: Option<Uuid>,
+    pub json: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    results: Vec<Verdict>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Verdict {
+    index: usize,
+    status: VerdictStatus,
+    field: Option<String>,
+    code: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum VerdictStatus {
+    Accepted,
+    Duplicate,
+    Rejected,
+}
+
+#[derive(Deserialize)]
+struct ProblemBody {
+    code: String,
+}
+
+/// What one try came to.
+enum Outcome {
+    Verdicts(Vec<Verdict>),
+    /// The whole request was refused for good, with this code.
+    Refused(String),
+    /// Too many bytes in one request.
+    TooLarge,
+    Retry {
+        why: String,
+        after: Option<Duration>,
+    },
+}
+
+/// Sends batches to one edge. Cheap to clone; all clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+    tally: Arc<Tally>,
+}
+
+impl Client {
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub fn new(url: &str, token: Option<String>, tally: Arc<Tally>) -> anyhow::Result<Self> {
+        // Somebody else may have installed it already; either will do.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .tcp_nodelay(true)
+            .no_proxy()
+            .build()
+            .context("cannot make an HTTP client")?;
+        let url = format!("{}/ingestion/ergonomics", url.trim_end_matches('/'));
+        Ok(Self { http, url, token, tally })
+    }
+
+    /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before.
+    pub async fn deliver(&self, batch: Vec<Item>, stop: &CancellationToken) -> Vec<Item> {
+        let mut rng = StdRng::from_os_rng();
+        // Split batches wait here; more than one only after a 413.
+        let mut waiting = vec![batch];
+        while let Some(batch) = waiting.pop() {
+            let started = Instant::now();
+            let mut attempt = 0;
+            loop {
+                let outcome = tokio::select! {
+                    outcome = self.post(&batch) => outcome,
+                    () = stop.cancelled() => return waiting.into_iter().chain([batch]).flatten().collect(),
+                };
+                let (why, after) = match outcome {
+                    Outcome::Verdicts(verdicts) => {
+                        self.note(&batch, &verdicts, started);
+                        break;
+                    }
+                    Outcome::TooLarge if batch.len() > 1 => {
+                        let (left, right) = batch.split_at(batch.len() / 2);
+                        waiting.extend([right.to_vec(), left.to_vec()]);
+                        break;
+                    }
+                    Outcome::TooLarge => {
+                        self.tally.rejected("request", "too_large", 1);
+                        break;
+                    }
+                    Outcome::Refused(code) => {
+                        self.tally.rejected("request", &code, batch.len() as u64);
+                        break;
+                    }
+                    Outcome::Retry { why, after } => (why, after),
+                };
+                self.tally.retry(why);
+                let delay = BACKOFF.delay(attempt, after, &mut rng);
+                attempt += 1;
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = stop.cancelled() => return waiting.into_iter().chain([batch]).flatten().collect(),
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn note(&self, batch: &[Item], verdicts: &[Verdict], started: Instant) {
+        let (mut accepted, mut duplicates) = (0, 0);
+        for verdict in verdicts {
+            match verdict.status {
+                VerdictStatus::Accepted => accepted += 1,
+                VerdictStatus::Duplicate => duplicates += 1,
+                VerdictStatus::Rejected => {
+                    let field = verdict.field.as_deref().unwrap_or("event");
+                    self.tally.rejected(field, verdict.code.as_deref().unwrap_or("unknown"), 1);
+                    continue;
+                }
+            }
+            if let Some(id) = batch.get(verdict.index).and_then(|item| item.id) {
+                self.tally.acknowledged(id);
+            }
+        }
+        self.tally.answered(accepted, duplicates, started.elapsed());
+    }
+
+    async fn post(&self, batch: &[Item]) -> Outcome {
+        let mut request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json").body(body(batch));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        match request.send().await {
+            Ok(response) => outcome(response, batch.len()).await,
+            Err(error) => Outcome::Retry { why: transport(&error), after: None },
+        }
+    }
+}
+
+fn body(batch: &[Item]) -> String {
+    if let [single] = batch {
+        return single.json.clone();
+    }
+    let mut body = String::with_capacity(batch.iter().map(|item| item.json.len() + 1).sum::<usize>() + 2);
+    body.push('[');
+    for (index, item) in batch.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&item.json);
+    }
+    body.push(']');
+    body
+}
+
+async fn outcome(response: Response, sent: usize) -> Outcome {
+    let status = response.status();
+    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = after.map(Duration::from_secs);
+    let bytes = match response.bytes().await {
+        Ok(bytes) => bytes,
+        Err(error) => return Outcome::Retry { why: transport(&error), after },
+    };
+    if matches!(status, StatusCode::OK | StatusCode::ACCEPTED | StatusCode::UNPROCESSABLE_ENTITY)
+        && let Ok(answer) = serde_json::from_slice::<Answer>(&bytes)
+    {
+        // An answer that forgets an event has not acknowledged it.
+        return if answer.results.len() == sent {
+            Outcome::Verdicts(answer.results)
+        } else {
+            let why = format!("{} verdicts for {sent} events", answer.results.len());
+            Outcome::Retry { why, after }
+        };
+    }
+    let code = serde_json::from_slice::<ProblemBody>(&bytes).map_or_else(|_| status.to_string(), |body| body.code);
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Outcome::Refused(code)
+        }
+        _ => Outcome::Retry { why: format!("{} {code}", status.as_u16()), after },
+    }
+}
+
+/// A transport error in few enough different words to be counted.
+fn transport(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else {
+        "connection lost"
+    };
+    what.to_owned()
+}

@@ -1,0 +1,217 @@
+//! `smartpick-edge simulate`: cameras for demos and load. Events come from a simulated [`scene`] or a recorded file
+//! ([`replay`]), wait in a short queue, and are delivered by [`client`]s that behave as a good camera does: they never
+//! give up and never lose an event themselves.
+
+mod client;
+mod person;
+mod replay;
+pub mod scene;
+mod source;
+mod tally;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use client::{Client, Item};
+use tally::Tally;
+
+pub use replay::Times;
+
+/// The north warehouse of the shared sample data.
+const SAMPLE_WAREHOUSE: Uuid = Uuid::from_u128(0x366ed0a5_3794_5421_a05c_cd4828bbf97c);
+/// The edge takes no more in one request.
+const BATCH_MAX: u16 = 1_000;
+/// Batches that wait for a sender, per sender: enough to keep it busy, few enough to stop quickly.
+const QUEUED_PER_SENDER: usize = 2;
+/// How often the progress line is drawn.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Simulated cameras that post ergonomic events to an edge.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The edge's address
+    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    pub url: String,
+    /// The camera token, if the edge asks for one
+    #[arg(long, env = "SMARTPICK_CAMERA_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The warehouse the events belong to; when replaying, only its events are sent
+    #[arg(long)]
+    pub warehouse: Option<Uuid>,
+    /// How many cameras there are
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub cameras: u16,
+    /// Events per second of all cameras together; 0 = as fast as the edge takes them
+    #[arg(long, default_value_t = 100.0, value_parser = rate)]
+    pub rate: f64,
+    /// Decides who stands where and how they move; event ids are always new [default: random]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Share of events sent a second time, such as 5%
+    #[arg(long, default_value = "0%", value_parser = share)]
+    pub duplicates: f64,
+    /// Share of events that are up to a minute late, such as 2%
+    #[arg(long, default_value = "0%", value_parser = share)]
+    pub late: f64,
+    /// Send the events of this file (JSON lines, also .zst) instead of simulated ones
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cameras", "rate", "seed", "duplicates", "late"])]
+    pub replay: Option<PathBuf>,
+    /// What happens to the times of replayed events
+    #[arg(long, value_enum, default_value_t = Times::Shift, requires = "replay")]
+    pub times: Times,
+    /// How much faster than recorded to replay; 0 = as fast as the edge takes them
+    #[arg(long, default_value_t = 1.0, value_parser = rate, requires = "replay")]
+    pub speed: f64,
+    /// Events per request
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=i64::from(BATCH_MAX)))]
+    pub batch: u16,
+    /// Requests under way at once
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Make no new events after this long, such as 30s; those made are still delivered
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Make no more than this many events
+    #[arg(long)]
+    pub count: Option<u64>,
+    /// Append the id of each acknowledged event to this file
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if rate.is_finite() && rate >= 0.0 { Ok(rate) } else { Err("it must be 0 or more".to_owned()) }
+}
+
+/// A share as `5%` or `0.05`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    let number: f64 = number.trim().parse().map_err(|_| format!("{text:?} is not a share such as 5%"))?;
+    let share = number * scale;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share lies between 0% and 100%".to_owned()) }
+}
+
+/// Sends events until the file ends, `--duration` or `--count` is reached and all have their verdict, or a signal.
+///
+/// # Errors
+/// If a file cannot be read or written; never because of the edge, however long it is away.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let tally = Arc::new(Tally::new(args.ledger.as_deref())?);
+    let client = Client::new(&args.url, args.token.clone(), Arc::clone(&tally))?;
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let started = Instant::now();
+
+    let senders = usize::from(args.concurrency);
+    let (queue, waiting) = mpsc::channel(senders * QUEUED_PER_SENDER);
+    let waiting = Arc::new(Mutex::new(waiting));
+    let making = tokio::spawn(source::make(args.clone(), queue, stop.clone()));
+    let progress = tokio::spawn(show_progress(args.clone(), Arc::clone(&tally), started));
+    let senders: Vec<_> = (0..senders)
+        .map(|_| tokio::spawn(send(client.clone(), Arc::clone(&waiting), Arc::clone(&tally), stop.clone())))
+        .collect();
+
+    let mut unacknowledged = Vec::new();
+    for sender in senders {
+        unacknowledged.extend(sender.await.context("a sender failed")?);
+    }
+    progress.abort();
+    signals.abort();
+    let seconds = started.elapsed().as_secs_f64();
+    // Whoever waits for a place in the queue now hears that nobody will take it.
+    waiting.lock().await.close();
+    while let Some(batch) = waiting.lock().await.recv().await {
+        unacknowledged.extend(batch);
+    }
+    making.await.context("the source of events failed")??;
+    let unacknowledged = unacknowledged.into_iter().filter_map(|item| item.id).collect();
+
+    let summary = tally.summary(seconds, unacknowledged)?;
+    let mut out = std::io::stdout().lock();
+    let written = if args.json {
+        serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::from).and_then(|()| writeln!(out))
+    } else {
+        summary.write(&mut out)
+    };
+    written.context("cannot print the summary")
+}
+
+async fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        // systemd or a script.
+        _ = terminate.recv() => {}
+        // Ctrl-C.
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+    Ok(())
+}
+
+/// One sender: a request after the other. Returns what it had in hand when stopped.
+async fn send(
+    client: Client,
+    waiting: Arc<Mutex<mpsc::Receiver<Vec<Item>>>>,
+    tally: Arc<Tally>,
+    stop: CancellationToken,
+) -> Vec<Item> {
+    loop {
+        let batch = tokio::select! {
+            batch = async { waiting.lock().await.recv().await } => batch,
+            () = stop.cancelled() => None,
+        };
+        let Some(batch) = batch else { return Vec::new() };
+        tally.sent(batch.len() as u64);
+        let left = client.deliver(batch, &stop).await;
+        if stop.is_cancelled() {
+            return left;
+        }
+    }
+}
+
+/// A line on the terminal; nothing where there is none.
+async fn show_progress(args: Args, tally: Arc<Tally>, started: Instant) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let bar = match (args.count, args.duration) {
+        (Some(count), _) => ProgressBar::new(count),
+        (None, Some(duration)) => ProgressBar::new(duration.as_secs()),
+        (None, None) => ProgressBar::no_length(),
+    };
+    let template = if bar.length().is_some() { "{elapsed_precise} {wide_bar} {msg}" } else { "{elapsed_precise} {msg}" };
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut turn = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        turn.tick().await;
+        let figures = tally.figures();
+        let seconds = started.elapsed().as_secs_f64();
+        bar.set_position(if args.count.is_some() { figures.accepted } else { seconds as u64 });
+        bar.set_message(format!(
+            "{} accepted ({:.0}/s), {} duplicates, {} rejected, {} retries",
+            figures.accepted,
+            figures.accepted as f64 / seconds.max(0.1),
+            figures.duplicates,
+            figures.rejected_total(),
+            figures.retries_total(),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests;
