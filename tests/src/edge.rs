@@ -1,0 +1,155 @@
+//! The `smartpick-edge` binary: started, asked, killed.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::process::Signal;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::dir::Dir;
+use crate::process::{Service, Spec, our_binary};
+use crate::{http, ports};
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the design gives a graceful stop, and a second for a busy machine.
+const STOP_WITHIN: Duration = Duration::from_secs(11);
+
+/// What an edge is started with, beyond the defaults.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub name: String,
+    pub warehouse_id: Uuid,
+    pub edge_id: Uuid,
+    pub central_url: String,
+    pub central_token: String,
+    /// `None` = SQLite alone.
+    pub redis_url: Option<String>,
+    pub stream_max_length: Option<u64>,
+    /// Where its data goes instead of the stack's directory.
+    pub data_dir: Option<PathBuf>,
+    /// Lines for its `[spill]` section.
+    pub spill: Option<String>,
+}
+
+pub struct Edge {
+    pub url: String,
+    pub camera_token: String,
+    pub warehouse_id: Uuid,
+    pub edge_id: Uuid,
+    pub redis_url: Option<String>,
+    pub data_dir: PathBuf,
+    http: reqwest::Client,
+    service: Service,
+}
+
+/// The part of `/streams/stats` that tests look at.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stats {
+    pub accepted: u64,
+    pub buffered: Buffered,
+    pub ledger: LedgerHead,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Buffered {
+    pub live: u64,
+    pub backlog: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct LedgerHead {
+    pub epoch: Uuid,
+    pub head: i64,
+}
+
+impl Edge {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start(dir: &Dir, options: Options) -> anyhow::Result<Self> {
+        let Options { name, warehouse_id, edge_id, central_url, central_token, .. } = options;
+        let port = ports::free()?;
+        let camera_token = format!("camera-{}", Uuid::new_v4().simple());
+        let data_dir = match options.data_dir {
+            Some(data_dir) => data_dir,
+            None => dir.sub(&format!("{name}-data"))?,
+        };
+        let mut text = format!(
+            "listen = \"127.0.0.1:{port}\"\ndata_dir = \"{}\"\nedge_id = \"{edge_id}\"\nwarehouse_id = \"{warehouse_id}\"\n\
+             camera_token = \"{camera_token}\"\n[central]\nurl = \"{central_url}\"\ntoken = \"{central_token}\"\n",
+            data_dir.display()
+        );
+        if let Some(url) = &options.redis_url {
+            text.push_str(&format!("[redis]\nurl = \"{url}\"\n"));
+        }
+        if let Some(length) = options.stream_max_length {
+            text.push_str(&format!("[stream]\nmax_length = {length}\n"));
+        }
+        if let Some(spill) = &options.spill {
+            text.push_str(&format!("[spill]\n{spill}\n"));
+        }
+        let config = dir.path().join(format!("{name}.toml"));
+        std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        let service = Service::start(Spec {
+            log: dir.path().join(format!("{name}.log")),
+            name,
+            program: our_binary("smartpick-edge")?,
+            args: vec!["run".to_owned(), "--config".to_owned(), config.display().to_string()],
+            user: None,
+            last_signal: Signal::KILL,
+        })
+        .await?;
+        let (url, redis_url) = (format!("http://127.0.0.1:{port}"), options.redis_url);
+        let http = http::client(ANSWER_TIMEOUT)?;
+        let edge = Self { url, camera_token, warehouse_id, edge_id, redis_url, data_dir, http, service };
+        edge.ready().await?;
+        Ok(edge)
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        self.service.ready(|| http::is_ready(&self.http, &self.url)).await
+    }
+
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// # Errors
+    /// If it was not running.
+    pub async fn kill9(&self) -> anyhow::Result<()> {
+        self.service.kill9().await
+    }
+
+    /// Asks it to stop and waits for its end.
+    ///
+    /// # Errors
+    /// If it does not stop in the time the design gives it.
+    pub async fn terminate(&self) -> anyhow::Result<ExitStatus> {
+        self.service.stop(Signal::TERM, STOP_WITHIN).await
+    }
+
+    /// Starts it on the same port with the data it left, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        self.service.start_again().await?;
+        self.ready().await
+    }
+
+    /// # Errors
+    /// If it does not answer.
+    pub async fn stats(&self) -> anyhow::Result<Stats> {
+        http::get(&self.http, &self.url, "/streams/stats", Some(&self.camera_token)).await
+    }
+
+    /// # Errors
+    /// If it does not answer.
+    pub async fn health(&self) -> anyhow::Result<serde_json::Value> {
+        http::get(&self.http, &self.url, "/streams/health", Some(&self.camera_token)).await
+    }
+}

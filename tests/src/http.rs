@@ -1,0 +1,42 @@
+//! The few HTTP calls that both of our binaries get.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::Client;
+use serde::de::DeserializeOwned;
+
+/// # Errors
+/// If the client cannot be made.
+pub fn client(timeout: Duration) -> anyhow::Result<Client> {
+    // Somebody else may have installed it already; either will do.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder().timeout(timeout).tcp_nodelay(true).no_proxy().build().context("cannot make an HTTP client")
+}
+
+/// Whether `/readyz` says 200.
+///
+/// # Errors
+/// With what it says otherwise.
+pub async fn is_ready(http: &Client, url: &str) -> anyhow::Result<Option<()>> {
+    let response = http.get(format!("{url}/readyz")).send().await.context("GET /readyz")?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(Some(()));
+    }
+    anyhow::bail!("/readyz says {status}: {}", response.text().await.unwrap_or_default())
+}
+
+/// # Errors
+/// If the answer is not 200 and the JSON asked for.
+pub async fn get<T: DeserializeOwned>(http: &Client, url: &str, path: &str, token: Option<&str>) -> anyhow::Result<T> {
+    let mut request = http.get(format!("{url}{path}"));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.with_context(|| format!("GET {path}"))?;
+    let status = response.status();
+    let text = response.text().await.with_context(|| format!("GET {path}"))?;
+    anyhow::ensure!(status.is_success(), "GET {path}: {status}: {text}");
+    serde_json::from_str(&text).with_context(|| format!("GET {path}: {text}"))
+}

@@ -1,0 +1,199 @@
+//! The whole system, composed: servers, central, edges, and on request the links between them.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::camera::{Camera, Ledger};
+use crate::central::{Central, Setup};
+use crate::dir::Dir;
+use crate::edge::{self, Edge};
+use crate::events::{NORTH, SOUTH};
+use crate::link::Link;
+use crate::postgres::Postgres;
+use crate::process::Service;
+use crate::redis::{Durability, Redis};
+
+/// What a stack is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub edges: usize,
+    pub centrals: usize,
+    /// Put a [`Link`] between each edge and central.
+    pub linked: bool,
+    /// Start processes again that somebody else kills.
+    pub supervised: bool,
+    /// Take the Postgres that all such stacks of this process share, with a database of our own.
+    pub shared_postgres: bool,
+    /// Give each edge a Redis.
+    pub edge_redis: bool,
+    pub stream_max_length: Option<u64>,
+    pub spill: Option<String>,
+    pub data_dir: Option<std::path::PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            edges: 1,
+            centrals: 1,
+            linked: false,
+            supervised: false,
+            shared_postgres: false,
+            edge_redis: true,
+            stream_max_length: None,
+            spill: None,
+            data_dir: None,
+        }
+    }
+}
+
+/// Declared, and so dropped, in the order in which things stop.
+pub struct Stack {
+    pub edges: Vec<Edge>,
+    /// By edge; empty if not asked for.
+    pub links: Vec<Link>,
+    pub centrals: Vec<Central>,
+    pub setup: Setup,
+    /// By edge; empty if the edges have none.
+    pub edge_redis: Vec<Redis>,
+    pub central_redis: Redis,
+    /// `None` if shared.
+    pub postgres: Option<Postgres>,
+    pub database_url: String,
+    /// What the cameras of this stack know.
+    pub ledger: Arc<Ledger>,
+    pub dir: Dir,
+}
+
+impl Stack {
+    /// Starts everything and waits until it is ready.
+    ///
+    /// # Errors
+    /// The first thing that does not start, with the fix or the end of its log.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let dir = Dir::new()?;
+        let (postgres, database_url) = if options.shared_postgres {
+            (None, shared_postgres().await?.create_database().await?)
+        } else {
+            let postgres = Postgres::start(&dir).await?;
+            let database_url = postgres.create_database().await?;
+            (Some(postgres), database_url)
+        };
+        let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
+        let setup = Setup::new(&dir, &database_url, &central_redis.url).await?;
+        let token = setup.add_token("harness").await?;
+        let mut centrals = Vec::new();
+        for index in 0..options.centrals {
+            centrals.push(Central::start(&dir, &setup, index, &token).await?);
+        }
+        let (mut edges, mut links, mut edge_redis) = (Vec::new(), Vec::new(), Vec::new());
+        for index in 0..options.edges {
+            let central = &centrals[index % centrals.len()];
+            let mut central_url = central.url.clone();
+            if options.linked {
+                let link = Link::start(address(&central.url)?).await?;
+                central_url.clone_from(&link.url);
+                links.push(link);
+            }
+            let mut redis_url = None;
+            if options.edge_redis {
+                let redis = Redis::start(&dir, &format!("edge-{index}-redis"), Durability::Always).await?;
+                redis_url = Some(redis.url.clone());
+                edge_redis.push(redis);
+            }
+            let (warehouse_id, edge_id) = ids(index);
+            let options = edge::Options {
+                name: format!("edge-{index}"),
+                warehouse_id,
+                edge_id,
+                central_url,
+                central_token: setup.add_edge(warehouse_id, edge_id).await?,
+                redis_url,
+                stream_max_length: options.stream_max_length,
+                data_dir: options.data_dir.clone(),
+                spill: options.spill.clone(),
+            };
+            edges.push(Edge::start(&dir, options).await?);
+        }
+        let ledger = Arc::default();
+        let stack =
+            Self { edges, links, centrals, setup, edge_redis, central_redis, postgres, database_url, ledger, dir };
+        if options.supervised {
+            stack.services().for_each(Service::supervise);
+        }
+        Ok(stack)
+    }
+
+    /// All processes, in the order of the data.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        let edges = self.edges.iter().map(Edge::service);
+        let redis = self.edge_redis.iter().chain([&self.central_redis]).map(Redis::service);
+        let centrals = self.centrals.iter().map(Central::service);
+        edges.chain(redis).chain(centrals).chain(self.postgres.iter().map(Postgres::service))
+    }
+
+    /// A camera of the `index`th edge, whose verdicts go into this stack's ledger.
+    ///
+    /// # Errors
+    /// If its HTTP client cannot be made.
+    pub fn camera(&self, index: usize) -> anyhow::Result<Camera> {
+        Camera::new(&self.edges[index], Arc::clone(&self.ledger))
+    }
+
+    /// How things stand, for the message of a failed check.
+    pub async fn describe(&self) -> String {
+        let mut text = String::new();
+        // A String takes everything.
+        let _infallible: std::fmt::Result = async {
+            writeln!(text, "acknowledged to cameras: {}", self.ledger.acknowledged())?;
+            for edge in &self.edges {
+                match edge.stats().await {
+                    Ok(stats) => writeln!(text, "edge {}: {stats:?}", edge.edge_id)?,
+                    Err(error) => writeln!(text, "edge {}: {error:#}", edge.edge_id)?,
+                }
+            }
+            if let Some(central) = self.centrals.first() {
+                match central.ledger().await {
+                    Ok(accounts) => writeln!(text, "ledger: {accounts:#?}")?,
+                    Err(error) => writeln!(text, "ledger: {error:#}")?,
+                }
+            }
+            for service in self.services() {
+                writeln!(text, "--- {} logged last:\n{}", service.name(), service.log_tail())?;
+            }
+            Ok(())
+        }
+        .await;
+        text
+    }
+}
+
+fn address(url: &str) -> anyhow::Result<SocketAddr> {
+    url.trim_start_matches("http://").parse().with_context(|| format!("{url} is not http://address:port"))
+}
+
+/// The warehouse and edge ids of the `index`th edge: the two sites of the recorded data first, then made-up ones that
+/// are the same in each run.
+fn ids(index: usize) -> (Uuid, Uuid) {
+    let warehouse_id = match index {
+        0 => NORTH,
+        1 => SOUTH,
+        _ => Uuid::new_v5(&NORTH, format!("warehouse-{index}").as_bytes()),
+    };
+    (warehouse_id, Uuid::new_v5(&warehouse_id, b"edge-1"))
+}
+
+/// One server for all stacks that do not harm theirs: making one costs a second. It dies with the process.
+async fn shared_postgres() -> anyhow::Result<&'static Postgres> {
+    static SHARED: OnceCell<(Postgres, Dir)> = OnceCell::const_new();
+    let start = || async {
+        let dir = Dir::new()?;
+        anyhow::Ok((Postgres::start(&dir).await?, dir))
+    };
+    SHARED.get_or_try_init(start).await.map(|(postgres, _)| postgres)
+}
