@@ -67,6 +67,18 @@ impl Lifecycle {
         self.stages.push(Stage { name, stop, task });
     }
 
+    /// Appends another row of stages: they are stopped after those that are here already.
+    pub fn then(&mut self, mut later: Self) {
+        self.stages.append(&mut later.stages);
+        let died = self.died.clone();
+        tokio::spawn(async move {
+            while let Some(death) = later.deaths.recv().await {
+                // Full means that another stage died first.
+                drop(died.try_send(death));
+            }
+        });
+    }
+
     /// Runs until a signal or a death, then stops all stages in order.
     ///
     /// # Errors

@@ -1,1 +1,26 @@
+//! The edge: a box in a warehouse that takes camera events, keeps them safe, and carries them home.
+//!
+//! ```text
+//! camera ─▶ http ─▶ intake ─▶ buffer ─▶ forward ─▶ central
+//! ```
 
+pub mod config;
+pub mod edge;
+
+pub mod http;
+
+pub mod intake;
+
+pub mod buffer;
+
+pub mod central_client;
+pub mod forward;
+pub mod heartbeat;
+
+pub mod cameras;
+pub mod health;
+pub mod metrics;
+pub mod streams;
+
+pub mod cli;
+pub mod simulate;

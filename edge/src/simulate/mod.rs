@@ -25,7 +25,7 @@ use uuid::Uuid;
 use client::{Client, Item};
 use tally::Tally;
 
-pub use replay::Times;
+pub use replay::{Times, open};
 
 /// The north warehouse of the shared sample data.
 const SAMPLE_WAREHOUSE: Uuid = Uuid::from_u128(0x366ed0a5_3794_5421_a05c_cd4828bbf97c);
@@ -40,7 +40,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The edge's address
-    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// The camera token, if the edge asks for one
     #[arg(long, env = "SMARTPICK_CAMERA_TOKEN", hide_env_values = true)]
@@ -194,7 +194,8 @@ async fn show_progress(args: Args, tally: Arc<Tally>, started: Instant) {
         (None, Some(duration)) => ProgressBar::new(duration.as_secs()),
         (None, None) => ProgressBar::no_length(),
     };
-    let template = if bar.length().is_some() { "{elapsed_precise} {wide_bar} {msg}" } else { "{elapsed_precise} {msg}" };
+    let template =
+        if bar.length().is_some() { "{elapsed_precise} {wide_bar} {msg}" } else { "{elapsed_precise} {msg}" };
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut turn = tokio::time::interval(PROGRESS_EVERY);
     loop {

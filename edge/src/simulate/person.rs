@@ -113,8 +113,7 @@ impl Person {
             sum += confidence;
             let comma = if index == 0 { '{' } else { ',' };
             // A String takes everything.
-            let _infallible =
-                write!(json, r#"{comma}"{name}":{{"x":{x:.4},"y":{y:.4},"confidence":{confidence:.2}}}"#);
+            let _infallible = write!(json, r#"{comma}"{name}":{{"x":{x:.4},"y":{y:.4},"confidence":{confidence:.2}}}"#);
         }
         json.push('}');
         // A mean of numbers below 1 is below 100 hundredths.

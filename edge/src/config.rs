@@ -1,0 +1,349 @@
+//! The edge's configuration. `packaging/edge.toml` is its reference for people; a test holds the two together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::config::{ConfigError, EnvKey, Sources, load};
+use common::ids::{EdgeId, WarehouseId};
+use serde::{Deserialize, Serialize};
+
+/// Where the package puts it.
+pub const DEFAULT_FILE: &str = "/etc/smartpick/edge.toml";
+
+/// Environment variables and what they set. Those without a prefix are the original system's.
+pub const ENV_KEYS: &[EnvKey] = &[
+    ("SMARTPICK_LISTEN", "listen"),
+    ("SMARTPICK_DATA_DIR", "data_dir"),
+    ("SMARTPICK_LOG", "log"),
+    ("SMARTPICK_EDGE_ID", "edge_id"),
+    ("SMARTPICK_WAREHOUSE_ID", "warehouse_id"),
+    ("SMARTPICK_CAMERA_TOKEN", "camera_token"),
+    ("SMARTPICK_CENTRAL_URL", "central.url"),
+    ("SMARTPICK_CENTRAL_TOKEN", "central.token"),
+    ("REDIS_URL", "redis.url"),
+    ("STREAM_MAX_LENGTH", "stream.max_length"),
+    ("STREAM_CONSUMER_GROUP", "stream.consumer_group"),
+    ("IDEMPOTENCY_TTL_SECONDS", "idempotency.ttl_seconds"),
+];
+
+/// The original's variables that mean nothing here any more, and why.
+pub const ENV_OBSOLETE: &[(&str, &str)] = &[
+    ("STREAM_BATCH_SIZE", "batches to central are as large as what waits, up to 500 records; central honours it"),
+    ("STREAM_BLOCK_MS", "the edge waits for nothing; central honours it"),
+    ("WORKER_CONCURRENCY", "the edge sends four batches at a time; central honours it"),
+    ("WORKER_RETRY_ATTEMPTS", "retries never give up"),
+    ("WORKER_RETRY_DELAY_MS", "retries wait 1 to 60 s with jitter; central honours it"),
+];
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where cameras and the local page reach the edge.
+    pub listen: SocketAddr,
+    /// Where the spill lives; empty = systemd's state directory, else one below the user's home.
+    pub data_dir: String,
+    /// A `tracing` filter.
+    pub log: String,
+    /// Given by `smartpick-central edges add`.
+    pub edge_id: Option<EdgeId>,
+    pub warehouse_id: Option<WarehouseId>,
+    /// What cameras must send as `Authorization: Bearer …`. Needed to listen beyond loopback.
+    pub camera_token: Option<String>,
+    pub central: CentralConfig,
+    pub redis: RedisConfig,
+    pub stream: StreamConfig,
+    pub spill: SpillConfig,
+    pub idempotency: IdempotencyConfig,
+    pub intake: IntakeConfig,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CentralConfig {
+    /// Without it events stay in the buffer.
+    pub url: Option<String>,
+    pub token: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisConfig {
+    /// Without it the edge runs on SQLite alone.
+    pub url: Option<String>,
+    /// Use a Redis that may lose acknowledged events in a power cut.
+    pub accept_weak_durability: bool,
+    /// A Redis slower than this is treated as gone.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamConfig {
+    pub name: String,
+    /// Entries at which new events go to SQLite instead. Nothing is ever trimmed.
+    pub max_length: u64,
+    pub consumer_group: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpillConfig {
+    /// The most SQLite may hold.
+    pub bytes_max: u64,
+    /// Free disk at which nothing more is appended.
+    pub disk_free_min: u64,
+    /// Kept to be given up when a full disk must be drained.
+    pub ballast_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdempotencyConfig {
+    /// How long a key is remembered at least, unless there are more than `keys_max`.
+    pub ttl_seconds: u64,
+    /// The most keys remembered; each costs about 100 bytes of Redis.
+    pub keys_max: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntakeConfig {
+    /// An event older than this is stored under its ingest time, marked `clock_suspect`.
+    #[serde(with = "humantime_serde")]
+    pub event_age_max: Duration,
+    /// Memory for request bodies being read.
+    pub bytes_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: String::new(),
+            log: "info".to_owned(),
+            edge_id: None,
+            warehouse_id: None,
+            camera_token: None,
+            central: CentralConfig::default(),
+            redis: RedisConfig::default(),
+            stream: StreamConfig::default(),
+            spill: SpillConfig::default(),
+            idempotency: IdempotencyConfig::default(),
+            intake: IntakeConfig::default(),
+        }
+    }
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self { url: None, accept_weak_durability: false, timeout: Duration::from_millis(200) }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            name: "ergonomics:events".to_owned(),
+            max_length: 10_000,
+            consumer_group: "ergonomics-processor".to_owned(),
+        }
+    }
+}
+
+impl Default for SpillConfig {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        // 10 GiB is about ten million events: half a day at 250 a second, weeks at a usual site's rate.
+        Self { bytes_max: 10 * 1024 * MIB, disk_free_min: 256 * MIB, ballast_bytes: 16 * MIB }
+    }
+}
+
+impl Default for IdempotencyConfig {
+    fn default() -> Self {
+        // 24 h as in the original; two million keys are 200 MB of Redis.
+        Self { ttl_seconds: 86_400, keys_max: 2_000_000 }
+    }
+}
+
+impl Default for IntakeConfig {
+    fn default() -> Self {
+        // 35 days: a month's outage of a camera gateway, and some.
+        Self { event_age_max: Duration::from_secs(35 * 86_400), bytes_max: 32 * 1024 * 1024 }
+    }
+}
+
+impl Config {
+    /// Loads and checks the configuration.
+    ///
+    /// # Errors
+    /// What cannot be used, where it was said, and the fix.
+    pub fn load(file: Option<&PathBuf>, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+        let default = PathBuf::from(DEFAULT_FILE);
+        let path = file.unwrap_or(&default);
+        let config: Self = load(&Sources {
+            file: path,
+            file_required: file.is_some(),
+            dir: &path.with_extension("d"),
+            env_keys: ENV_KEYS,
+            env: &|name| std::env::var(name).ok(),
+            overrides,
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let fail = |text: &str| Err(ConfigError::new(text));
+        if let Some(url) = &self.central.url {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                return fail("central.url: must begin with https:// or http://");
+            }
+            if self.edge_id.is_none() || self.warehouse_id.is_none() || self.central.token.is_none() {
+                return fail(
+                    "central.url is set, so edge_id, warehouse_id and central.token are needed too; \
+                     `smartpick-central edges add --warehouse ID` at headquarters prints all three",
+                );
+            }
+        }
+        if !self.listen.ip().is_loopback() && self.camera_token.as_deref().is_none_or(str::is_empty) {
+            return fail(
+                "listen: beyond loopback, camera_token must be set, or anybody on the network could send events; \
+                 set one, or listen on 127.0.0.1",
+            );
+        }
+        if let Some(url) = &self.redis.url
+            && let Err(error) = ::redis::Client::open(url.as_str())
+        {
+            return Err(ConfigError::new(format!("redis.url: {error}; for example redis://127.0.0.1:6379")));
+        }
+        if self.redis.timeout.is_zero() {
+            return fail("redis.timeout: must be more than 0, for example \"200ms\"");
+        }
+        if self.idempotency.ttl_seconds == 0 || self.idempotency.keys_max == 0 {
+            return fail("idempotency: ttl_seconds and keys_max must be more than 0");
+        }
+        Ok(())
+    }
+
+    /// Where the spill lives.
+    ///
+    /// # Errors
+    /// If there is no default for this user.
+    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
+        if !self.data_dir.is_empty() {
+            return Ok(PathBuf::from(&self.data_dir));
+        }
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        var("STATE_DIRECTORY")
+            .map(PathBuf::from)
+            .or_else(|| var("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("smartpick-edge")))
+            .or_else(|| var("HOME").map(|home| PathBuf::from(home).join(".local/state/smartpick-edge")))
+            .ok_or_else(|| {
+                ConfigError::new("data_dir: set it, there is neither STATE_DIRECTORY nor HOME to derive it from")
+            })
+    }
+
+    /// The effective configuration as TOML, secrets left out.
+    pub fn shown(&self) -> String {
+        let mut shown = self.clone();
+        for secret in [&mut shown.camera_token, &mut shown.central.token].into_iter().flatten() {
+            "(set)".clone_into(secret);
+        }
+        if let Some(url) = &mut shown.redis.url
+            && let Some((scheme, rest)) = url.split_once("://")
+            && let Some((_, host)) = rest.rsplit_once('@')
+        {
+            *url = format!("{scheme}://(set)@{host}");
+        }
+        toml::to_string(&shown).expect("a configuration of plain values can be written")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let overrides: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let config: Config = load(&Sources {
+            file: &PathBuf::from("/nonexistent"),
+            file_required: false,
+            dir: &PathBuf::from("/nonexistent"),
+            env_keys: ENV_KEYS,
+            env: &|_| None,
+            overrides: &overrides,
+        })?;
+        config.check().map(|()| config)
+    }
+
+    #[test]
+    fn nothing_configured_works() {
+        assert!(set(&[]).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_fix() {
+        for (pairs, fix) in [
+            (&[("listen", "0.0.0.0:8080")][..], "camera_token"),
+            (&[("central.url", "https://hq")], "edges add"),
+            (&[("central.url", "hq")], "https://"),
+            (&[("redis.url", "localhost")], "redis://"),
+            (&[("redis.timeout", "0s")], "200ms"),
+            (&[("edge_id", "box-1")], "edge_id"),
+        ] {
+            let error = set(pairs).expect_err(fix).to_string();
+            assert!(error.contains(fix), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let config = set(&[("camera_token", "hunter2"), ("redis.url", "redis://u:hunter2@h:1")]).expect("valid");
+        assert!(!config.shown().contains("hunter2"), "{}", config.shown());
+    }
+
+    #[test]
+    fn every_variable_sets_a_key_that_exists() {
+        for (name, key) in ENV_KEYS {
+            let value = match *key {
+                "edge_id" | "warehouse_id" => "366ed0a5-3794-5421-a05c-cd4828bbf97c",
+                "listen" => "127.0.0.1:1",
+                "redis.url" => "redis://h",
+                "stream.max_length" | "idempotency.ttl_seconds" => "7",
+                "central.url" => continue,
+                _ => "text",
+            };
+            assert!(set(&[(key, value)]).is_ok(), "{name} sets {key}");
+        }
+    }
+
+    /// The shipped file shows every key, and says the defaults.
+    #[test]
+    fn the_shipped_file_is_the_reference() {
+        let shipped = include_str!("../../packaging/edge.toml");
+        let uncommented: String = shipped
+            .lines()
+            .filter_map(|line| match line.strip_prefix("#") {
+                Some(rest) if rest.starts_with(' ') || rest.is_empty() => None,
+                Some(setting) => Some(format!("{setting}\n")),
+                None => Some(format!("{line}\n")),
+            })
+            .collect();
+        let config: Config = toml::from_str(&uncommented).expect("the shipped file with all settings in is valid");
+        let shown: toml::Table = toml::from_str(&uncommented).expect("a table");
+        let defaults = toml::Table::try_from(Config::default()).expect("a table");
+        for (key, value) in &defaults {
+            let Some(section) = value.as_table() else {
+                assert_eq!(shown.get(key), Some(value), "{key}");
+                continue;
+            };
+            for (name, value) in section {
+                assert_eq!(shown.get(key).and_then(|s| s.get(name)), Some(value), "{key}.{name}");
+            }
+        }
+        assert!(config.edge_id.is_some() && config.central.url.is_some() && config.redis.url.is_some());
+    }
+}

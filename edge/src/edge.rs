@@ -1,0 +1,91 @@
+//! The composition root: reading it from top to bottom is reading the edge.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use common::lifecycle::Lifecycle;
+use common::{clock, serve};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::buffer::Buffer;
+use crate::cameras::Cameras;
+use crate::central_client::CentralClient;
+use crate::config::Config;
+use crate::forward::{Forwarder, InFlight, LinkState};
+use crate::heartbeat::{Headquarters, Pulse};
+use crate::http::{self, State};
+use crate::metrics::Metrics;
+
+/// A running edge.
+pub struct Edge {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    pub life: Lifecycle,
+}
+
+/// Starts all stages.
+///
+/// # Errors
+/// If the data directory or the address cannot be used. Neither Redis nor central need to be there.
+pub async fn start(config: Config) -> anyhow::Result<Edge> {
+    let now = clock::now();
+    let dir = config.data_dir()?;
+    std::fs::create_dir_all(&dir).with_context(|| format!("make the data directory {}", dir.display()))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;
+    let addr = listener.local_addr()?;
+
+    // Stages are stopped in the order of starting, but the buffer must outlive those that use it: two rows.
+    let (mut life, mut buffer_life) = (Lifecycle::new(), Lifecycle::new());
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    // One stable name per installed process, as Redis wants it.
+    let consumer = config.edge_id.map_or_else(|| format!("edge-{host}"), |id| format!("edge-{id}"));
+    let buffer = Buffer::start(&config, &dir, &consumer, now, &mut buffer_life)?;
+
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::new(&mut registry));
+    let (link, in_flight) = (LinkState::default(), InFlight::default());
+    let client = match (&config.central.url, &config.central.token) {
+        (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
+        _ => None,
+    };
+    let state = Arc::new(State {
+        edge_id: config.edge_id,
+        warehouse_id: config.warehouse_id,
+        started_at: now,
+        consumer,
+        buffer: buffer.clone(),
+        metrics: Arc::clone(&metrics),
+        registry,
+        cameras: Cameras::default(),
+        link: link.clone(),
+        in_flight: in_flight.clone(),
+        camera_token: config.camera_token.clone(),
+        event_age_max: config.intake.event_age_max,
+        has_central: client.is_some(),
+        stream_name: config.stream.name.clone(),
+        stream_max_length: config.stream.max_length,
+        consumer_group: config.stream.consumer_group.clone(),
+        room: State::room(config.intake.bytes_max),
+        clock_offset_ms: State::no_clock_offset(),
+    });
+
+    let router = http::router(Arc::clone(&state));
+    life.stage("intake", move |stop| serve::serve(listener, router, stop));
+    if let Some(client) = client.clone() {
+        let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
+        life.stage("forward", move |stop| forwarder.run(stop));
+    }
+    let headquarters = client
+        .zip(config.edge_id.zip(config.warehouse_id))
+        .map(|(client, (edge_id, warehouse_id))| Headquarters { client, edge_id, warehouse_id });
+    let pulse = Pulse { state, headquarters };
+    life.stage("heartbeat", move |stop| pulse.run(stop));
+    life.then(buffer_life);
+    info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on http://{addr}");
+    Ok(Edge { addr, life })
+}

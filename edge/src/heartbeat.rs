@@ -1,0 +1,166 @@
+//! Tells central every ten seconds how the edge is and how far its ledger got, and once more when it stops. Also the
+//! pulse by which the buffer looks after its stores, with or without a central.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::clock;
+use common::ids::{EdgeId, WarehouseId};
+use common::protocol::{HEARTBEAT_INTERVAL_SECS, Heartbeat, LaneReport, RedisReport, SpillReport};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::buffer::{Lane, LiveState};
+use crate::central_client::CentralClient;
+use crate::http::State;
+
+/// The rates of intake and drain are taken over this many beats: a minute.
+const RATE_BEATS: usize = 6;
+
+/// Whom to tell, and as whom.
+pub struct Headquarters {
+    pub client: CentralClient,
+    pub edge_id: EdgeId,
+    pub warehouse_id: WarehouseId,
+}
+
+/// How much there was at a beat.
+struct Sample {
+    at: DateTime<Utc>,
+    accepted: u64,
+    buffered: u64,
+}
+
+/// The heartbeat. See the module.
+pub struct Pulse {
+    pub state: Arc<State>,
+    /// `None`: no central is configured; the buffer is looked after all the same.
+    pub headquarters: Option<Headquarters>,
+}
+
+impl Pulse {
+    /// Beats until `stop`, and once more then.
+    ///
+    /// # Errors
+    /// None; the type fits a lifecycle stage.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut samples = VecDeque::with_capacity(RATE_BEATS + 1);
+        let mut beats = tokio::time::interval(Duration::from_secs(HEARTBEAT_INTERVAL_SECS));
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                // Time for the next.
+                _ = beats.tick() => self.beat(&mut samples, false).await,
+                // The last one says that this is by plan.
+                () = stop.cancelled() => {
+                    self.beat(&mut samples, true).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) {
+        let state = &self.state;
+        state.buffer.probe().await;
+        let contents = state.buffer.contents();
+        state.metrics.buffered(Lane::Live, contents.live_records);
+        state.metrics.buffered(Lane::Backlog, contents.backlog_records);
+        samples.push_back(Sample {
+            at: clock::now(),
+            accepted: state.metrics.accepted_total(),
+            buffered: contents.backlog_records,
+        });
+        if samples.len() > RATE_BEATS + 1 {
+            samples.pop_front();
+        }
+        let Some(headquarters) = &self.headquarters else { return };
+        let heartbeat = self.compose(headquarters, samples, stopping);
+        let sent_at = clock::now();
+        match headquarters.client.send_heartbeat(&heartbeat).await {
+            Ok(answer) => {
+                let now = clock::now();
+                state.link.succeeded(now, false);
+                // Half the way there and back, as NTP does it.
+                let middle = sent_at + (now - sent_at) / 2;
+                state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
+                state.buffer.settle(&answer.settled).await;
+                debug!("Central has a heartbeat");
+            }
+            Err(error) => state.link.failed(clock::now(), error),
+        }
+    }
+
+    fn compose(&self, headquarters: &Headquarters, samples: &VecDeque<Sample>, stopping: bool) -> Heartbeat {
+        let state = &self.state;
+        let now = clock::now();
+        let (contents, probe) = (state.buffer.contents(), state.buffer.last_probe());
+        let age = |ms: Option<i64>| ms.map(|ms| now.timestamp_millis().saturating_sub(ms).max(0).unsigned_abs());
+        let rates = rates(samples);
+        let bytes_per_record = 1_400.0_f64.max(mean_bytes(&contents));
+        Heartbeat {
+            edge_id: headquarters.edge_id,
+            warehouse_id: headquarters.warehouse_id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: state.started_at,
+            sent_at: now,
+            stopping,
+            health: state.health(now),
+            epochs: state.buffer.epoch_reports(),
+            accepted: state.metrics.accepted_total(),
+            rejected: state.metrics.rejected_total(),
+            live: LaneReport {
+                records: contents.live_records,
+                bytes: contents.live_bytes,
+                oldest_age_ms: age(probe.live_oldest_ms.map(u64::cast_signed)).filter(|_| contents.live_records > 0),
+            },
+            backlog: LaneReport {
+                records: contents.backlog_records,
+                bytes: contents.backlog_bytes,
+                oldest_age_ms: age(probe.spill.oldest_ms).filter(|_| contents.backlog_records > 0),
+            },
+            spill: SpillReport {
+                bytes_free: probe.spill.bytes_free,
+                hours_left: rates
+                    .filter(|rates| rates.accepted > 0.0)
+                    .map(|rates| probe.spill.bytes_free as f64 / bytes_per_record / rates.accepted / 3_600.0),
+                full: probe.spill.full,
+                disk_bytes_free: probe.spill.disk_bytes_free,
+            },
+            redis: match state.buffer.live_state() {
+                LiveState::Absent => RedisReport::Absent,
+                LiveState::Ready { weak: None } => RedisReport::Ready,
+                LiveState::Ready { weak: Some(_) } | LiveState::Weak { .. } => RedisReport::Weak,
+                LiveState::Down { .. } => RedisReport::Down,
+            },
+            drain_seconds: rates
+                .filter(|rates| contents.backlog_records > 0 && rates.drained > 0.0)
+                .map(|rates| contents.backlog_records as f64 / rates.drained),
+            dead_letters: probe.spill.dead_letters,
+            cameras: state.cameras.reports(),
+        }
+    }
+}
+
+/// Events a second.
+#[derive(Clone, Copy)]
+struct Rates {
+    accepted: f64,
+    /// By how much the backlog shrinks; negative while it grows.
+    drained: f64,
+}
+
+fn rates(samples: &VecDeque<Sample>) -> Option<Rates> {
+    let (first, last) = (samples.front()?, samples.back()?);
+    let secs = (last.at - first.at).as_seconds_f64();
+    (secs > 0.0).then(|| Rates {
+        accepted: (last.accepted - first.accepted) as f64 / secs,
+        drained: (first.buffered as f64 - last.buffered as f64) / secs,
+    })
+}
+
+fn mean_bytes(contents: &crate::buffer::Contents) -> f64 {
+    if contents.backlog_records == 0 { 0.0 } else { contents.backlog_bytes as f64 / contents.backlog_records as f64 }
+}

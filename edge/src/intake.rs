@@ -1,0 +1,351 @@
+//! The edge's entrance: a camera's request becomes valid events, each gets a verdict, and what was accepted is on disk
+//! before the answer goes out.
+//!
+//! | answer | when |
+//! |---|---|
+//! | 202 | at least one event was accepted, or is a duplicate of one that was |
+//! | 400 | the body cannot be read as events at all |
+//! | 413, 415 | more than 4 MiB or 1,000 events; a content type we do not read |
+//! | 422 | every event was refused; the body says which field and why |
+//! | 503, 507 | nothing can be stored now (`Retry-After`); the buffer is full |
+
+mod body;
+mod check;
+mod keypoints;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use common::clock;
+use common::event::Event;
+use common::ids::{EventId, ZoneId};
+use common::problem::Problem;
+use common::record;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::buffer::{AppendError, Candidate, Key, Verdict};
+use crate::http::State;
+use body::{BodyError, Format};
+pub use body::{EVENTS_MAX, json_from_messagepack, read as read_body};
+use check::Refusal;
+
+/// Bytes of a request body, at most.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A body must have arrived within this.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Characters of an `Idempotency-Key`, at most.
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// The zone of test events, so that they are in nobody's statistics.
+const TEST_ZONE: Uuid = Uuid::from_u128(0x7e57_7e57_7e57_4e57_9e57_7e57_7e57_7e57);
+
+/// What became of one event.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl Outcome {
+    fn plain(index: usize, event_id: EventId, status: &'static str) -> Self {
+        Self { index, event_id: Some(event_id), status, field: None, code: None, message: None }
+    }
+
+    fn rejected(index: usize, event_id: Option<EventId>, refusal: Refusal) -> Self {
+        let Refusal { field, code, message } = refusal;
+        Self { index, event_id, status: "rejected", field: Some(field), code: Some(code), message: Some(message) }
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Serialize)]
+struct Answer {
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
+    results: Vec<Outcome>,
+}
+
+/// `POST /ingestion/ergonomics`
+pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    state.authorize_camera(&headers)?;
+    let header_key = idempotency_key(&headers)?;
+    let _room = state.room_for_body(content_length(&headers)?)?;
+    let json = read(&headers, body).await?;
+    take(&state, &json, header_key).await
+}
+
+/// `POST /ingestion/ergonomics/test`: with a body, says what `ingest` would say of it, and stores nothing; without one,
+/// sends an event of a camera called `smartpick-test` all the way to headquarters.
+pub async fn test(
+    Shared(state): Shared<Arc<State>>,
+    Extension(random): Extension<fn() -> Uuid>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    state.authorize_camera(&headers)?;
+    let _room = state.room_for_body(content_length(&headers)?)?;
+    let json = read(&headers, body).await?;
+    if json.trim_ascii().is_empty() {
+        let event = test_event(&state, random());
+        return take(&state, event.to_string().as_bytes(), None).await;
+    }
+    let parsed = parse(&state, &json, None)?;
+    let mut outcomes = parsed.refused;
+    outcomes.extend(parsed.events.iter().map(|event| Outcome::plain(event.index, event.event_id, "valid")));
+    outcomes.sort_by_key(|outcome| outcome.index);
+    let rejected = outcomes.iter().filter(|outcome| outcome.status == "rejected").count() as u64;
+    let valid = outcomes.len() as u64 - rejected;
+    let status = if valid > 0 { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let answer = serde_json::json!({ "stored": false, "valid": valid, "rejected": rejected, "results": outcomes });
+    Ok((status, Json(answer)).into_response())
+}
+
+fn test_event(state: &State, event_id: Uuid) -> serde_json::Value {
+    let now = clock::now();
+    serde_json::json!({
+        "event_id": event_id,
+        "event_time": now,
+        "ingest_time": now,
+        "warehouse_id": state.warehouse_id.map_or(Uuid::nil(), |id| id.uuid()),
+        "zone_id": TEST_ZONE,
+        "camera_id": "smartpick-test",
+        "worker_id": null,
+        "model_version": "test",
+        "risk_score": 0,
+        "confidence": 1,
+        "source": "manual",
+        "posture_keypoints": {},
+    })
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<usize>, Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) if length > BODY_BYTES_MAX => Err(too_large()),
+        length => Ok(length),
+    }
+}
+
+fn too_large() -> Problem {
+    let mib = BODY_BYTES_MAX / (1024 * 1024);
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("at most {mib} MiB are taken in one request; send the events in several"),
+    )
+}
+
+/// `None` without the header.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_CHARS_MAX => Ok(Some(text.to_owned())),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_idempotency_key",
+            format!("Idempotency-Key: 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters are taken"),
+        )),
+    }
+}
+
+/// The body as JSON text.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let format = Format::from_content_type(content_type).ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!(
+                "Content-Type {} is not read; send application/json, application/x-ndjson or application/msgpack \
+                 (curl: -H 'Content-Type: application/json')",
+                content_type.unwrap_or_default()
+            ),
+        )
+    })?;
+    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    let bytes = match tokio::time::timeout(BODY_TIMEOUT, read).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if is_length_limit(&error) => return Err(too_large()),
+        Ok(Err(error)) => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "body_cut", format!("the body broke off: {error}")));
+        }
+        Err(_) => {
+            let text = format!("the body did not arrive within {BODY_TIMEOUT:?}");
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", text));
+        }
+    };
+    match format {
+        Format::MessagePack if !bytes.is_empty() => {
+            Ok(json_from_messagepack(&bytes).map_err(|e| unreadable(&e))?.into())
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
+
+fn unreadable(error: &BodyError) -> Problem {
+    let (status, code) = match error {
+        BodyError::Empty => (StatusCode::BAD_REQUEST, "empty"),
+        BodyError::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable"),
+        BodyError::TooMany(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_events"),
+    };
+    Problem::new(status, code, error.to_string())
+}
+
+/// A valid event, reduced to what is needed after it has become a candidate.
+struct Parsed {
+    index: usize,
+    event_id: EventId,
+    camera_id: String,
+    zone_id: ZoneId,
+    clock_suspect: bool,
+    candidate: Candidate,
+}
+
+struct ParsedBody {
+    events: Vec<Parsed>,
+    refused: Vec<Outcome>,
+}
+
+fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedBody, Problem> {
+    let now = clock::now();
+    let items = read_body(json).map_err(|e| unreadable(&e))?;
+    let mut parsed = ParsedBody { events: Vec::with_capacity(items.len()), refused: Vec::new() };
+    for (index, item) in items.into_iter().enumerate() {
+        let event_id = item.as_ref().ok().and_then(|wire| wire.event_id.as_ref()?.parse().ok());
+        let checked = item.and_then(|wire| {
+            state.metrics.unknown_fields.inc_by(wire.unknown_fields);
+            check::check(wire, now, state.event_age_max)
+        });
+        match checked {
+            Ok(event) => parsed.events.push(Parsed {
+                index,
+                event_id: event.event_id,
+                camera_id: event.camera_id.to_string(),
+                zone_id: event.zone_id,
+                clock_suspect: event.clock_suspect,
+                candidate: candidate(&event, header_key, index),
+            }),
+            Err(refusal) => {
+                state.metrics.rejected_with(refusal.code);
+                parsed.refused.push(Outcome::rejected(index, event_id, refusal));
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+fn candidate(event: &Event<'_>, header_key: Option<&str>, index: usize) -> Candidate {
+    Candidate {
+        key: key(event.event_id, header_key, index),
+        hash: check::body_hash(event),
+        payload: record::event_payload(event),
+    }
+}
+
+/// The header names the request, so each event in it is named by header and position; without it an event names itself.
+fn key(event_id: EventId, header_key: Option<&str>, index: usize) -> Key {
+    let mut key = [0; 17];
+    match header_key {
+        None => key[1..].copy_from_slice(event_id.uuid().as_bytes()),
+        Some(text) => {
+            let digest =
+                Sha256::new().chain_update(text).chain_update([0]).chain_update(index.to_le_bytes()).finalize();
+            key[0] = 1;
+            key[1..].copy_from_slice(&digest[..16]);
+        }
+    }
+    key
+}
+
+/// Stores what is valid and answers.
+async fn take(state: &State, json: &[u8], header_key: Option<String>) -> Result<Response, Problem> {
+    let ParsedBody { events, refused: mut outcomes } = parse(state, json, header_key.as_deref())?;
+    let mut events = events;
+    let all = (events.len() + outcomes.len()) as u64;
+    state.metrics.received.inc_by(all);
+    let candidates: Vec<Candidate> = events
+        .iter_mut()
+        .map(|parsed| Candidate { payload: std::mem::take(&mut parsed.candidate.payload), ..parsed.candidate })
+        .collect();
+    let (mut accepted, mut duplicates) = (0, 0);
+    if !candidates.is_empty() {
+        let started = Instant::now();
+        let verdicts = state.buffer.append(candidates).await.map_err(|error| {
+            state.metrics.unstored(Instant::now(), all);
+            cannot_store(&error)
+        })?;
+        state.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+        let now = clock::now();
+        for (parsed, verdict) in events.into_iter().zip(verdicts) {
+            outcomes.push(match verdict {
+                Verdict::Accepted => {
+                    accepted += 1;
+                    state.metrics.clock_suspect.inc_by(u64::from(parsed.clock_suspect));
+                    state.cameras.note(&parsed.camera_id, parsed.zone_id, parsed.clock_suspect, now);
+                    Outcome::plain(parsed.index, parsed.event_id, "accepted")
+                }
+                Verdict::Duplicate => {
+                    duplicates += 1;
+                    Outcome::plain(parsed.index, parsed.event_id, "duplicate")
+                }
+                Verdict::Conflict => {
+                    state.metrics.rejected_with("idempotency_conflict");
+                    Outcome::rejected(parsed.index, Some(parsed.event_id), conflict(header_key.is_some()))
+                }
+            });
+        }
+        outcomes.sort_unstable_by_key(|outcome| outcome.index);
+    }
+    let rejected = all - accepted - duplicates;
+    state.metrics.intake(Instant::now(), accepted, duplicates, rejected);
+    let status = if accepted + duplicates > 0 { StatusCode::ACCEPTED } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok((status, Json(Answer { accepted, duplicates, rejected, results: outcomes })).into_response())
+}
+
+fn conflict(by_header: bool) -> Refusal {
+    let (field, what) = if by_header { ("Idempotency-Key", "this key") } else { ("event_id", "this event_id") };
+    Refusal::new(
+        field,
+        "idempotency_conflict",
+        format!("another event came under {what} before; give each event a key of its own"),
+    )
+}
+
+fn cannot_store(error: &AppendError) -> Problem {
+    match error {
+        AppendError::Full(_) => Problem {
+            retry_after_secs: Some(30),
+            ..Problem::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "buffer_full",
+                format!("{error}; keep the events and send them again later"),
+            )
+        },
+        AppendError::Busy => Problem::unavailable("busy", error.to_string(), 1),
+        AppendError::Stopping => Problem::unavailable("stopping", error.to_string(), 5),
+    }
+}
+
+#[cfg(test)]
+mod tests;

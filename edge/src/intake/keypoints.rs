@@ -1,0 +1,128 @@
+//! `posture_keypoints` is carried as the camera wrote it, so this one pass over its text must be enough to know that
+//! Postgres will take it as `jsonb`. The reader before us has already proved it to be well-formed JSON.
+
+use common::event::{KEYPOINTS_BYTES_MAX, KEYPOINTS_DEPTH_MAX};
+
+use super::check::Refusal;
+
+const FIELD: &str = "posture_keypoints";
+
+/// jsonb keeps numbers as `numeric`; beyond a double's range they make no sense as coordinates anyway.
+const EXPONENT_MAX: i32 = 308;
+
+/// Checks size, nesting, texts and numbers of a well-formed JSON value.
+///
+/// # Errors
+/// The first bound it breaks.
+pub fn check(json: &str) -> Result<(), Refusal> {
+    if json.len() > KEYPOINTS_BYTES_MAX {
+        return Err(Refusal::new(
+            FIELD,
+            "too_large",
+            format!("{} bytes, at most {KEYPOINTS_BYTES_MAX} are taken", json.len()),
+        ));
+    }
+    let bytes = json.as_bytes();
+    if bytes.first() != Some(&b'{') {
+        return Err(Refusal::new(FIELD, "invalid_type", "must be a JSON object, {} if there are no keypoints"));
+    }
+    let (mut at, mut depth) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at = skip_text(bytes, at + 1)?;
+                continue;
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > KEYPOINTS_DEPTH_MAX {
+                    return Err(Refusal::new(
+                        FIELD,
+                        "too_deep",
+                        format!("nested deeper than {KEYPOINTS_DEPTH_MAX} levels"),
+                    ));
+                }
+            }
+            b'}' | b']' => depth -= 1,
+            // An exponent follows a digit; the `e` of `true` and `false` does not.
+            b'e' | b'E' if at > 0 && bytes[at - 1].is_ascii_digit() => check_exponent(&json[at + 1..])?,
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// From behind an opening quote to behind the closing one.
+fn skip_text(bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
+    loop {
+        match bytes.get(at) {
+            Some(b'"') | None => return Ok(at + 1),
+            Some(b'\\') if bytes.get(at + 1) == Some(&b'u') => at = check_escape(bytes, at)?,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
+}
+
+/// A `\uXXXX` at `at`: jsonb can hold neither NUL nor half a surrogate pair.
+fn check_escape(bytes: &[u8], at: usize) -> Result<usize, Refusal> {
+    let unit = |at: usize| {
+        let hex = bytes.get(at..at + 6).filter(|b| b.starts_with(b"\\u"))?;
+        u16::from_str_radix(std::str::from_utf8(&hex[2..]).ok()?, 16).ok()
+    };
+    match unit(at) {
+        Some(0) => Err(Refusal::new(FIELD, "nul", "contains the character \\u0000, which cannot be stored")),
+        Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => Ok(at + 12),
+        Some(0xD800..=0xDFFF) | None => {
+            Err(Refusal::new(FIELD, "invalid_text", "contains half of a UTF-16 surrogate pair"))
+        }
+        Some(_) => Ok(at + 6),
+    }
+}
+
+fn check_exponent(after_e: &str) -> Result<(), Refusal> {
+    let end = after_e.find(|c: char| !matches!(c, '+' | '-' | '0'..='9')).unwrap_or(after_e.len());
+    match after_e[..end].parse::<i32>() {
+        Ok(exponent) if exponent.abs() <= EXPONENT_MAX => Ok(()),
+        _ => Err(Refusal::new(FIELD, "out_of_range", format!("contains a number beyond 1e±{EXPONENT_MAX}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(json: &str) -> &'static str {
+        // What `check` may rely on.
+        serde_json::from_str::<&serde_json::value::RawValue>(json).expect("well-formed");
+        check(json).map_or_else(|refusal| refusal.code, |()| "ok")
+    }
+
+    #[test]
+    fn what_jsonb_can_hold_passes() {
+        for json in [
+            "{}",
+            r#"{"head":{"x":0.5,"y":1e-3,"confidence":1E+2}}"#,
+            r#"{"a":true,"b":false,"c":null,"d":"e9999"}"#,
+            r#"{"a":"\\u0000","b":"\ud83d\ude00","c":"\"}]{["}"#,
+            r#"{"a":[[[[[[1]]]]]]}"#,
+        ] {
+            assert_eq!(code(json), "ok", "{json}");
+        }
+    }
+
+    #[test]
+    fn what_it_cannot_hold_is_named() {
+        assert_eq!(code("[]"), "invalid_type");
+        assert_eq!(code("null"), "invalid_type");
+        assert_eq!(code(r#"{"a":"\u0000"}"#), "nul");
+        assert_eq!(code(r#"{"\u0000":1}"#), "nul");
+        assert_eq!(code(r#"{"a":"\ud800"}"#), "invalid_text");
+        assert_eq!(code(r#"{"a":"\ude00\ud83d"}"#), "invalid_text");
+        assert_eq!(code(r#"{"a":1e400}"#), "out_of_range");
+        assert_eq!(code(r#"{"a":[0.5,1e99999999999]}"#), "out_of_range");
+        assert_eq!(code(r#"{"a":[[[[[[[[1]]]]]]]]}"#), "too_deep");
+        assert_eq!(code(&format!(r#"{{"a":"{}"}}"#, "x".repeat(KEYPOINTS_BYTES_MAX))), "too_large");
+    }
+}
