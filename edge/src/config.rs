@@ -112,8 +112,7 @@ pub struct IdempotencyConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct IntakeConfig {
     /// An event older than this is stored under its ingest time, marked `clock_suspect`.
-    #[serde(with = "humantime_serde")]
-    pub event_age_max: Duration,
+    pub event_age_max_days: u64,
     /// Memory for request bodies being read.
     pub bytes_max: u64,
 }
@@ -171,7 +170,7 @@ impl Default for IdempotencyConfig {
 impl Default for IntakeConfig {
     fn default() -> Self {
         // 35 days: a month's outage of a camera gateway, and some.
-        Self { event_age_max: Duration::from_secs(35 * 86_400), bytes_max: 32 * 1024 * 1024 }
+        Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024 }
     }
 }
 

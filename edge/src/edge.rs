@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use common::lifecycle::Lifecycle;
@@ -65,7 +66,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         link: link.clone(),
         in_flight: in_flight.clone(),
         camera_token: config.camera_token.clone(),
-        event_age_max: config.intake.event_age_max,
+        event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
         stream_name: config.stream.name.clone(),
         stream_max_length: config.stream.max_length,

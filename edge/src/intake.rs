@@ -346,6 +346,3 @@ fn cannot_store(error: &AppendError) -> Problem {
         AppendError::Stopping => Problem::unavailable("stopping", error.to_string(), 5),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -26,15 +26,9 @@ impl Format {
         let Some(content_type) = content_type else { return Some(Self::Json) };
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {
-            "application/json"
-            | "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/x-jsonlines"
-            | "application/json-seq"
-            | "text/json"
-            | "text/plain"
-            | "" => Some(Self::Json),
+            "application/json" | "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+                Some(Self::Json)
+            }
             "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => Some(Self::MessagePack),
             _ => None,
         }

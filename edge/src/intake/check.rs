@@ -42,13 +42,14 @@ impl Refusal {
 /// # Errors
 /// The first field that breaks a bound.
 pub fn check<'a>(wire: WireEvent<'a>, now: DateTime<Utc>, age_max: Duration) -> Result<Event<'a>, Refusal> {
+    let event_id = EventId::from_uuid(uuid("event_id", wire.event_id)?);
     let event_time = time("event_time", required("event_time", wire.event_time)?)?;
     let oldest = now - TimeDelta::from_std(age_max).unwrap_or(TimeDelta::MAX);
     let believable = |time: &DateTime<Utc>| (oldest..=now + AHEAD_MAX).contains(time);
     let ingest_time = wire.ingest_time.map(|text| time("ingest_time", text)).transpose()?;
     let keypoints = required("posture_keypoints", wire.posture_keypoints)?.get();
     let event = Event {
-        event_id: EventId::from_uuid(uuid("event_id", wire.event_id)?),
+        event_id,
         event_time,
         // Ours if the camera gave none, or one that cannot be: a suspect event is stored under it.
         ingest_time: ingest_time.filter(believable).unwrap_or(now),

@@ -56,7 +56,7 @@ pub fn read_events(json: &str) -> Option<Vec<WireEvent<'_>>> {
 fn refusal(field: &'static str, error: &serde_json::Error) -> Refusal {
     let text = error.to_string();
     // Without the position, which would be one inside our cut-out piece.
-    let text = text.split(" at line ").next().unwrap_or(&text);
+    let text = text.split(" at line ").next().unwrap_or(&text).replace("expected f64", "expected a number");
     // JSON can write 1e400, a double cannot hold it.
     let code = if text == "number out of range" { "out_of_range" } else { "invalid_type" };
     Refusal::new(field, code, text)
