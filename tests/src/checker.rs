@@ -74,27 +74,16 @@ pub async fn check(stack: &Stack) -> anyhow::Result<Report> {
 /// What is missing, double or different, and where to look.
 pub async fn check_but(stack: &Stack, lost: usize) -> anyhow::Result<Report> {
     let book = stack.ledger.book();
-    let checked = async {
-        let wanted = book.acknowledged.len() - lost;
-        drained(stack, &book, wanted).await?;
-        let mut report = compare(stack, &book).await?;
-        ensure!(report.lost == lost, "{} acknowledged events have no row, {lost} were expected to", report.lost);
-        let accounts = settled(stack, i64::try_from(lost)?).await?;
-        report.missing = accounts.iter().map(|account| account.missing).sum();
-        report.duplicates = accounts.iter().map(|account| account.duplicates).sum();
-        report.dead = accounts.iter().map(|account| account.dead).sum();
-        let stored: i64 = accounts.iter().map(|account| account.stored).sum();
-        ensure!(
-            usize::try_from(stored)? == report.rows,
-            "the ledger says {stored} stored, there are {} rows",
-            report.rows
-        );
-        Ok(report)
-    };
-    match checked.await {
-        Ok(report) => Ok(report),
-        Err(error) => bail!("{error:#}\n{}", stack.describe().await),
-    }
+    drained(stack, &book, book.acknowledged.len() - lost).await?;
+    let mut report = compare(stack, &book).await?;
+    ensure!(report.lost == lost, "{} acknowledged events have no row, {lost} were expected to", report.lost);
+    let accounts = settled(stack, i64::try_from(lost)?).await?;
+    report.missing = accounts.iter().map(|account| account.missing).sum();
+    report.duplicates = accounts.iter().map(|account| account.duplicates).sum();
+    report.dead = accounts.iter().map(|account| account.dead).sum();
+    let stored: i64 = accounts.iter().map(|account| account.stored).sum();
+    ensure!(usize::try_from(stored)? == report.rows, "the ledger says {stored} stored, there are {} rows", report.rows);
+    Ok(report)
 }
 
 /// Waits until enough acknowledged events have a row.

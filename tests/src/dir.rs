@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
@@ -18,6 +19,7 @@ const JANITOR: &str =
 pub struct Dir {
     path: PathBuf,
     janitor: Child,
+    keep: AtomicBool,
 }
 
 impl Dir {
@@ -44,11 +46,16 @@ impl Dir {
             .process_group(0)
             .spawn()
             .context("cannot start sh")?;
-        Ok(Self { path, janitor })
+        Ok(Self { path, janitor, keep: AtomicBool::new(false) })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Leaves it where it is at the end, for its logs.
+    pub fn keep(&self) {
+        self.keep.store(true, Ordering::Relaxed);
     }
 
     /// A directory inside, made now.
@@ -65,7 +72,7 @@ impl Dir {
 impl Drop for Dir {
     fn drop(&mut self) {
         if let Some(mut stdin) = self.janitor.stdin.take() {
-            if std::thread::panicking() {
+            if self.keep.load(Ordering::Relaxed) || std::thread::panicking() {
                 // A failed test: its logs are what one wants to see next.
                 drop(stdin.write_all(b"keep\n"));
                 drop(writeln!(std::io::stderr(), "logs are kept in {}", self.path.display()));

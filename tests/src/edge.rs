@@ -147,9 +147,13 @@ impl Edge {
         http::get(&self.http, &self.url, "/streams/stats", Some(&self.camera_token)).await
     }
 
+    /// Whatever it says, healthy or not.
+    ///
     /// # Errors
     /// If it does not answer.
     pub async fn health(&self) -> anyhow::Result<serde_json::Value> {
-        http::get(&self.http, &self.url, "/streams/health", Some(&self.camera_token)).await
+        let response = self.http.get(format!("{}/streams/health", self.url)).bearer_auth(&self.camera_token);
+        let text = response.send().await.context("GET /streams/health")?.text().await.context("GET /streams/health")?;
+        serde_json::from_str(&text).with_context(|| format!("GET /streams/health: {text}"))
     }
 }

@@ -145,6 +145,17 @@ impl Stack {
         Camera::new(&self.edges[index], Arc::clone(&self.ledger))
     }
 
+    /// Runs a test's body; if it fails, says how things stood and keeps the logs.
+    ///
+    /// # Errors
+    /// The body's.
+    pub async fn explain<T>(&self, body: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let result = body.await;
+        let Err(error) = result else { return result };
+        self.dir.keep();
+        Err(anyhow::anyhow!("{error:#}\n{}", self.describe().await))
+    }
+
     /// How things stand, for the message of a failed check.
     pub async fn describe(&self) -> String {
         let mut text = String::new();
