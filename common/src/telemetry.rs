@@ -26,6 +26,14 @@ pub fn init(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> 
     Ok(())
 }
 
+/// Whether [`init`] could read this filter.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    EnvFilter::try_new(filter).map(drop)
+}
+
 /// Sends events to the journal, each field as a journal field of its own (`journalctl EDGE_ID=…`). The usual bridge
 /// from tracing to log would flatten them into the message.
 struct Journal(JournalLog);

@@ -1,0 +1,74 @@
+//! `GET /api/v1/ledger`: what became of every event that edges accepted, per edge and epoch, and in all.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::query;
+use crate::http::{ApiError, App};
+use crate::store::ledger::{self, Account};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    warehouse_id: Option<Uuid>,
+    edge_id: Option<Uuid>,
+}
+
+#[derive(Serialize)]
+pub struct Ledger {
+    totals: Totals,
+    epochs: Vec<Account>,
+}
+
+/// Sums over epochs. `head = received + buffered + missing` once an edge has reported, and
+/// `received = stored + duplicates + dead` always.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    pub head: i64,
+    pub received: i64,
+    pub stored: i64,
+    pub duplicates: i64,
+    pub dead: i64,
+    pub buffered: i64,
+    pub missing: i64,
+}
+
+impl Totals {
+    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a Account>) -> Self {
+        let mut totals = Self::default();
+        for account in accounts {
+            for (sum, n) in [
+                (&mut totals.head, account.head),
+                (&mut totals.received, account.received),
+                (&mut totals.stored, account.stored),
+                (&mut totals.duplicates, account.duplicates),
+                (&mut totals.dead, account.dead),
+                (&mut totals.buffered, account.buffered),
+                (&mut totals.missing, account.missing),
+            ] {
+                // An edge may claim any head.
+                *sum = sum.saturating_add(n);
+            }
+        }
+        totals
+    }
+}
+
+/// # Errors
+/// 400 for a question that cannot be read, 401, 503.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Ledger>, ApiError> {
+    app.auth.tool(&headers).await?;
+    let ask = query(ask)?;
+    let epochs = ledger::accounts(&app.db, ask.warehouse_id, ask.edge_id).await?;
+    Ok(Json(Ledger { totals: Totals::of(&epochs), epochs }))
+}

@@ -1,0 +1,180 @@
+//! The composition root: builds the stages, binds the listener, wires them and hands back a running central. Reading it
+//! top to bottom is reading the system.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use common::backoff::Backoff;
+use common::lifecycle::Lifecycle;
+use common::{clock, serve};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::config::{Config, Retention};
+use crate::fleet::Memory;
+use crate::health::{Observed, Progress, Sampler, Samples};
+use crate::http::{App, router};
+use crate::inflight::Inflight;
+use crate::metrics::Metrics;
+use crate::persist::{Crew, Deps};
+use crate::store::{Db, partitions};
+use crate::stream::Stream;
+
+/// Redis is asked again this soon for our receipts; a restart of it takes about a second.
+const LISTEN_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+/// Partitions are made days ahead, so an hour more or less is nothing.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(3_600);
+/// A pass that could not get its locks comes again.
+const PARTITIONS_RETRY: Duration = Duration::from_secs(30);
+const PARTITIONS_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A running central.
+pub struct Central {
+    /// Where it listens; the port is known here also if the configuration said 0.
+    pub address: SocketAddr,
+    lifecycle: Lifecycle,
+}
+
+impl Central {
+    /// Starts all stages. Waits for Postgres; Redis may come later.
+    ///
+    /// # Errors
+    /// If the database cannot be made ready or the address is taken.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let db = Arc::new(Db::open(&config.database)?);
+        let stream = Arc::new(Stream::open(&config.redis, &config.stream)?);
+        db.prepare().await.context("make the database ready")?;
+        let made = partitions::upkeep(&db, &config.retention, clock::now()).await.context("make the partitions")?;
+        info!(made = made.made, dropped = made.dropped, moved = made.moved, "The daily partitions are ready");
+        let listener =
+            TcpListener::bind(&config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+
+        let instance = Uuid::new_v4();
+        let metrics = Arc::new(Metrics::default());
+        let progress = Arc::new(Progress::default());
+        let inflight = Arc::new(Inflight::new(config.receive.timeout(), config.receive.in_flight_bytes_max));
+        let (seen, samples) = watch::channel(Samples::default());
+        let observed = Observed::new(samples, Arc::clone(&progress));
+        let deps = Deps {
+            db: Arc::clone(&db),
+            stream: Arc::clone(&stream),
+            inflight: Arc::clone(&inflight),
+            metrics: Arc::clone(&metrics),
+            progress,
+            instance,
+            retry_delay: Duration::from_millis(config.workers.retry_delay_ms),
+        };
+        let crew = Crew::new(deps, observed.clone(), &config.workers);
+        let sampler = Sampler {
+            db: Arc::clone(&db),
+            stream: Arc::clone(&stream),
+            inflight: Arc::clone(&inflight),
+            retain: Duration::from_secs(config.stream.retain_seconds),
+            retain_bytes_max: config.stream.retain_bytes_max,
+            metrics: Arc::clone(&metrics),
+        };
+        let app = App {
+            auth: Auth::new(Arc::clone(&db)),
+            db: Arc::clone(&db),
+            stream: Arc::clone(&stream),
+            inflight: Arc::clone(&inflight),
+            observed,
+            metrics,
+            receive: config.receive.clone(),
+            instance,
+            fleet: Memory::default(),
+        };
+
+        // In the data's order, which is the order of stopping: what was taken in is still stored.
+        let mut lifecycle = Lifecycle::new();
+        lifecycle.stage("http", |stop| serve::serve(listener, router(Arc::new(app)), stop));
+        lifecycle.stage("persist", |stop| crew.run(stop));
+        lifecycle.stage("receipts", |stop| receipts(stream, inflight, instance, stop));
+        lifecycle.stage("health", |stop| async move {
+            sampler.run(seen, stop).await;
+            Ok(())
+        });
+        lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, stop));
+        info!(%address, %instance, "Central listens on {address}");
+        Ok(Self { address, lifecycle })
+    }
+
+    /// Runs until a signal or until a stage dies.
+    ///
+    /// # Errors
+    /// What ended it, if it was not a signal.
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.lifecycle.run().await
+    }
+
+    /// Stops all stages in order.
+    ///
+    /// # Errors
+    /// If a stage did not stop in time.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.lifecycle.stop().await
+    }
+}
+
+/// Listens for receipts that workers of other instances report to this one.
+async fn receipts(
+    stream: Arc<Stream>,
+    inflight: Arc<Inflight>,
+    instance: Uuid,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut failures = 0;
+    while !stop.is_cancelled() {
+        let mut heard = false;
+        let listened = stream.listen(instance, &stop, |report| {
+            heard = true;
+            inflight.report(report);
+        });
+        if let Err(error) = listened.await {
+            warn!("Cannot listen for receipts: {:#}", anyhow::Error::new(error));
+            failures = if heard { 0 } else { failures + 1 };
+            tokio::select! {
+                // We stop.
+                () = stop.cancelled() => {}
+                // Redis had its pause.
+                () = tokio::time::sleep(LISTEN_BACKOFF.delay(failures, None, &mut rand::rng())) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps partitions made ahead and dropped by retention.
+async fn keep_partitions(db: Arc<Db>, retention: Retention, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut wait = PARTITIONS_EVERY;
+    loop {
+        tokio::select! {
+            // We stop.
+            () = stop.cancelled() => return Ok(()),
+            // Time for a pass.
+            () = tokio::time::sleep(wait) => {}
+        }
+        let pass = tokio::time::timeout(PARTITIONS_TIMEOUT, partitions::upkeep(&db, &retention, clock::now())).await;
+        wait = match pass {
+            Ok(Ok(done)) => {
+                info!(made = done.made, dropped = done.dropped, moved = done.moved, "The daily partitions are ready");
+                PARTITIONS_EVERY
+            }
+            Ok(Err(error)) => {
+                warn!("The partitions could not be kept, the next pass will: {:#}", anyhow::Error::new(error));
+                PARTITIONS_RETRY
+            }
+            Err(_) => {
+                warn!("The partitions could not be kept within {PARTITIONS_TIMEOUT:?}, the next pass will");
+                PARTITIONS_RETRY
+            }
+        };
+    }
+}

@@ -1,0 +1,247 @@
+//! What central can be told, with its defaults. `packaging/central.toml` shows the same with explanations.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::config::{ConfigError, EnvKey, Sources};
+use serde::{Deserialize, Serialize};
+
+pub const FILE: &str = "/etc/smartpick/central.toml";
+
+/// The original system's variables keep their meaning; ours start with SMARTPICK_.
+const ENV_KEYS: &[EnvKey] = &[
+    ("SMARTPICK_LISTEN", "listen"),
+    ("SMARTPICK_LOG", "log"),
+    ("DATABASE_URL", "database.url"),
+    ("REDIS_URL", "redis.url"),
+    ("STREAM_CONSUMER_GROUP", "stream.consumer_group"),
+    ("STREAM_BLOCK_MS", "stream.block_ms"),
+    ("STREAM_BATCH_SIZE", "stream.batch_size"),
+    ("WORKER_CONCURRENCY", "workers.concurrency"),
+    ("WORKER_RETRY_DELAY_MS", "workers.retry_delay_ms"),
+];
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub listen: String,
+    /// A `tracing` filter.
+    pub log: String,
+    pub database: Database,
+    pub redis: Redis,
+    pub stream: Stream,
+    pub workers: Workers,
+    pub receive: Receive,
+    pub retention: Retention,
+}
+
+/// No `Debug`: the URL may hold a password.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    pub url: String,
+    /// For requests; each persist worker has one more of its own.
+    pub connections_max: u32,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redis {
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    pub partitions: u16,
+    pub consumer_group: String,
+    pub block_ms: u64,
+    /// Frames per partition and read.
+    pub batch_size: usize,
+    /// How long acknowledged frames stay for other consumer groups.
+    pub retain_seconds: u64,
+    /// And how many bytes of them, over all partitions.
+    pub retain_bytes_max: u64,
+    /// A frame that its worker has held for this long is taken over by another.
+    pub claim_idle_ms: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    pub min: usize,
+    /// The most.
+    pub concurrency: usize,
+    pub retry_delay_ms: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receive {
+    /// How long an edge waits for its receipt before it is told to try again.
+    pub timeout_seconds: u64,
+    /// Bytes of frames waiting for their receipts in this instance; above it edges are told to try again.
+    pub in_flight_bytes_max: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    pub snapshots_days: u32,
+    pub zone_minutes_days: u32,
+    /// Dead letters that were replayed or discarded; open ones stay.
+    pub dead_letters_days: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8090".to_owned(),
+            log: "info".to_owned(),
+            database: Database::default(),
+            redis: Redis::default(),
+            stream: Stream::default(),
+            workers: Workers::default(),
+            receive: Receive::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "postgres:///smartpick?host=/run/postgresql&user=smartpick".to_owned(), connections_max: 10 }
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self { url: "redis://127.0.0.1:6379/0".to_owned() }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            partitions: 8,
+            consumer_group: "ergonomics-processor".to_owned(),
+            block_ms: 1_000,
+            batch_size: 8,
+            retain_seconds: 60,
+            retain_bytes_max: 64 * 1024 * 1024,
+            claim_idle_ms: 15_000,
+        }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self { min: 1, concurrency: 4, retry_delay_ms: 100 }
+    }
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self { timeout_seconds: 10, in_flight_bytes_max: 256 * 1024 * 1024 }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { snapshots_days: 400, zone_minutes_days: 1_100, dead_letters_days: 90 }
+    }
+}
+
+impl Config {
+    /// Loads from all places, reading the environment with `env`.
+    ///
+    /// # Errors
+    /// What is wrong, where, and how to mend it.
+    pub fn load(
+        file: Option<&Path>,
+        overrides: &[(String, String)],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let file_required = file.is_some();
+        let file = file.unwrap_or(Path::new(FILE));
+        // `central.toml` has its drop-ins in `central.d`.
+        let dir: PathBuf = file.with_extension("d");
+        let config: Self =
+            common::config::load(&Sources { file, file_required, dir: &dir, env_keys: ENV_KEYS, env, overrides })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        within("stream.partitions", u64::from(self.stream.partitions), 1, 1_024)?;
+        within("stream.block_ms", self.stream.block_ms, 1, 60_000)?;
+        within("stream.batch_size", self.stream.batch_size as u64, 1, 1_000)?;
+        within("stream.claim_idle_ms", self.stream.claim_idle_ms, 1_000, 3_600_000)?;
+        within("workers.min", self.workers.min as u64, 1, 256)?;
+        within("workers.concurrency", self.workers.concurrency as u64, self.workers.min as u64, 256)?;
+        within("workers.retry_delay_ms", self.workers.retry_delay_ms, 1, 10_000)?;
+        within("receive.timeout_seconds", self.receive.timeout_seconds, 1, 300)?;
+        within("database.connections_max", u64::from(self.database.connections_max), 2, 1_000)?;
+        within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;
+        within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), 1, 36_500)?;
+        within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
+        if self.stream.consumer_group.is_empty() {
+            return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
+        }
+        if let Err(error) = self.listen.parse::<std::net::SocketAddr>() {
+            let listen = &self.listen;
+            return Err(ConfigError::new(format!("listen = {listen:?}: {error}; write it as 127.0.0.1:8090")));
+        }
+        Ok(())
+    }
+}
+
+impl Receive {
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
+
+fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError::new(format!("{key} = {value} is out of range; choose {least} to {most}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(overrides: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Config::load(None, &overrides, &|_| None)
+    }
+
+    #[test]
+    fn the_shipped_file_names_every_key_with_its_default() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/central.toml");
+        let text = std::fs::read_to_string(shipped).expect("shipped");
+        // Every setting in it is commented out: with the comment signs gone it must be the default.
+        let all: String = text
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let parsed: Config = toml::from_str(&all).expect("every key is known");
+        let parsed = toml::Table::try_from(parsed).expect("plain");
+        let default = toml::Table::try_from(Config::default()).expect("plain");
+        assert_eq!(parsed, default);
+        let named: toml::Table = toml::from_str(&all).expect("a table");
+        assert_eq!(named, default, "a key is not shown in packaging/central.toml");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_its_range() {
+        let error = load(&[("workers.concurrency", "0")]).err().expect("invalid").to_string();
+        assert!(error.contains("workers.concurrency = 0") && error.contains("1 to 256"), "{error}");
+        let error = load(&[("listen", "everywhere")]).err().expect("invalid").to_string();
+        assert!(error.contains("listen") && error.contains("127.0.0.1:8090"), "{error}");
+    }
+}

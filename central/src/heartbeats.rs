@@ -1,0 +1,42 @@
+//! What edges say of themselves every few seconds: stored for fleet health, and the other half of the ledger.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
+use common::clock;
+use common::problem::Problem;
+use common::protocol::{Heartbeat, HeartbeatAnswer};
+
+use crate::http::{ApiError, App};
+use crate::store::edges;
+
+/// `POST /api/v1/heartbeats`
+///
+/// # Errors
+/// 401, 403 if it speaks for another edge, 400 if it cannot be read, 503.
+pub async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Result<Json<HeartbeatAnswer>, ApiError> {
+    let edge = app.auth.edge(request.headers()).await?;
+    let Json(heartbeat) = Json::<Heartbeat>::from_request(request, &()).await.map_err(|e| unreadable(&e))?;
+    if (heartbeat.edge_id, heartbeat.warehouse_id) != (edge.edge_id, edge.warehouse_id) {
+        let message = format!(
+            "this token is of edge {} in warehouse {}; the heartbeat is of edge {} in warehouse {}",
+            edge.edge_id, edge.warehouse_id, heartbeat.edge_id, heartbeat.warehouse_id
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, "wrong_edge", message).into());
+    }
+    let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
+    app.metrics.heartbeats_received.inc();
+    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now() }))
+}
+
+fn unreadable(rejection: &JsonRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a heartbeat has at most 1 MiB")
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "heartbeat_invalid", rejection.body_text()),
+    }
+}

@@ -1,0 +1,107 @@
+//! All persist workers of this process: as many as the lag asks for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::scaling::Scaler;
+use super::worker::{Deps, Worker};
+use crate::config::Workers;
+use crate::health::Observed;
+
+/// How often the number of workers is looked at; the lag is measured as often.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Names are not used twice in a process, so a worker that is gone is never mistaken for a new one.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+pub struct Crew {
+    deps: Deps,
+    observed: Observed,
+    scaler: Scaler,
+    least: usize,
+    running: Vec<(String, CancellationToken)>,
+    tasks: JoinSet<String>,
+}
+
+impl Crew {
+    pub fn new(deps: Deps, observed: Observed, config: &Workers) -> Self {
+        Self {
+            deps,
+            observed,
+            scaler: Scaler::new(config.min, config.concurrency),
+            least: config.min,
+            running: Vec::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Keeps the workers working until told to stop, then lets them finish.
+    ///
+    /// # Errors
+    /// If a worker panicked: the process must be started anew.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.running.len() < self.least {
+            self.add();
+        }
+        loop {
+            tokio::select! {
+                // We stop.
+                () = stop.cancelled() => break,
+                // Time to look at the lag.
+                _ = look.tick() => self.scale(),
+                // A worker is done, or has panicked.
+                Some(ended) = self.tasks.join_next() => self.gone(&ended?),
+            }
+        }
+        for (_, stop) in &self.running {
+            stop.cancel();
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+
+    fn scale(&mut self) {
+        let load = self.observed.load();
+        let waiting = load.waiting;
+        let current = self.running.len();
+        let wanted = self.scaler.decide(Instant::now(), current, waiting, load.oldest);
+        if wanted > current {
+            self.add();
+            info!(workers = wanted, waiting, "Added a persist worker, there are {wanted} now");
+        } else if wanted < current
+            && let Some((_, stop)) = self.running.pop()
+        {
+            stop.cancel();
+            info!(workers = wanted, "Removed a persist worker, there are {wanted} now");
+        }
+        self.deps.metrics.workers.set(i64::try_from(self.running.len()).unwrap_or(i64::MAX));
+    }
+
+    fn add(&mut self) {
+        let host = gethostname::gethostname();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{}-{number}", host.to_string_lossy(), std::process::id());
+        let stop = CancellationToken::new();
+        let worker = Worker::new(self.deps.clone(), name.clone());
+        self.deps.progress.worker_started(&name);
+        self.running.push((name.clone(), stop.clone()));
+        self.tasks.spawn(async move {
+            worker.run(stop).await;
+            name
+        });
+    }
+
+    fn gone(&mut self, name: &str) {
+        self.deps.progress.worker_ended(name);
+        self.running.retain(|(running, _)| running != name);
+    }
+}

@@ -1,0 +1,226 @@
+//! Postgres. This folder is the only place that knows sqlx; every statement is a constant of the file that uses it and
+//! listed in [`statements`], so that a test can prepare them all against the migrated schema.
+
+pub mod batch;
+pub mod dead_letters;
+pub mod edges;
+pub mod events;
+pub mod ledger;
+pub mod partitions;
+pub mod rollups;
+pub mod tokens;
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use common::backoff::Backoff;
+use common::config::ConfigError;
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
+use tracing::{info, warn};
+
+use crate::config;
+
+/// A connection of one's own; dropping it closes it.
+pub type Connection = PgConnection;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// A request's statement takes longer only if something is wrong.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a request waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A migration may rewrite a table.
+const MIGRATE_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Postgres is often started together with us.
+const START_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+
+const PING: &str = "SELECT 1";
+const FSYNC: &str = "SELECT current_setting('fsync')";
+
+/// Every statement of the store that can be prepared.
+pub fn statements() -> Vec<&'static str> {
+    let mut all = vec![PING, FSYNC];
+    for file in [
+        batch::STATEMENTS,
+        dead_letters::STATEMENTS,
+        edges::STATEMENTS,
+        events::STATEMENTS,
+        ledger::STATEMENTS,
+        partitions::STATEMENTS,
+        rollups::STATEMENTS,
+        tokens::STATEMENTS,
+    ] {
+        all.extend_from_slice(file);
+    }
+    all
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("Postgres did not answer within {QUERY_TIMEOUT:?}")]
+    Timeout,
+    #[error("Postgres refused or went away")]
+    Sql(#[from] sqlx::Error),
+}
+
+/// The database: how to reach it, and a pool of connections for requests.
+pub struct Db {
+    options: PgConnectOptions,
+    pool: PgPool,
+}
+
+impl Db {
+    /// Does not connect yet.
+    ///
+    /// # Errors
+    /// If the URL cannot be read.
+    pub fn open(config: &config::Database) -> Result<Self, ConfigError> {
+        let options = PgConnectOptions::from_str(&config.url)
+            .map_err(|e| ConfigError::new(format!("database.url is not a Postgres URL: {e}")))?
+            .application_name("smartpick-central")
+            // Every session ends by itself what its client has forgotten. The socket's are for the server's side.
+            .options([
+                ("statement_timeout", "8s"),
+                ("lock_timeout", "4s"),
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("tcp_keepalives_idle", "15"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
+                ("tcp_user_timeout", "20s"),
+            ])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options.clone());
+        Ok(Self { options, pool })
+    }
+
+    /// A connection of one's own. Dropping it closes it.
+    ///
+    /// # Errors
+    /// If there is none within a few seconds.
+    pub async fn connect(&self) -> Result<PgConnection, StoreError> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect())
+            .await
+            .map_err(|_| StoreError::Timeout)?
+            .map_err(StoreError::Sql)
+    }
+
+    /// A connection from the pool.
+    ///
+    /// # Errors
+    /// If none gets free in time or Postgres is not there.
+    pub async fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(Lease { connection: Some(self.pool.acquire().await?), clean: false })
+    }
+
+    /// Waits for Postgres, then makes it ready: migrations applied, and durable. Safe to run in several instances at
+    /// once: the migrator takes an advisory lock.
+    ///
+    /// # Errors
+    /// If the server is not durable or the schema cannot be migrated.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        let mut attempt = 0;
+        let connection = loop {
+            match self.connect().await {
+                Ok(connection) => break connection,
+                Err(error) => {
+                    let wait = START_BACKOFF.delay(attempt, None, &mut rand::rng());
+                    warn!("Waiting for Postgres: {:#}", anyhow::Error::new(error));
+                    tokio::time::sleep(wait).await;
+                    attempt += 1;
+                }
+            }
+        };
+        self.migrate(connection).await
+    }
+
+    /// Applies the migrations that are missing and refuses a server that is not durable.
+    ///
+    /// # Errors
+    /// What could not be applied, or that fsync is off.
+    pub async fn migrate(&self, mut connection: PgConnection) -> anyhow::Result<()> {
+        let fsync: String = sqlx::query_scalar(FSYNC).fetch_one(&mut connection).await.context("ask for fsync")?;
+        if fsync != "on" {
+            bail!(
+                "Postgres runs with fsync = {fsync}: a power cut could lose what edges have forgotten; set fsync = on"
+            );
+        }
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
+        tokio::time::timeout(MIGRATE_TIMEOUT, MIGRATIONS.run_direct(None, &mut connection, false))
+            .await
+            .context("migrations did not end in time")?
+            .context("apply the migrations")?;
+        // A failure to say goodbye changes nothing.
+        drop(connection.close().await);
+        info!("The database schema is up to date");
+        Ok(())
+    }
+
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut lease = self.lease().await?;
+        within(sqlx::query(PING).execute(&mut *lease)).await?;
+        lease.done();
+        Ok(())
+    }
+
+    /// Connections in use and idle.
+    pub fn pool_size(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+}
+
+/// A pooled connection that goes back only after [`Lease::done`]: one that was left in the middle of a statement, by an
+/// error, a timeout or a client that went away, is closed instead, because the pool would wait for its end.
+pub struct Lease {
+    connection: Option<PoolConnection<Postgres>>,
+    clean: bool,
+}
+
+impl Lease {
+    pub fn done(mut self) {
+        self.clean = true;
+    }
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("taken only by drop")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("taken only by drop")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.clean
+        {
+            drop(connection.detach());
+        }
+    }
+}
+
+/// Runs one statement with the client's own timeout: sqlx has none, and a dead peer would be waited for until TCP
+/// gives up.
+async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(QUERY_TIMEOUT, statement).await {
+        Ok(result) => result.map_err(StoreError::Sql),
+        Err(_) => Err(StoreError::Timeout),
+    }
+}

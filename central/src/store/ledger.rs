@@ -1,0 +1,259 @@
+//! The ledger proves completeness. Per edge and epoch central keeps the set of seqs that reached it, as a multirange,
+//! written in the transaction that stores the rows; heartbeats tell the head and what is still buffered.
+//!
+//! ```text
+//! missing    = {[1, head]} − received − buffered
+//! duplicates = |received| − stored − dead
+//! ```
+//!
+//! Sets do not change when something is added to them twice, so every retry leaves the ledger right. It is accounting
+//! only: nothing is ever suppressed because of a seq.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use common::ids::{EdgeId, Epoch, WarehouseId};
+use common::protocol::{EpochReport, Heartbeat};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Db, StoreError, within};
+use crate::frame::{Fate, Item};
+
+const ADD: &str = "\
+INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, received, stored, dead, last_received_at)
+SELECT edge_id, epoch, warehouse_id, head, received::int8multirange, stored, dead, now()
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::int8[])
+     AS t (edge_id, epoch, warehouse_id, head, received, stored, dead)
+ON CONFLICT (edge_id, epoch) DO UPDATE SET
+    head = greatest(l.head, excluded.head),
+    received = l.received + excluded.received,
+    stored = l.stored + excluded.stored,
+    dead = l.dead + excluded.dead,
+    last_received_at = excluded.last_received_at";
+
+/// The head never goes down, whatever an edge with a restored disk says.
+const REPORT: &str = "\
+INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, reported_head, buffered, current, reported_at)
+SELECT $1, epoch, $2, head, head, buffered::int8multirange, current, now()
+FROM unnest($3::uuid[], $4::int8[], $5::text[], $6::bool[]) AS t (epoch, head, buffered, current)
+ON CONFLICT (edge_id, epoch) DO UPDATE SET
+    head = greatest(l.head, excluded.head),
+    reported_head = greatest(l.reported_head, excluded.reported_head),
+    buffered = excluded.buffered,
+    current = excluded.current,
+    reported_at = excluded.reported_at";
+
+/// An epoch that an edge no longer mentions is not its current one.
+const RETIRE: &str = "\
+UPDATE edge_epochs SET current = false WHERE edge_id = $1 AND current AND reported_at IS NOT NULL
+    AND NOT epoch = ANY ($2::uuid[])";
+
+/// While the edge reports, missing is judged by the head it last told together with what was buffered then: batches
+/// overtake each other, and what came in since would show its neighbours on the way as lost for a moment. Once it has
+/// been silent for longer than heartbeats may be late, everything below the highest seq we saw counts.
+const SHOW: &str = "\
+SELECT l.edge_id, l.epoch, l.warehouse_id, l.current, l.head, l.stored, l.dead, l.first_seen_at, l.reported_at,
+       l.last_received_at, received.n AS received, buffered.n AS buffered, missing.n AS missing,
+       greatest(received.n - l.stored - l.dead, 0) AS duplicates
+FROM edge_epochs l
+CROSS JOIN LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0)::int8 AS n FROM unnest(l.received) r) received
+CROSS JOIN LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0)::int8 AS n
+                    FROM unnest(l.buffered - l.received) r) buffered
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(upper(r) - lower(r)), 0)::int8 AS n
+    FROM unnest(int8multirange(int8range(1, 1 + CASE
+        WHEN coalesce(l.reported_at, l.first_seen_at) > now() - interval '30 seconds' THEN l.reported_head
+        ELSE l.head END)) - l.received - l.buffered) r) missing
+WHERE ($1::uuid IS NULL OR l.warehouse_id = $1) AND ($2::uuid IS NULL OR l.edge_id = $2)
+ORDER BY l.edge_id, l.first_seen_at, l.epoch";
+
+pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, SHOW];
+
+/// What a transaction adds, in key order.
+#[derive(Debug, Default)]
+pub(super) struct Changes(BTreeMap<(EdgeId, Epoch), Change>);
+
+#[derive(Debug)]
+struct Change {
+    warehouse_id: WarehouseId,
+    seqs: Vec<i64>,
+    stored: i64,
+    dead: i64,
+}
+
+impl Changes {
+    /// Notes what became of an item. `new_dead`: it is a dead letter that was not known before.
+    pub fn add(&mut self, item: &Item<'_>, fate: &Fate, new_dead: bool) {
+        let Some((epoch, seq)) = item.place else { return };
+        let change = self.0.entry((item.edge_id, epoch)).or_insert_with(|| Change {
+            warehouse_id: item.warehouse_id,
+            seqs: Vec::new(),
+            stored: 0,
+            dead: 0,
+        });
+        change.seqs.push(seq);
+        change.stored += i64::from(*fate == Fate::Stored);
+        change.dead += i64::from(new_dead);
+    }
+
+    /// A dead letter that was counted as one is no longer.
+    pub fn take_back_dead(&mut self, edge_id: EdgeId, warehouse_id: WarehouseId, epoch: Epoch) {
+        let change = Change { warehouse_id, seqs: Vec::new(), stored: 0, dead: 0 };
+        self.0.entry((edge_id, epoch)).or_insert(change).dead -= 1;
+    }
+
+    pub async fn write(mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let received: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
+        sqlx::query(ADD)
+            .bind(self.0.keys().map(|(edge, _)| edge.uuid()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|(_, epoch)| epoch.uuid()).collect::<Vec<_>>())
+            .bind(self.0.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
+            // Sorted by now.
+            .bind(self.0.values().map(|c| c.seqs.last().copied().unwrap_or(0)).collect::<Vec<_>>())
+            .bind(received)
+            .bind(self.0.values().map(|c| c.stored).collect::<Vec<_>>())
+            .bind(self.0.values().map(|c| c.dead).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The set of `seqs` as a multirange literal. Sorts them.
+fn multirange(seqs: &mut [i64]) -> String {
+    seqs.sort_unstable();
+    let mut text = String::from("{");
+    let mut rest = &*seqs;
+    while let Some((&first, _)) = rest.split_first() {
+        let mut last = first;
+        let mut run = 1;
+        while let Some(&next) = rest.get(run).filter(|&&next| next - last <= 1) {
+            last = next;
+            run += 1;
+        }
+        push_range(&mut text, first, last);
+        rest = &rest[run..];
+    }
+    text.push('}');
+    text
+}
+
+fn push_range(text: &mut String, first: i64, last: i64) {
+    let comma = if text.len() > 1 { "," } else { "" };
+    // A String takes everything.
+    let _infallible = write!(text, "{comma}[{first},{last}]");
+}
+
+/// The buffered ranges of a report, as a multirange literal; what cannot be a range is left out.
+fn buffered(report: &EpochReport) -> String {
+    let mut text = String::from("{");
+    for &(first, last) in &report.buffered {
+        // An inclusive range that ends at i64::MAX has no upper bound that fits.
+        if let (Ok(first), Ok(last)) = (i64::try_from(first), i64::try_from(last))
+            && first >= 1
+            && first <= last
+            && last < i64::MAX
+        {
+            push_range(&mut text, first, last);
+        }
+    }
+    text.push('}');
+    text
+}
+
+/// Stores what a heartbeat says of its epochs. All edges' heartbeats go by epoch order, for the locks.
+pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat) -> Result<(), sqlx::Error> {
+    let mut reports: Vec<&EpochReport> = heartbeat.epochs.iter().collect();
+    reports.sort_by_key(|r| r.epoch);
+    reports.dedup_by_key(|r| r.epoch);
+    let epochs: Vec<Uuid> = reports.iter().map(|r| r.epoch.uuid()).collect();
+    sqlx::query(REPORT)
+        .bind(heartbeat.edge_id.uuid())
+        .bind(heartbeat.warehouse_id.uuid())
+        .bind(&epochs)
+        .bind(reports.iter().map(|r| i64::try_from(r.head).unwrap_or(i64::MAX - 1)).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| buffered(r)).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.current).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
+    Ok(())
+}
+
+/// The account of one epoch of one edge.
+#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize)]
+pub struct Account {
+    pub edge_id: Uuid,
+    pub epoch: Uuid,
+    pub warehouse_id: Uuid,
+    pub current: bool,
+    pub head: i64,
+    pub received: i64,
+    pub stored: i64,
+    pub duplicates: i64,
+    pub dead: i64,
+    pub buffered: i64,
+    pub missing: i64,
+    pub first_seen_at: DateTime<Utc>,
+    pub reported_at: Option<DateTime<Utc>>,
+    pub last_received_at: Option<DateTime<Utc>>,
+}
+
+/// The accounts of a warehouse, an edge, or all.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn accounts(db: &Db, warehouse: Option<Uuid>, edge: Option<Uuid>) -> Result<Vec<Account>, StoreError> {
+    let mut lease = db.lease().await?;
+    let accounts = within(sqlx::query_as(SHOW).bind(warehouse).bind(edge).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(accounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> BTreeSet<i64> {
+        let inner = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).expect("braces");
+        let mut seqs = BTreeSet::new();
+        for range in inner.split("],").filter(|r| !r.is_empty()) {
+            let (first, last) = range.trim_matches(['[', ']']).split_once(',').expect("two bounds");
+            seqs.extend(first.parse::<i64>().expect("a number")..=last.parse().expect("a number"));
+        }
+        seqs
+    }
+
+    proptest! {
+        #[test]
+        fn a_multirange_holds_exactly_the_seqs_in_as_few_ranges_as_possible(
+            mut seqs in prop::collection::vec(1i64..200, 0..100)
+        ) {
+            let model: BTreeSet<i64> = seqs.iter().copied().collect();
+            let text = multirange(&mut seqs);
+            prop_assert_eq!(&parse(&text), &model, "{}", text);
+            let runs = model.iter().filter(|seq| !model.contains(&(*seq - 1))).count();
+            prop_assert_eq!(text.matches('[').count(), runs);
+        }
+    }
+
+    #[test]
+    fn a_report_with_nonsense_ranges_keeps_the_good_ones() {
+        let report = EpochReport {
+            epoch: Epoch::from_uuid(Uuid::from_u128(1)),
+            head: 9,
+            current: true,
+            buffered: vec![(0, 3), (4, 6), (9, 8), (1, u64::MAX), (8, 8)],
+        };
+        assert_eq!(buffered(&report), "{[4,6],[8,8]}");
+    }
+}
