@@ -30,6 +30,7 @@ use common::ids::Epoch;
 use common::lifecycle::Lifecycle;
 use common::protocol::EpochReport;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use account::Account;
@@ -210,16 +211,8 @@ impl Buffer {
             accept_weak: config.redis.accept_weak_durability,
         };
         life.stage("appender", move |stop| appender.run(left, queue, connected, stop));
-        life.stage("spill", move |stop| async move {
-            tokio::select! {
-                // The thread ends by itself only with an error.
-                end = spill_end => match end {
-                    Ok(Some(error)) => Err(error).context("write to the spill"),
-                    _ => anyhow::bail!("the spill thread is gone"),
-                },
-                () = stop.cancelled() => Ok(()),
-            }
-        });
+        let closing = spill.clone();
+        life.stage("spill", move |stop| watch_spill(closing, spill_end, stop));
         let salvaged = opened.salvaged.map(|(aside, records)| {
             format!(
                 "the spill was damaged at the last start; {records} records were taken over, the rest is in {}",
@@ -331,6 +324,27 @@ impl Buffer {
 
     fn account(&self) -> MutexGuard<'_, Account> {
         lock(&self.account)
+    }
+}
+
+/// The spill thread as a stage: it ends by itself only with an error.
+async fn watch_spill(
+    spill: Spill,
+    mut end: oneshot::Receiver<Option<rusqlite::Error>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let ended = tokio::select! {
+        // An error, or a panic.
+        ended = &mut end => ended,
+        // All that used it have stopped.
+        () = stop.cancelled() => {
+            spill.close().await;
+            end.await
+        }
+    };
+    match ended.context("the spill thread panicked")? {
+        Some(error) => Err(error).context("write to the spill"),
+        None => Ok(()),
     }
 }
 

@@ -27,8 +27,10 @@ use common::event::Event;
 use common::ids::{EventId, ZoneId};
 use common::problem::Problem;
 use common::record;
+use http_body_util::BodyExt as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use crate::buffer::{AppendError, Candidate, Key, Verdict};
@@ -41,6 +43,9 @@ use check::Refusal;
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A body must have arrived within this.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of a refused body is read for the sake of the answer.
+const DISCARD_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Characters of an `Idempotency-Key`, at most.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -86,8 +91,7 @@ struct Answer {
 pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     state.authorize_camera(&headers)?;
     let header_key = idempotency_key(&headers)?;
-    let _room = state.room_for_body(content_length(&headers)?)?;
-    let json = read(&headers, body).await?;
+    let (_room, json) = read(&state, &headers, body).await?;
     take(&state, &json, header_key).await
 }
 
@@ -100,8 +104,7 @@ pub async fn test(
     body: Body,
 ) -> Result<Response, Problem> {
     state.authorize_camera(&headers)?;
-    let _room = state.room_for_body(content_length(&headers)?)?;
-    let json = read(&headers, body).await?;
+    let (_room, json) = read(&state, &headers, body).await?;
     if json.trim_ascii().is_empty() {
         let event = test_event(&state, random());
         return take(&state, event.to_string().as_bytes(), None).await;
@@ -135,14 +138,6 @@ fn test_event(state: &State, event_id: Uuid) -> serde_json::Value {
     })
 }
 
-fn content_length(headers: &HeaderMap) -> Result<Option<usize>, Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    match length {
-        Some(length) if length > BODY_BYTES_MAX => Err(too_large()),
-        length => Ok(length),
-    }
-}
-
 fn too_large() -> Problem {
     let mib = BODY_BYTES_MAX / (1024 * 1024);
     Problem::new(
@@ -165,22 +160,22 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The body as JSON text.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
-    let format = Format::from_content_type(content_type).ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            format!(
-                "Content-Type {} is not read; send application/json, application/x-ndjson or application/msgpack \
-                 (curl: -H 'Content-Type: application/json')",
-                content_type.unwrap_or_default()
-            ),
-        )
-    })?;
-    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let bytes = match tokio::time::timeout(BODY_TIMEOUT, read).await {
+/// The body as JSON text, and the memory reserved for it.
+async fn read<'s>(state: &'s State, headers: &HeaderMap, body: Body) -> Result<(SemaphorePermit<'s>, Bytes), Problem> {
+    let length: Option<usize> = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let admitted = format(headers).and_then(|format| match length {
+        Some(length) if length > BODY_BYTES_MAX => Err(too_large()),
+        length => Ok((format, state.room_for_body(length)?)),
+    });
+    let (format, room) = match admitted {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            // A client that is still sending would see a broken pipe, not our answer.
+            discard(body).await;
+            return Err(problem);
+        }
+    };
+    let bytes = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if is_length_limit(&error) => return Err(too_large()),
         Ok(Err(error)) => {
@@ -193,10 +188,40 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     };
     match format {
         Format::MessagePack if !bytes.is_empty() => {
-            Ok(json_from_messagepack(&bytes).map_err(|e| unreadable(&e))?.into())
+            Ok((room, json_from_messagepack(&bytes).map_err(|e| unreadable(&e))?.into()))
         }
-        _ => Ok(bytes),
+        _ => Ok((room, bytes)),
     }
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    Format::from_content_type(content_type).ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!(
+                "Content-Type {} is not read; send application/json, application/x-ndjson or application/msgpack \
+                 (curl: -H 'Content-Type: application/json')",
+                content_type.unwrap_or_default()
+            ),
+        )
+    })
+}
+
+/// Reads a refused body to its end, within reason, and keeps nothing of it.
+async fn discard(body: Body) {
+    let read = async {
+        let (mut body, mut bytes) = (body, 0);
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > DISCARD_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Who sends slower than that gets the broken pipe.
+    tokio::time::timeout(DISCARD_TIMEOUT, read).await.ok();
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {

@@ -131,6 +131,8 @@ enum Command {
         now: DateTime<Utc>,
         reply: Reply<SpillStats>,
     },
+    /// Ends the thread.
+    Close,
 }
 
 /// A handle to the spill thread.
@@ -242,6 +244,12 @@ impl Spill {
         self.ask(|reply| Command::DropEpochs { epochs, reply }).await
     }
 
+    /// Ends the thread once it has done what was asked before.
+    pub async fn close(&self) {
+        // Gone already is as good.
+        self.commands.send(Command::Close).await.ok();
+    }
+
     /// # Errors
     /// [`SpillError::Dead`]
     pub async fn stats(&self, now: DateTime<Utc>) -> Result<SpillStats, SpillError> {
@@ -323,6 +331,9 @@ struct Thread {
 impl Thread {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) -> rusqlite::Result<()> {
         while let Some(command) = queue.blocking_recv() {
+            if matches!(command, Command::Close) {
+                break;
+            }
             if let Err(error) = self.handle(command) {
                 if is_damage(&error) {
                     file::mark_damaged(&self.dir);
@@ -378,6 +389,8 @@ impl Thread {
                 reply.send(()).ok();
             }
             Command::Stats { now, reply } => drop(reply.send(self.stats(now)?)),
+            // Handled where the queue is read.
+            Command::Close => {}
         }
         Ok(())
     }

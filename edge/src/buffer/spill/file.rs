@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
@@ -24,6 +25,10 @@ const BALLAST: &str = "ballast";
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Gaps of damage that salvaging steps over before it gives up.
 const SALVAGE_SKIPS_MAX: u32 = 100_000;
+
+/// A predecessor that is just ending may have the directory a moment longer.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -90,12 +95,16 @@ impl DirLock {
     fn take(dir: &Path) -> anyhow::Result<Self> {
         let file =
             File::create(dir.join("lock")).with_context(|| format!("write to the data directory {}", dir.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another smartpick-edge already uses the data directory {}", dir.display())
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_RETRY),
+                Err(TryLockError::WouldBlock) => {
+                    bail!("another smartpick-edge already uses the data directory {}", dir.display())
+                }
+                Err(TryLockError::Error(error)) => return Err(error).context("lock the data directory"),
             }
-            Err(TryLockError::Error(error)) => Err(error).context("lock the data directory"),
         }
     }
 }

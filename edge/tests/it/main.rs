@@ -1,0 +1,6 @@
+//! The edge against the real thing: its buffer with a real Redis and SQLite, its HTTP surface with real requests.
+
+mod buffer_model;
+mod http;
+mod redis_server;
+mod weak_redis;
