@@ -170,6 +170,12 @@ impl Camera {
         Ok(Raw { status, retry_after: retry_after.map(Duration::from_secs), text })
     }
 
+    /// Notes events that went out in a body of the test's own making, and what was said of them.
+    pub fn note(&self, events: &[Snapshot], answer: &Answer) {
+        self.ledger.lock().sent.extend(events.iter().map(|event| (event.event_id, event.clone())));
+        self.ledger.note(events, answer);
+    }
+
     /// Posts events once and notes the verdicts.
     ///
     /// # Errors

@@ -88,17 +88,24 @@ impl Postgres {
         format!("{}/{database}", self.base_url)
     }
 
-    /// Makes a new database and returns its address.
+    /// Makes a database with a name that no other has, and returns its address.
     ///
     /// # Errors
     /// If the server does not answer.
     pub async fn create_database(&self) -> anyhow::Result<String> {
-        let name = format!("smartpick_{}", Uuid::new_v4().simple());
+        self.create_database_named(&format!("smartpick_{}", Uuid::new_v4().simple())).await
+    }
+
+    /// Makes a database and returns its address.
+    ///
+    /// # Errors
+    /// If the server does not answer, or there is one of this name.
+    pub async fn create_database_named(&self, name: &str) -> anyhow::Result<String> {
         let mut connection = PgConnection::connect(&self.url("postgres")).await.context("connect to postgres")?;
         let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(statement).execute(&mut connection).await.context("create the database")?;
         connection.close().await.context("close the connection")?;
-        Ok(self.url(&name))
+        Ok(self.url(name))
     }
 
     /// What `pg_ctl -m immediate restart` does: no checkpoint, every connection cut, recovery from the log.

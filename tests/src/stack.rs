@@ -81,7 +81,7 @@ impl Stack {
             (None, shared_postgres().await?.create_database().await?)
         } else {
             let postgres = Postgres::start(&dir).await?;
-            let database_url = postgres.create_database().await?;
+            let database_url = postgres.create_database_named("smartpick").await?;
             (Some(postgres), database_url)
         };
         let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
