@@ -2,6 +2,7 @@
 //! everything that can be wrong with them has a way to go: to the dead letters, with its reason, without its neighbours.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use common::ids::Epoch;
 use common::protocol::{frame_records, unpack_frame};
@@ -102,19 +103,24 @@ fn ledger_seq(seq: u64) -> Option<i64> {
 }
 
 /// A damaged record may still tell its place. It is believed if it fits among its neighbours: of an epoch that a whole
-/// record of the batch names, not taken by one, and no further away than a batch is long. Else its seq stays missing in
-/// the ledger, which is the truth as far as we know.
+/// record of the batch names, not taken by one, and no further than one beyond their range: a wrong seq above all others
+/// would make the ones in between missing for ever. Else its seq stays missing in the ledger, which is the truth as far
+/// as we know.
 fn believe_places(items: &mut [Item<'_>]) {
     if items.iter().all(|item| item.place.is_some()) {
         return;
     }
     let known: Vec<(Epoch, i64)> = items.iter().filter_map(|item| item.place).collect();
-    let reach = i64::try_from(common::protocol::BATCH_RECORDS_MAX).expect("a small number");
+    let mut ranges: HashMap<Epoch, (i64, i64)> = HashMap::new();
+    for &(epoch, seq) in &known {
+        let (first, last) = ranges.entry(epoch).or_insert((seq, seq));
+        (*first, *last) = ((*first).min(seq), (*last).max(seq));
+    }
     for item in items.iter_mut().filter(|item| item.place.is_none()) {
         let claimed = place(item.raw).and_then(|(epoch, seq)| Some((epoch, ledger_seq(seq)?)));
         item.place = claimed.filter(|claimed| {
-            let near = |k: &&(Epoch, i64)| k.0 == claimed.0 && (k.1 - claimed.1).abs() <= reach;
-            known.iter().any(|k| near(&k)) && !known.contains(claimed)
+            let fits = |(first, last): &(i64, i64)| (first - 1..=last + 1).contains(&claimed.1);
+            ranges.get(&claimed.0).is_some_and(fits) && !known.contains(claimed)
         });
     }
 }
@@ -181,6 +187,8 @@ mod tests {
         };
         assert_eq!(places(&[record(5), flip(record(6), 30), record(7)]), [Some(5), Some(6), Some(7)], "payload");
         assert_eq!(places(&[record(5), flip(record(6), 22), record(7)]), [Some(5), None, Some(7)], "seq, far away");
+        assert_eq!(places(&[record(5), flip(record(6), 18), record(7)]), [Some(5), None, Some(7)], "seq, a little away");
+        assert_eq!(places(&[record(5), record(6), flip(record(7), 30)]), [Some(5), Some(6), Some(7)], "the last");
         assert_eq!(places(&[record(5), flip(record(6), 3), record(7)]), [Some(5), None, Some(7)], "epoch");
         assert_eq!(places(&[flip(record(6), 30)]), [None], "nobody vouches for it");
     }
