@@ -11,6 +11,7 @@ use common::lifecycle::Lifecycle;
 use common::{clock, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -135,7 +136,7 @@ async fn receipts(
         let mut heard = false;
         let listened = stream.listen(instance, &stop, |report| {
             heard = true;
-            inflight.report(report);
+            inflight.report(report, Instant::now());
         });
         if let Err(error) = listened.await {
             warn!("Cannot listen for receipts: {:#}", anyhow::Error::new(error));

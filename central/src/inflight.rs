@@ -108,8 +108,7 @@ impl Inflight {
     }
 
     /// Takes in a batch of `bytes`, if what waits in the whole stream allows.
-    pub fn join(&self, key: Key, bytes: u64, stream: Load) -> Joined<'_> {
-        let now = Instant::now();
+    pub fn join(&self, key: Key, bytes: u64, stream: Load, now: Instant) -> Joined<'_> {
         let mut state = self.state();
         if let Some(entry) = state.entries.get(&key) {
             let waiter = entry.outcome.subscribe();
@@ -148,9 +147,8 @@ impl Inflight {
     }
 
     /// A worker, here or elsewhere, has finished a frame.
-    pub fn report(&self, report: Report) {
+    pub fn report(&self, report: Report, now: Instant) {
         let mut state = self.state();
-        let now = Instant::now();
         state.finished.push_back(now);
         // Keeps the window short while nothing is received.
         rate(&mut state.finished, now);
@@ -168,8 +166,7 @@ impl Inflight {
     }
 
     /// Forgets what nobody waits for any more. Answers how many batches and bytes are in flight.
-    pub fn sweep(&self) -> (usize, u64) {
-        let now = Instant::now();
+    pub fn sweep(&self, now: Instant) -> (usize, u64) {
         let mut state = self.state();
         let old = |e: &Entry| now - e.since >= FORGET_AFTER && e.outcome.receiver_count() == 0;
         let gone: Vec<Key> = state.entries.iter().filter(|(_, e)| old(e)).map(|(key, _)| *key).collect();
@@ -226,8 +223,12 @@ mod tests {
         Report { edge_id, batch_id, outcome: Outcome::Committed(receipt) }
     }
 
-    fn first(inflight: &Inflight, n: u128) -> Appending<'_> {
-        match inflight.join(key(n), 10, Load::default()) {
+    fn join(inflight: &Inflight, n: u128, now: Instant) -> Joined<'_> {
+        inflight.join(key(n), 10, Load::default(), now)
+    }
+
+    fn first(inflight: &Inflight, n: u128, now: Instant) -> Appending<'_> {
+        match join(inflight, n, now) {
             Joined::First(appending) => appending,
             _ => panic!("batch {n} is not the first"),
         }
@@ -243,57 +244,64 @@ mod tests {
         assert!(!in_time(load(101, 5, 10.0), TIMEOUT));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_resend_waits_for_the_first_copy_and_both_get_its_receipt() {
-        let inflight = Inflight::new(TIMEOUT, 1_000);
-        let mut a = first(&inflight, 1).sent(0, "1-0".to_owned());
-        let Joined::Waiting(mut b) = inflight.join(key(1), 10, Load::default()) else { panic!("not joined") };
-        inflight.report(committed(1));
+        let (inflight, now) = (Inflight::new(TIMEOUT, 1_000), Instant::now());
+        let mut a = first(&inflight, 1, now).sent(0, "1-0".to_owned());
+        let Joined::Waiting(mut b) = join(&inflight, 1, now) else { panic!("not joined") };
+        inflight.report(committed(1), now);
         for waiter in [&mut a, &mut b] {
             let outcome = waiter.wait_for(Option::is_some).await.expect("told").clone();
             assert_eq!(outcome, Some(committed(1).outcome));
         }
-        assert_eq!(inflight.sweep(), (0, 0));
+        assert_eq!(inflight.sweep(now), (0, 0));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_copy_that_is_late_is_to_be_looked_for() {
-        let inflight = Inflight::new(TIMEOUT, 1_000);
-        drop(first(&inflight, 1).sent(3, "1-0".to_owned()));
-        tokio::time::advance(TIMEOUT).await;
-        let Joined::Stale(_, 3, id) = inflight.join(key(1), 10, Load::default()) else { panic!("not stale") };
+    #[test]
+    fn a_copy_that_is_late_is_to_be_looked_for() {
+        let (inflight, now) = (Inflight::new(TIMEOUT, 1_000), Instant::now());
+        drop(first(&inflight, 1, now).sent(3, "1-0".to_owned()));
+        let Joined::Stale(_, 3, id) = join(&inflight, 1, now + TIMEOUT) else { panic!("not stale") };
         assert_eq!(id, "1-0");
         inflight.forget(&key(1));
-        drop(first(&inflight, 1));
+        drop(first(&inflight, 1, now));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_append_that_fails_or_is_abandoned_frees_its_place() {
-        let inflight = Inflight::new(TIMEOUT, 1_000);
-        let appending = first(&inflight, 1);
-        let Joined::Waiting(mut joined) = inflight.join(key(1), 10, Load::default()) else { panic!("not joined") };
+        let (inflight, now) = (Inflight::new(TIMEOUT, 1_000), Instant::now());
+        let appending = first(&inflight, 1, now);
+        let Joined::Waiting(mut joined) = join(&inflight, 1, now) else { panic!("not joined") };
         drop(appending);
         assert_eq!(joined.wait_for(Option::is_some).await.expect("told").clone(), Some(Outcome::Lost));
-        drop(first(&inflight, 1));
-        assert_eq!(inflight.sweep(), (0, 0));
+        drop(first(&inflight, 1, now));
+        assert_eq!(inflight.sweep(now), (0, 0));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn bytes_in_flight_are_bounded() {
-        let inflight = Inflight::new(TIMEOUT, 15);
-        let _a = first(&inflight, 1);
-        assert!(matches!(inflight.join(key(2), 10, Load::default()), Joined::Refused));
-        inflight.report(committed(1));
-        drop(first(&inflight, 2));
+    #[test]
+    fn a_receipt_that_comes_before_the_append_is_noted_is_not_lost() {
+        let (inflight, now) = (Inflight::new(TIMEOUT, 1_000), Instant::now());
+        let appending = first(&inflight, 1, now);
+        inflight.report(committed(1), now);
+        let waiter = appending.sent(0, "1-0".to_owned());
+        assert_eq!(waiter.borrow().clone(), Some(committed(1).outcome));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_nobody_waits_for_is_forgotten_in_the_end() {
-        let inflight = Inflight::new(TIMEOUT, 1_000);
-        drop(first(&inflight, 1).sent(0, "1-0".to_owned()));
-        let kept = first(&inflight, 2).sent(0, "2-0".to_owned());
-        tokio::time::advance(FORGET_AFTER).await;
-        assert_eq!(inflight.sweep(), (1, 10));
+    #[test]
+    fn bytes_in_flight_are_bounded() {
+        let (inflight, now) = (Inflight::new(TIMEOUT, 15), Instant::now());
+        let waiter = first(&inflight, 1, now).sent(0, "1-0".to_owned());
+        assert!(matches!(join(&inflight, 2, now), Joined::Refused));
+        inflight.report(committed(1), now);
+        drop((first(&inflight, 2, now), waiter));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_forgotten_in_the_end() {
+        let (inflight, now) = (Inflight::new(TIMEOUT, 1_000), Instant::now());
+        drop(first(&inflight, 1, now).sent(0, "1-0".to_owned()));
+        let kept = first(&inflight, 2, now).sent(0, "2-0".to_owned());
+        assert_eq!(inflight.sweep(now + FORGET_AFTER), (1, 10));
         drop(kept);
     }
 }

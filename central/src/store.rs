@@ -65,8 +65,22 @@ pub fn statements() -> Vec<&'static str> {
 pub enum StoreError {
     #[error("Postgres did not answer within {QUERY_TIMEOUT:?}")]
     Timeout,
+    #[error("the database has no schema yet; run `smartpick-central migrate`")]
+    NotMigrated,
     #[error("Postgres refused or went away")]
-    Sql(#[from] sqlx::Error),
+    Sql(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        /// `undefined_table`
+        const NO_TABLE: &str = "42P01";
+        if error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == NO_TABLE) {
+            Self::NotMigrated
+        } else {
+            Self::Sql(error)
+        }
+    }
 }
 
 /// The database: how to reach it, and a pool of connections for requests.
@@ -81,6 +95,9 @@ impl Db {
     /// # Errors
     /// If the URL cannot be read.
     pub fn open(config: &config::Database) -> Result<Self, ConfigError> {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
+            return Err(ConfigError::new("database.url is not a Postgres URL: it does not start with postgres://"));
+        }
         let options = PgConnectOptions::from_str(&config.url)
             .map_err(|e| ConfigError::new(format!("database.url is not a Postgres URL: {e}")))?
             .application_name("smartpick-central")
@@ -89,6 +106,8 @@ impl Db {
                 ("statement_timeout", "8s"),
                 ("lock_timeout", "4s"),
                 ("idle_in_transaction_session_timeout", "15s"),
+                // Our statements are small; compiling them would cost more than it saves.
+                ("jit", "off"),
                 ("tcp_keepalives_idle", "15"),
                 ("tcp_keepalives_interval", "5"),
                 ("tcp_keepalives_count", "3"),
@@ -220,7 +239,7 @@ impl Drop for Lease {
 /// gives up.
 async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(QUERY_TIMEOUT, statement).await {
-        Ok(result) => result.map_err(StoreError::Sql),
+        Ok(result) => result.map_err(StoreError::from),
         Err(_) => Err(StoreError::Timeout),
     }
 }

@@ -95,12 +95,9 @@ fn a_backlog_that_drains_is_no_fault() {
 
 #[test]
 fn a_state_is_left_later_than_it_is_entered() {
-    let facts = |heartbeat, heard| EdgeFacts {
-        heartbeat: Some((heartbeat, ago(heard))),
-        progress_at: None,
-        missing: 0,
-        dead_letters_open: 0,
-    };
+    fn facts(heartbeat: &Heartbeat, heard: i64) -> EdgeFacts<'_> {
+        EdgeFacts { heartbeat: Some((heartbeat, ago(heard))), progress_at: None, missing: 0, dead_letters_open: 0 }
+    }
     let heartbeat = heartbeat();
     let stale = assess_edge(now(), &facts(&heartbeat, 31), None);
     assert_eq!(assess_edge(now(), &facts(&heartbeat, 20), Some(&stale)).state, State::Stale);

@@ -121,7 +121,7 @@ impl Sampler {
         let sum = |of: fn(&PartitionSample) -> u64| {
             i64::try_from(samples.partitions.iter().map(of).sum::<u64>()).unwrap_or(i64::MAX)
         };
-        let (batches, bytes) = self.inflight.sweep();
+        let (batches, bytes) = self.inflight.sweep(Instant::now());
         let m = &self.metrics;
         m.frames_waiting.set(sum(|p| p.unacknowledged));
         m.frames_pending.set(sum(|p| p.pending));

@@ -241,7 +241,7 @@ impl Worker {
     /// Tells the instance that waits; it is often this one.
     async fn report(&self, waiting: Uuid, report: Report) {
         if waiting == self.deps.instance {
-            self.deps.inflight.report(report);
+            self.deps.inflight.report(report, Instant::now());
         } else if let Err(error) = self.deps.stream.publish(waiting, &report).await {
             warn!("A receipt could not be passed on, its edge will ask again: {error:#}", error = Chain(&error));
         }

@@ -1,0 +1,225 @@
+//! The shape of every answer, and who gets none.
+
+use chrono::TimeDelta;
+use common::clock;
+use common::health::Status;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::client::{Batch, System};
+use crate::servers::eventually;
+
+const PATHS: &[&str] = &[
+    "/api/v1/fleet/health",
+    "/api/v1/fleet/stats",
+    "/api/v1/sites/00000000-0000-0000-0000-000000000001",
+    "/api/v1/events",
+    "/api/v1/dead-letters",
+    "/api/v1/dead-letters/1",
+    "/api/v1/ledger",
+];
+
+fn has(value: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(value.get(key).is_some(), "{key} is missing in {value}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_answered_without_a_token() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    for path in PATHS {
+        for token in [None, Some("spt_wrong"), Some(edge.token.as_str())] {
+            let mut request = system.http.get(format!("{}{path}", system.url));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path} with {token:?}");
+            let problem: Value = answer.json().await.expect("JSON");
+            assert_eq!(problem["code"], "unauthorized");
+        }
+    }
+    for path in ["replay", "discard"] {
+        let url = format!("{}/api/v1/dead-letters/1/{path}", system.url);
+        assert_eq!(system.http.post(url).send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let system = System::start().await;
+    for path in ["/nothing", "/api/v1/sites/00000000-0000-0000-0000-000000000001", "/api/v1/sites/home"] {
+        let (status, problem) = system.get(path).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")), "{path}");
+    }
+    let (status, problem) = system.post("/api/v1/ledger", &Value::Null).await;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed")));
+    for query in ["limit=0", "limit=1001", "limit=x", "zone=1", "cursor=7", "warehouse_id=home"] {
+        let (status, problem) = system.get(&format!("/api/v1/events?{query}")).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("query_invalid")), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_is_judged_by_its_heartbeats_and_its_ledger() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let site = async || {
+        let (status, health) = system.get("/api/v1/fleet/health").await;
+        assert_eq!(status, StatusCode::OK);
+        has(&health, &["generated_at", "counts", "sites"]);
+        let site = health["sites"][0].clone();
+        has(&site, &["warehouse_id", "name", "state", "reasons", "edges"]);
+        has(&site["edges"][0], &["edge_id", "state", "reasons", "last_heartbeat_at", "last_progress_at", "missing"]);
+        assert_eq!(health["counts"][site["state"].as_str().expect("a state")], 1);
+        (site["state"].as_str().expect("a state").to_owned(), site["reasons"].to_string())
+    };
+    assert_eq!(site().await.0, "unknown");
+    edge.beat(&edge.heartbeat(0, &[])).await;
+    assert_eq!(site().await, ("healthy".to_owned(), "[]".to_owned()));
+    edge.beat(&edge.heartbeat(3, &[])).await;
+    let (state, reasons) = site().await;
+    assert!(state == "degraded" && reasons.contains("3 events it accepted are missing"), "{state} {reasons}");
+    edge.send(&Batch::of(&edge.records(1..=3))).await.receipt();
+    assert_eq!(site().await.0, "healthy");
+    let mut heartbeat = edge.heartbeat(3, &[]);
+    heartbeat.health.add(Status::Degraded, "spilling");
+    edge.beat(&heartbeat).await;
+    assert_eq!(site().await, ("degraded".to_owned(), "[\"spilling\"]".to_owned()));
+    let silent = |secs: u32| format!("UPDATE edges SET heartbeat_at = now() - interval '{secs} seconds'");
+    crate::servers::execute(&system.pool, &silent(60)).await;
+    assert_eq!(site().await.0, "stale");
+    crate::servers::execute(&system.pool, &silent(600)).await;
+    let (state, reasons) = site().await;
+    assert!(state == "offline" && reasons.contains("10 min ago"), "{state} {reasons}");
+}
+
+#[tokio::test]
+async fn stats_and_the_page_of_a_site_add_up() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let time = clock::now() - TimeDelta::minutes(2);
+    let records: Vec<_> = (1..=30).map(|seq| edge.record(seq, &edge.event_at(time))).collect();
+    edge.send(&Batch::of(&records)).await.receipt();
+    edge.beat(&edge.heartbeat(40, &[(31, 36)])).await;
+    let (status, stats) = system.get("/api/v1/fleet/stats").await;
+    assert_eq!(status, StatusCode::OK);
+    let site = &stats["sites"][0];
+    for (key, value) in [
+        ("events_stored", 30),
+        ("accepted", 40),
+        ("received", 30),
+        ("buffered", 6),
+        ("missing", 4),
+        ("duplicates", 0),
+        ("dead", 0),
+        ("dead_letters_open", 0),
+    ] {
+        assert_eq!(site[key], value, "{key}");
+    }
+    assert_eq!(site["events_per_second"], 0.1);
+    assert_eq!(site["last_event_time"], serde_json::to_value(time).expect("a time"));
+    assert_eq!((&stats["totals"]["stored"], &stats["totals"]["missing"]), (&30.into(), &4.into()));
+
+    let (status, page) = system.get(&format!("/api/v1/sites/{}", edge.warehouse_id)).await;
+    assert_eq!(status, StatusCode::OK);
+    has(&page, &["warehouse_id", "name", "state", "reasons", "stats", "zones", "edges", "generated_at"]);
+    assert_eq!(page["zones"][0]["zone_id"], edge.zone_id.to_string());
+    assert_eq!(page["edges"][0]["ledger"]["missing"], 4);
+    assert_eq!(page["edges"][0]["epochs"][0]["epoch"], edge.epoch.to_string());
+    assert_eq!(page["edges"][0]["heartbeat"]["accepted"], 40);
+    assert_eq!(page["stats"], *site);
+}
+
+#[tokio::test]
+async fn events_come_newest_first_page_by_page_without_gaps() {
+    let system = System::start().await;
+    let (a, b) = (system.edge().await, system.edge().await);
+    let now = clock::now();
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    for i in 0..20u64 {
+        // Pairs at the same moment, over several days.
+        let time = now - TimeDelta::hours(6 * i64::try_from(i / 2).expect("small"));
+        of_a.push(a.record(i + 1, &a.event_at(time)));
+        of_b.push(b.record(i + 1, &b.event_at(time)));
+    }
+    a.send(&Batch::of(&of_a)).await.receipt();
+    b.send(&Batch::of(&of_b)).await.receipt();
+    let all = async |filter: String| {
+        let mut events: Vec<Value> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let (status, page) = system.get(&format!("/api/v1/events?limit=7{filter}{cursor}")).await;
+            assert_eq!(status, StatusCode::OK, "{page}");
+            events.extend(page["events"].as_array().expect("events").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return events,
+            }
+        }
+    };
+    let events = all(String::new()).await;
+    assert_eq!(events.len(), 40);
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|e| e["event_id"].to_string()).collect();
+    assert_eq!(ids.len(), 40);
+    let times: Vec<_> = events.iter().map(|e| e["event_time"].as_str().expect("a time").parse::<chrono::DateTime<chrono::Utc>>().expect("a time")).collect();
+    assert!(times.is_sorted_by(|a, b| a >= b));
+    has(&events[0], &["event_id", "event_time", "zone_id", "camera_id", "risk_score", "posture_keypoints", "edge_seq"]);
+    assert_eq!(events[0]["risk_score"], 45.08);
+    assert_eq!(events[0]["posture_keypoints"]["head"]["x"], 0.5082);
+    assert!(events.iter().all(|e| e.get("worker_id").is_none()), "personal data");
+
+    assert_eq!(all(format!("&warehouse_id={}", a.warehouse_id)).await.len(), 20);
+    assert_eq!(all(format!("&zone_id={}", b.zone_id)).await.len(), 20);
+    assert_eq!(all("&camera_id=cam-07".to_owned()).await.len(), 40);
+    assert_eq!(all("&camera_id=cam-08".to_owned()).await.len(), 0);
+    let micros = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let (from, to) = (micros(now - TimeDelta::hours(12)), micros(now));
+    assert_eq!(all(format!("&from={from}&to={to}")).await.len(), 8, "from is inclusive, to is not");
+}
+
+#[tokio::test]
+async fn health_has_the_shape_of_the_original_and_more() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    edge.send(&Batch::of(&edge.records(1..=5))).await.receipt();
+    let health = eventually("healthy and measured", async || {
+        let (_, health) = system.get("/streams/health").await;
+        let measured = health["stream"]["info"]["entries"] == 1 && health["stream"]["length"] == 0;
+        (health["status"] == "healthy" && measured).then_some(health)
+    })
+    .await;
+    has(&health, &["status", "stream", "worker", "timestamp", "reasons", "workers", "postgres"]);
+    has(&health["stream"], &["name", "length", "info", "partitions"]);
+    has(&health["worker"], &["status", "consumerGroup", "consumerName", "pendingMessages", "processedKeysCount"]);
+    assert_eq!(health["stream"]["name"], "ergonomics:events");
+    assert_eq!(health["worker"]["consumerGroup"], "ergonomics-processor");
+    assert_eq!(health["worker"]["status"], "running");
+    assert_eq!(health["worker"]["processedKeysCount"], 5);
+    assert_eq!(health["stream"]["partitions"].as_array().map(Vec::len), Some(8));
+    assert!(health["timestamp"].as_str().expect("text").ends_with('Z'));
+    let (_, stats) = system.get("/streams/stats").await;
+    assert_eq!(stats["counts"]["recordsStored"], 5);
+}
+
+#[tokio::test]
+async fn metrics_start_at_zero_and_name_nobody() {
+    let system = System::start().await;
+    for name in ["received", "stored", "duplicate", "dead"] {
+        assert_eq!(system.metric(&format!("smartpick_central_records_{name}_total")).await, 0.0);
+    }
+    let edge = system.edge().await;
+    let event = edge.event();
+    edge.send(&Batch::of(&[edge.record(1, &event), edge.record(2, &event), vec![0; 40]])).await.receipt();
+    for (name, value) in [("received", 3.0), ("stored", 1.0), ("duplicate", 1.0), ("dead", 1.0)] {
+        assert_eq!(system.metric(&format!("smartpick_central_records_{name}_total")).await, value, "{name}");
+    }
+    let text = system.http.get(format!("{}/metrics", system.url)).send().await.expect("an answer");
+    let text = text.text().await.expect("text");
+    let worker = event.worker_id.expect("one").to_string();
+    for personal in [worker, edge.edge_id.to_string(), edge.warehouse_id.to_string()] {
+        assert!(!text.contains(&personal));
+    }
+}

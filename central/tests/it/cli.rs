@@ -1,0 +1,116 @@
+//! The program from outside.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::servers::{self, Redis};
+
+fn central(args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+    command.args(args).env_clear().envs(env.iter().copied());
+    command.output().expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_bad_configuration_is_one_message_and_exit_code_64() {
+    for (args, env, says) in [
+        (vec!["check-config", "--set", "stream.partitons=3"], vec![], "did you mean `partitions`?"),
+        (vec!["run", "--set", "workers.concurrency=0"], vec![], "1 to 256"),
+        (vec!["check-config"], vec![("DATABASE_URL", "mysql://x")], "database.url"),
+        (vec!["check-config"], vec![("STREAM_BLOCK_MS", "soon")], "STREAM_BLOCK_MS"),
+        (vec!["check-config", "--set", "redis.url=nowhere"], vec![], "redis.url"),
+        (vec!["check-config", "--set", "log=a=b=c"], vec![], "log"),
+        (vec!["run", "--config", "/does/not/exist.toml"], vec![], "no such file"),
+    ] {
+        let output = central(&args, &env);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {error}");
+        assert!(error.contains(says), "{args:?}: {error}");
+    }
+    let good = central(&["check-config"], &[("WORKER_CONCURRENCY", "8"), ("STREAM_BATCH_SIZE", "4")]);
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    assert!(text(&central(&["--version"], &[]).stdout).starts_with("smartpick-central "));
+    assert!(text(&central(&["--help"], &[]).stdout).contains("check-config"));
+}
+
+#[tokio::test]
+async fn credentials_are_made_listed_and_revoked() {
+    let (url, pool) = servers::database().await;
+    let env = [("DATABASE_URL", url.as_str())];
+    let json = |args: &[&str]| -> Value {
+        let output = central(args, &env);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("one line of JSON")
+    };
+    let warehouse = "00000000-0000-0000-0000-00000000000a";
+    let edge = json(&["edges", "add", "--warehouse", warehouse, "--name", "dock", "--json"]);
+    assert_eq!(edge["warehouse_id"], warehouse);
+    let (id, token) = (edge["edge_id"].as_str().expect("an id"), edge["token"].as_str().expect("a token"));
+    assert!(token.starts_with("spe_"));
+    assert_eq!(json(&["edges", "list", "--json"])[0]["name"], "dock");
+    let stored = format!("SELECT count(*) FROM edges WHERE credential_sha256 = sha256('{token}')");
+    assert_eq!(servers::number(&pool, &stored).await, 1, "only its hash is stored");
+    assert!(!central(&["edges", "add", "--warehouse", warehouse, "--edge-id", id], &env).status.success());
+    assert!(central(&["edges", "revoke", id], &env).status.success());
+    assert!(!central(&["edges", "revoke", id], &env).status.success());
+    assert!(text(&central(&["edges", "list"], &env).stdout).contains("revoked"));
+
+    let made = json(&["tokens", "add", "grafana", "--json"]);
+    assert_eq!(made["name"], "grafana");
+    assert!(made["token"].as_str().expect("a token").starts_with("spt_"));
+    assert!(!central(&["tokens", "add", "grafana"], &env).status.success(), "the name is taken");
+    assert_eq!(json(&["tokens", "list", "--json"])[0]["name"], "grafana");
+    assert!(central(&["tokens", "revoke", "grafana"], &env).status.success());
+}
+
+#[tokio::test]
+async fn migrate_makes_an_empty_database_ready_and_can_be_repeated() {
+    let url = servers::empty_database().await;
+    let env = [("DATABASE_URL", url.as_str())];
+    let early = central(&["tokens", "list"], &env);
+    assert!(text(&early.stderr).contains("migrate"), "it says what to do: {}", text(&early.stderr));
+    for _ in 0..2 {
+        let output = central(&["migrate"], &env);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert!(central(&["tokens", "list"], &env).status.success());
+}
+
+#[tokio::test]
+async fn status_tells_people_and_scripts_and_sigterm_ends_it_in_time() {
+    let (url, _) = servers::database().await;
+    let redis = Redis::start().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+    let listen = format!("127.0.0.1:{port}");
+    let env = [
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", redis.url.as_str()),
+        ("SMARTPICK_LISTEN", listen.as_str()),
+        ("WORKER_RETRY_ATTEMPTS", "3"),
+    ];
+    let alone = central(&["status"], &env);
+    assert!(text(&alone.stderr).contains("is central running?"), "{}", text(&alone.stderr));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+    command.arg("run").env_clear().envs(env).stderr(std::process::Stdio::piped());
+    let mut running = command.spawn().expect("it runs");
+    let status = servers::eventually("it is healthy", async || {
+        let output = central(&["status", "--json"], &env);
+        output.status.success().then_some(output)
+    })
+    .await;
+    let page: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(page["status"], "healthy");
+    assert!(text(&central(&["status"], &env).stdout).contains("status    healthy"));
+    let started = std::time::Instant::now();
+    assert!(Command::new("kill").arg(running.id().to_string()).status().expect("kill").success());
+    assert!(running.wait().expect("it ends").success());
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut running.stderr.take().expect("piped"), &mut log).expect("text");
+    assert_eq!(log.matches("WORKER_RETRY_ATTEMPTS is ignored").count(), 1, "{log}");
+}

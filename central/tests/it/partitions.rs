@@ -1,0 +1,80 @@
+//! Daily partitions: made ahead, dropped by retention, and rows that came too early for theirs are moved.
+
+use central::config::{Database, Retention};
+use central::store::{Db, partitions};
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use common::clock;
+
+use crate::client::{Batch, System};
+use crate::servers;
+
+fn db(url: &str) -> Db {
+    Db::open(&Database { url: url.to_owned(), connections_max: 2 }).expect("a URL")
+}
+
+fn partition(time: DateTime<Utc>) -> String {
+    format!("ergonomic_snapshots_{}", time.format("%Y%m%d"))
+}
+
+#[tokio::test]
+async fn a_second_pass_has_nothing_to_do() {
+    let (url, _) = servers::database().await;
+    let done = partitions::upkeep(&db(&url), &Retention::default(), clock::now()).await.expect("a pass");
+    assert_eq!(done, partitions::Done::default());
+}
+
+#[tokio::test]
+async fn passes_at_once_do_not_disturb_each_other() {
+    let (url, pool) = servers::database().await;
+    let later = clock::now() + TimeDelta::days(10);
+    let (a, b) = (db(&url), db(&url));
+    let retention = Retention::default();
+    let (a, b) = tokio::join!(partitions::upkeep(&a, &retention, later), partitions::upkeep(&b, &retention, later));
+    assert_eq!(a.expect("a pass").made + b.expect("a pass").made, 10);
+    let made = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'ergonomic_snapshots'::regclass";
+    assert_eq!(servers::number(&pool, made).await, 40 + 10 + 1, "and the default one");
+}
+
+#[tokio::test]
+async fn rows_that_landed_in_the_default_partition_move_when_their_days_is_made() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let future = clock::now() + TimeDelta::days(7);
+    let times = [clock::now(), future, future + TimeDelta::seconds(1), future + TimeDelta::days(1)];
+    let records: Vec<_> = times.iter().zip(1..).map(|(t, seq)| edge.record(seq, &edge.event_at(*t))).collect();
+    assert_eq!(edge.send(&Batch::of(&records)).await.receipt().committed, 4);
+    let in_default = "SELECT count(*) FROM ergonomic_snapshots_default";
+    assert_eq!(system.count(in_default).await, 3);
+
+    let db = db(&system.config.database.url);
+    let retention = Retention::default();
+    let done = partitions::upkeep(&db, &retention, clock::now() + TimeDelta::days(3)).await.expect("a pass");
+    assert_eq!((done.made, done.moved), (3, 2), "days 5, 6 and 7 from now");
+    assert_eq!(system.count(in_default).await, 1);
+    assert_eq!(system.count(&format!("SELECT count(*) FROM {}", partition(future))).await, 2);
+    // They are still what they were: a re-send makes no second row.
+    assert_eq!(edge.send(&Batch::of(&records)).await.receipt().duplicates, 4);
+    assert_eq!(system.rows().await, 4);
+}
+
+#[tokio::test]
+async fn what_is_past_retention_goes_and_the_rest_stays() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let now = clock::now();
+    let ages = [0, 5, 20, 34, 50];
+    let records: Vec<_> =
+        ages.iter().zip(1..).map(|(age, seq)| edge.record(seq, &edge.event_at(now - TimeDelta::days(*age)))).collect();
+    assert_eq!(edge.send(&Batch::of(&records)).await.receipt().committed, 5);
+    let retention = Retention { snapshots_days: 10, zone_minutes_days: 40, dead_letters_days: 1 };
+    let db = db(&system.config.database.url);
+    let done = partitions::upkeep(&db, &retention, now).await.expect("a pass");
+    assert_eq!(done.dropped, 25, "35 days back, 10 kept");
+    assert_eq!(system.rows().await, 2);
+    assert_eq!(system.count("SELECT count(*) FROM zone_minutes").await, 4, "rollups are kept longer");
+    let oldest = now.date_naive().checked_sub_days(Days::new(10)).expect("a day");
+    let gone = "SELECT count(*) FROM pg_class WHERE relname LIKE 'ergonomic_snapshots_2%' AND relkind = 'r' \
+                AND right(relname, 8) < to_char($1, 'YYYYMMDD')";
+    let gone: i64 = sqlx::query_scalar(gone).bind(oldest).fetch_one(&system.pool).await.expect("a number");
+    assert_eq!(gone, 0);
+}
