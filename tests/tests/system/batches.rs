@@ -13,9 +13,9 @@ use common::protocol::{
 };
 use common::record::{Kind, Record, event_payload};
 use futures_util::future::join_all;
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
+use rand::{Rng as _, SeedableRng as _};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tests::central::Account;
@@ -241,11 +241,19 @@ async fn mangled_frames_are_refused_or_kept_and_harm_nothing() -> anyhow::Result
             // Damaged on the way: the checksum in the header tells, and the edge may send it again.
             let mut flipped = frame.clone();
             flipped[frame.len() / 2] ^= 1;
-            let (status, text) = sender.post(BatchId::random(), 20, crc32c::crc32c(&frame), flipped.clone()).await?;
+            let (status, text) = sender.post(BatchId::random(), 20, crc32c::crc32c(&frame), flipped).await?;
             ensure!(status == 400 && text.contains("checksum"), "{status}: {text}");
             // Damaged before: it will never be whole, so it is kept as dead letters, and the edge is let go on. What
             // can be read of it is read.
-            for mangled in [flipped, frame[..frame.len() / 2].to_vec(), b"not zstd at all".to_vec()] {
+            let mut all_mangled = vec![frame[..frame.len() / 2].to_vec(), b"not zstd at all".to_vec()];
+            let mut rng = StdRng::seed_from_u64(8);
+            for _ in 0..20 {
+                let mut flipped = frame.clone();
+                // Behind zstd's head, which says how much there is.
+                flipped[rng.random_range(16..frame.len())] ^= 1 << rng.random_range(0..8);
+                all_mangled.push(flipped);
+            }
+            for mangled in all_mangled {
                 let crc = crc32c::crc32c(&mangled);
                 let (status, text) = sender.post(BatchId::random(), 20, crc, mangled).await?;
                 ensure!(status == 200, "{status}: {text}");
