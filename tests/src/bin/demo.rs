@@ -25,6 +25,8 @@ use uuid::Uuid;
 const SITES: [&str; 2] = ["north", "south"];
 /// The viewer first sees normal life.
 const OUTAGE_AFTER: Duration = Duration::from_secs(8);
+/// Events in Redis beyond which an edge spills to disk: small enough that an outage of half a minute shows it.
+const STREAM_LENGTH_MAX: u64 = 1_000;
 const DRAW_EVERY: Duration = Duration::from_millis(500);
 /// Without a terminal: lines for a log.
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -63,7 +65,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     say("Starting Postgres, three Redis, central and two edges …")?;
-    let options = Options { edges: SITES.len(), linked: true, supervised: true, ..Options::default() };
+    let options = Options {
+        edges: SITES.len(),
+        linked: true,
+        supervised: true,
+        stream_max_length: Some(STREAM_LENGTH_MAX),
+        ..Options::default()
+    };
     let stack = tokio::select! {
         stack = Stack::start(options) => stack?,
         _ = interrupt.recv() => return Ok(()),
