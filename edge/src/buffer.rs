@@ -170,7 +170,7 @@ impl Buffer {
         let mut past: HashMap<Epoch, u64> = opened.past;
         // The last run's epoch; what it held in the file is noted for good before the file is used again.
         past.extend(left.filter(|(_, head)| *head > 0));
-        let mut account = Account::new(epoch, past);
+        let mut account = Account::new(epoch, past, config.redis.url.is_some());
         account.backlog = opened.held;
         let account = Arc::new(Mutex::new(account));
 

@@ -1,6 +1,8 @@
 //! The composition root: reading it from top to bottom is reading the edge.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +36,12 @@ pub struct Edge {
 pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let now = clock::now();
     let dir = config.data_dir()?;
-    std::fs::create_dir_all(&dir).with_context(|| format!("make the data directory {}", dir.display()))?;
+    // What is buffered is personal data.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("make the data directory {}", dir.display()))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;

@@ -67,6 +67,8 @@ pub struct Account {
     head: u64,
     /// Heads of earlier epochs that central has not settled.
     past: HashMap<Epoch, u64>,
+    /// Redis has not been looked into since the start: earlier epochs may have any of their records there.
+    live_unseen: bool,
     /// What is in Redis.
     pub live: Held,
     /// What is in SQLite.
@@ -74,8 +76,15 @@ pub struct Account {
 }
 
 impl Account {
-    pub fn new(epoch: Epoch, past: HashMap<Epoch, u64>) -> Self {
-        Self { epoch, head: 0, past, live: Held::default(), backlog: Held::default() }
+    /// `live_unseen`: there is a Redis, and what an earlier run left in it is not known yet.
+    pub fn new(epoch: Epoch, past: HashMap<Epoch, u64>, live_unseen: bool) -> Self {
+        Self { epoch, head: 0, past, live_unseen, live: Held::default(), backlog: Held::default() }
+    }
+
+    /// What Redis really holds, after a look.
+    pub fn live_seen(&mut self, held: Held) {
+        self.live = held;
+        self.live_unseen = false;
     }
 
     pub fn epoch(&self) -> Epoch {
@@ -104,7 +113,10 @@ impl Account {
             .iter()
             .copied()
             .filter(|epoch| {
-                self.past.contains_key(epoch) && !self.live.holds_any_of(*epoch) && !self.backlog.holds_any_of(*epoch)
+                !self.live_unseen
+                    && self.past.contains_key(epoch)
+                    && !self.live.holds_any_of(*epoch)
+                    && !self.backlog.holds_any_of(*epoch)
             })
             .collect();
         for epoch in &gone {
@@ -127,11 +139,12 @@ impl Account {
         heads.insert(self.epoch, self.head);
         let mut reports: Vec<EpochReport> = heads
             .into_iter()
-            .map(|(epoch, head)| EpochReport {
-                epoch,
-                head,
-                current: epoch == self.epoch,
-                buffered: self.buffered(epoch),
+            .map(|(epoch, head)| {
+                let current = epoch == self.epoch;
+                // Rather a loss that shows late than one that is none.
+                let all = !current && self.live_unseen && head > 0;
+                let buffered = if all { vec![(1, head)] } else { self.buffered(epoch) };
+                EpochReport { epoch, head, current, buffered }
             })
             .collect();
         reports.sort_by_key(|report| (report.current, report.epoch));
@@ -184,7 +197,7 @@ mod tests {
         /// Whatever comes and goes, the ranges say exactly which seqs are there.
         #[test]
         fn held_agrees_with_a_plain_set(steps in prop::collection::vec((any::<bool>(), 1u64..60), 0..200)) {
-            let mut account = Account::new(epoch(1), HashMap::new());
+            let mut account = Account::new(epoch(1), HashMap::new(), false);
             let mut model = BTreeSet::new();
             for (add, seq) in steps {
                 let place = Place { epoch: epoch(1), seq, bytes: 10 };
@@ -215,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_record_in_both_stores_is_buffered_once() {
-        let mut account = Account::new(epoch(1), HashMap::new());
+        let mut account = Account::new(epoch(1), HashMap::new(), false);
         account.advance(5);
         account.live.add_run(epoch(1), 1..=3, 30);
         account.backlog.add_run(epoch(1), 2..=5, 40);
@@ -227,11 +240,22 @@ mod tests {
 
     #[test]
     fn an_epoch_is_settled_only_when_nothing_of_it_is_left() {
-        let mut account = Account::new(epoch(1), HashMap::from([(epoch(9), 4)]));
+        let mut account = Account::new(epoch(1), HashMap::from([(epoch(9), 4)]), false);
         account.backlog.add_run(epoch(9), 4..=4, 10);
         assert_eq!(account.settle(&[epoch(9), epoch(8)]), []);
         account.backlog.remove(Place { epoch: epoch(9), seq: 4, bytes: 10 });
         assert_eq!(account.settle(&[epoch(9)]), [epoch(9)]);
         assert_eq!(account.reports().len(), 1);
+    }
+
+    #[test]
+    fn an_earlier_epoch_is_not_called_missing_before_redis_was_looked_into() {
+        let mut account = Account::new(epoch(1), HashMap::from([(epoch(9), 4)]), true);
+        assert_eq!(account.reports()[0].buffered, [(1, 4)]);
+        assert_eq!(account.settle(&[epoch(9)]), []);
+        let mut held = Held::default();
+        held.add_run(epoch(9), 3..=4, 20);
+        account.live_seen(held);
+        assert_eq!(account.reports()[0].buffered, [(3, 4)]);
     }
 }

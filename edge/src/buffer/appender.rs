@@ -27,6 +27,8 @@ use super::{AppendError, Candidate, Key, Known, LiveState, Probe, Stored, Verdic
 
 /// Events in a group, at most: what Redis takes in a few milliseconds, and Lua can unpack at once.
 const GROUP_EVENTS_MAX: usize = 1_000;
+/// Bytes of payloads in a group, at most: what Redis takes well within its time budget even on a slow disk.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Confirmed entries that could not be deleted because Redis was gone; the stream is no longer than this by default,
 /// and what is dropped from the list is only sent once more.
 const UNFORGOTTEN_MAX: usize = 20_000;
@@ -45,6 +47,7 @@ pub enum Request {
 struct Turn {
     appends: Vec<(Vec<Candidate>, AppendReply)>,
     events: usize,
+    bytes: usize,
     forgets: Vec<(Taken, oneshot::Sender<()>)>,
     probes: Vec<oneshot::Sender<()>>,
 }
@@ -54,10 +57,14 @@ impl Turn {
     fn add(&mut self, request: Request) -> Option<Request> {
         match request {
             Request::Append { candidates, reply } => {
-                if self.events > 0 && self.events + candidates.len() > GROUP_EVENTS_MAX {
+                let bytes: usize = candidates.iter().map(|candidate| candidate.payload.len()).sum();
+                let too_large =
+                    self.events + candidates.len() > GROUP_EVENTS_MAX || self.bytes + bytes > GROUP_BYTES_MAX;
+                if self.events > 0 && too_large {
                     return Some(Request::Append { candidates, reply });
                 }
                 self.events += candidates.len();
+                self.bytes += bytes;
                 self.appends.push((candidates, reply));
             }
             Request::Forget { taken, reply } => self.forgets.push((taken, reply)),
@@ -370,7 +377,7 @@ impl Appender {
         let Some(live) = &mut self.live else { return };
         match live.scan().await {
             Ok(held) => {
-                lock(&self.account).live = held;
+                lock(&self.account).live_seen(held);
                 self.filled.notify_one();
             }
             Err(error) => self.trip(&error),

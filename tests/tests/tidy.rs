@@ -1,0 +1,78 @@
+//! Habits that the compiler does not check: one file for each foreign system, no clock but ours, a purpose on top of
+//! every module.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member of the workspace").to_owned()
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a directory of ours") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Sources of the products, by their path from the root.
+fn product_sources() -> Vec<(String, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    for member in ["common/src", "edge/src", "central/src"] {
+        sources(&root.join(member), &mut found);
+    }
+    let name = |path: &Path| path.strip_prefix(&root).expect("below the root").display().to_string();
+    found.iter().map(|path| (name(path), std::fs::read_to_string(path).expect("text"))).collect()
+}
+
+#[test]
+fn foreign_systems_are_spoken_to_in_one_place_each() {
+    let homes = [
+        ("redis::", &["edge/src/buffer/redis.rs", "central/src/stream"][..]),
+        ("rusqlite::", &["edge/src/buffer/spill", "edge/src/buffer.rs"]),
+        ("sqlx::", &["central/src/store"]),
+        ("reqwest::", &["edge/src/central_client.rs", "edge/src/cli", "edge/src/simulate", "central/src/cli"]),
+    ];
+    let mut strays = Vec::new();
+    for (path, text) in product_sources() {
+        for (prefix, allowed) in homes {
+            if allowed.iter().any(|home| path.starts_with(home)) {
+                continue;
+            }
+            let crate_path = |line: &str| {
+                line.match_indices(prefix).any(|(at, _)| {
+                    let before = line[..at].trim_end_matches("::");
+                    // `crate::redis::` and `super::redis::` are our own modules.
+                    !before.ends_with("super")
+                        && !before.ends_with("crate")
+                        && !before.ends_with("buffer")
+                        && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                        && !line.trim_start().starts_with("//")
+                })
+            };
+            let declared = text.contains("mod redis;") && prefix == "redis::";
+            strays.extend(
+                text.lines()
+                    .filter(|line| crate_path(line) && !declared)
+                    .map(|line| format!("{path}: {}", line.trim())),
+            );
+        }
+    }
+    // Asking the crate whether a URL can be used at all is no conversation.
+    strays.retain(|stray| !stray.contains("redis::Client::open(url"));
+    assert!(strays.is_empty(), "{strays:#?}");
+}
+
+#[test]
+fn every_module_says_why_it_is_there() {
+    let silent: Vec<String> = product_sources()
+        .into_iter()
+        .filter(|(path, text)| !text.starts_with("//!") && !path.ends_with("tests.rs"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
