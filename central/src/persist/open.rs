@@ -187,7 +187,11 @@ mod tests {
         };
         assert_eq!(places(&[record(5), flip(record(6), 30), record(7)]), [Some(5), Some(6), Some(7)], "payload");
         assert_eq!(places(&[record(5), flip(record(6), 22), record(7)]), [Some(5), None, Some(7)], "seq, far away");
-        assert_eq!(places(&[record(5), flip(record(6), 18), record(7)]), [Some(5), None, Some(7)], "seq, a little away");
+        assert_eq!(
+            places(&[record(5), flip(record(6), 18), record(7)]),
+            [Some(5), None, Some(7)],
+            "seq, a little away"
+        );
         assert_eq!(places(&[record(5), record(6), flip(record(7), 30)]), [Some(5), Some(6), Some(7)], "the last");
         assert_eq!(places(&[record(5), flip(record(6), 3), record(7)]), [Some(5), None, Some(7)], "epoch");
         assert_eq!(places(&[flip(record(6), 30)]), [None], "nobody vouches for it");

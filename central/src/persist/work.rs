@@ -21,8 +21,8 @@ pub struct Stuck;
 
 impl<'a> Work<'a> {
     pub fn new(items: Vec<Item<'a>>) -> Self {
-        let todo = if items.is_empty() { Vec::new() } else { vec![0..items.len()] };
-        Self { fates: vec![None; items.len()], todo, items }
+        let all = 0..items.len();
+        Self { fates: vec![None; items.len()], todo: std::iter::once(all).filter(|r| !r.is_empty()).collect(), items }
     }
 
     /// The items to write next, in one transaction.

@@ -164,7 +164,10 @@ async fn events_come_newest_first_page_by_page_without_gaps() {
     assert_eq!(events.len(), 40);
     let ids: std::collections::BTreeSet<_> = events.iter().map(|e| e["event_id"].to_string()).collect();
     assert_eq!(ids.len(), 40);
-    let times: Vec<_> = events.iter().map(|e| e["event_time"].as_str().expect("a time").parse::<chrono::DateTime<chrono::Utc>>().expect("a time")).collect();
+    let times: Vec<_> = events
+        .iter()
+        .map(|e| e["event_time"].as_str().expect("a time").parse::<chrono::DateTime<chrono::Utc>>().expect("a time"))
+        .collect();
     assert!(times.is_sorted_by(|a, b| a >= b));
     has(&events[0], &["event_id", "event_time", "zone_id", "camera_id", "risk_score", "posture_keypoints", "edge_seq"]);
     assert_eq!(events[0]["risk_score"], 45.08);

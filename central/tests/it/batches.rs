@@ -21,7 +21,8 @@ async fn every_field_of_an_event_arrives_as_it_was() {
     let receipt = edge.send(&Batch::of(&[edge.record(7, &event)])).await.receipt();
     assert_eq!((receipt.committed, receipt.duplicates, receipt.dead_letters.len()), (1, 0, 0));
 
-    type Row = (Uuid, DateTime<Utc>, DateTime<Utc>, Uuid, Uuid, String, Option<Uuid>, String, String, String, String, String);
+    type Row =
+        (Uuid, DateTime<Utc>, DateTime<Utc>, Uuid, Uuid, String, Option<Uuid>, String, String, String, String, String);
     let row: Row = sqlx::query_as(
         "SELECT event_id, event_time, ingest_time, warehouse_id, zone_id, camera_id, worker_id, model_version,
                 risk_score::text, posture_keypoints::text, confidence::text, source FROM ergonomic_snapshots",
@@ -72,7 +73,10 @@ async fn the_same_batch_five_times_at_once_is_stored_once() {
     }
     assert_eq!(system.rows().await, 300);
     let account = system.account(&edge).await;
-    assert_eq!((&account["received"], &account["stored"], &account["duplicates"]), (&300.into(), &300.into(), &0.into()));
+    assert_eq!(
+        (&account["received"], &account["stored"], &account["duplicates"]),
+        (&300.into(), &300.into(), &0.into())
+    );
     system.assert_consistent().await;
     let metric = async |name: &str| system.metric(&format!("smartpick_central_records_{name}_total")).await;
     assert_eq!(metric("received").await, metric("stored").await + metric("duplicate").await + metric("dead").await);
@@ -160,12 +164,11 @@ async fn rollups_hold_what_the_rows_hold() {
     }
     edge.send(&Batch::of(&records[..2])).await.receipt();
     edge.send(&Batch::of(&records)).await.receipt();
-    let (events, sum, max, histogram): (i64, i64, i32, Vec<i32>) = sqlx::query_as(
-        "SELECT events, risk_sum_hundredths, risk_max_hundredths, risk_histogram FROM zone_minutes",
-    )
-    .fetch_one(&system.pool)
-    .await
-    .expect("one minute");
+    let (events, sum, max, histogram): (i64, i64, i32, Vec<i32>) =
+        sqlx::query_as("SELECT events, risk_sum_hundredths, risk_max_hundredths, risk_histogram FROM zone_minutes")
+            .fetch_one(&system.pool)
+            .await
+            .expect("one minute");
     let mut expected = vec![0; 20];
     (expected[0], expected[9], expected[10], expected[19]) = (1, 1, 1, 1);
     assert_eq!((events, sum, max, histogram), (4, 19_999, 10_000, expected));
@@ -183,7 +186,10 @@ async fn what_can_never_be_taken_is_refused_at_the_door() {
     };
     let is = |status: u16, code: &str| (status, code.to_owned());
     assert_eq!(refused(Batch { protocol: "2".to_owned(), ..good.clone() }).await, is(400, "protocol_unsupported"));
-    assert_eq!(refused(Batch { checksum: Some("00000000".to_owned()), ..good.clone() }).await, is(400, "checksum_mismatch"));
+    assert_eq!(
+        refused(Batch { checksum: Some("00000000".to_owned()), ..good.clone() }).await,
+        is(400, "checksum_mismatch")
+    );
     assert_eq!(refused(Batch { checksum: Some("so".to_owned()), ..good.clone() }).await, is(400, "header_invalid"));
     assert_eq!(refused(Batch { records: BATCH_RECORDS_MAX + 1, ..good.clone() }).await, is(400, "header_invalid"));
     assert_eq!(refused(Batch::raw(vec![7; FRAME_BYTES_MAX + 1], 1)).await, is(413, "too_large"));

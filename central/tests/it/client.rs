@@ -120,7 +120,12 @@ impl System {
         let text = self.http.get(format!("{}/metrics", self.url)).send().await.expect("an answer");
         let text = text.text().await.expect("text");
         let line = text.lines().find(|line| line.split(' ').next() == Some(name));
-        line.unwrap_or_else(|| panic!("{name} is not in {text}")).split(' ').nth(1).expect("a value").parse().expect("a number")
+        line.unwrap_or_else(|| panic!("{name} is not in {text}"))
+            .split(' ')
+            .nth(1)
+            .expect("a value")
+            .parse()
+            .expect("a number")
     }
 
     /// Rollups count exactly the rows, and so does the ledger.
@@ -233,11 +238,7 @@ impl EdgeClient {
             .header(HEADER_RECORDS, batch.records.to_string())
             .body(batch.body.clone());
         let answer = request.send().await.expect("an answer");
-        Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
-            body: answer.json().await.expect("JSON"),
-        }
+        Answer { status: answer.status(), headers: answer.headers().clone(), body: answer.json().await.expect("JSON") }
     }
 
     /// Sends until it gets a receipt, as a real edge would.

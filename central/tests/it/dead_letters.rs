@@ -84,8 +84,12 @@ async fn a_letter_is_discarded_with_a_reason() {
     let (status, answer) = system.post(&path, &json!({ "reason": "a test camera" })).await;
     assert_eq!((status, &answer["state"]), (StatusCode::OK, &"discarded".into()));
     assert_eq!(system.post(&path, &json!({ "reason": "again" })).await.0, StatusCode::CONFLICT);
-    assert_eq!(system.post("/api/v1/dead-letters/999999/discard", &json!({ "reason": "x" })).await.0, StatusCode::NOT_FOUND);
-    let why: String = sqlx::query_scalar("SELECT detail FROM audit_log").fetch_one(&system.pool).await.expect("one line");
+    assert_eq!(
+        system.post("/api/v1/dead-letters/999999/discard", &json!({ "reason": "x" })).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let why: String =
+        sqlx::query_scalar("SELECT detail FROM audit_log").fetch_one(&system.pool).await.expect("one line");
     assert_eq!(why, "a test camera");
     assert_eq!(numbers(&system.account(&edge).await), [1, 0, 1, 0], "it was received and is dead");
     system.assert_consistent().await;

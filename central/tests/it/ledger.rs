@@ -88,8 +88,14 @@ impl Model {
         let head = self.records.len() as u64;
         self.edge.beat(&self.edge.heartbeat(head, &ranges(&self.buffered))).await;
         let received = self.received.len() as i64;
-        let expected =
-            [head as i64, received, received - self.twins, self.twins, self.buffered.len() as i64, self.lost.len() as i64];
+        let expected = [
+            head as i64,
+            received,
+            received - self.twins,
+            self.twins,
+            self.buffered.len() as i64,
+            self.lost.len() as i64,
+        ];
         assert_eq!(numbers(&system.account(&self.edge).await), expected);
     }
 }

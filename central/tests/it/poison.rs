@@ -45,7 +45,8 @@ async fn each_poison_becomes_a_dead_letter_with_its_reason_and_harms_no_neighbou
         (Record { kind: Kind::Event, epoch: edge.epoch, seq: 80, payload: b"?" }.write(), "not an event"),
         (vec![1, 2, 3], "shorter"),
         (
-            Record { kind: Kind::Event, epoch: Epoch::random(), seq: 0, payload: &event_payload(&edge.event()) }.write(),
+            Record { kind: Kind::Event, epoch: Epoch::random(), seq: 0, payload: &event_payload(&edge.event()) }
+                .write(),
             "seq 0",
         ),
     ];

@@ -52,7 +52,8 @@ impl Guarded {
         };
         // A process group of its own, so that Ctrl-C reaches only us, and the shell stays to clean up.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a shell");
+        let mut shell =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a shell");
         let mut line = String::new();
         BufReader::new(shell.stdout.take().expect("piped")).read_line(&mut line).expect("the shell speaks");
         assert_eq!(line, "started\n");

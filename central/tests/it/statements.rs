@@ -55,11 +55,17 @@ fn each_foreign_system_has_one_place_and_statements_are_listed_constants() {
             assert!(!text.contains(call), "{name} has a statement that is not a listed constant");
         }
         // Whatever is a constant and looks like SQL must be listed.
-        let listed = text.split_once("pub const STATEMENTS").map_or("", |(_, rest)| rest.split_once("];").unwrap_or(("", "")).0);
+        let listed =
+            text.split_once("pub const STATEMENTS").map_or("", |(_, rest)| rest.split_once("];").unwrap_or(("", "")).0);
         for line in text.lines().filter(|_| name.starts_with("src/store/")) {
-            let Some((constant, value)) = line.strip_prefix("const ").and_then(|l| l.split_once(": &str = ")) else { continue };
+            let Some((constant, value)) = line.strip_prefix("const ").and_then(|l| l.split_once(": &str = ")) else {
+                continue;
+            };
             let transaction = value.contains("BEGIN") || ["BEGIN", "COMMIT", "ROLLBACK"].contains(&constant);
-            assert!(transaction || constant == "PREFIX" || listed.contains(constant), "{name}: {constant} is not listed");
+            assert!(
+                transaction || constant == "PREFIX" || listed.contains(constant),
+                "{name}: {constant} is not listed"
+            );
         }
     }
 }

@@ -107,10 +107,7 @@ async fn the_lag_is_right_after_trimming_and_claims() {
     // What the reader did not finish comes first when it looks again.
     reader.recheck_pending();
     let again = reader.read(&stream).await.expect("frames");
-    assert_eq!(
-        again.iter().map(|d| &d.id).collect::<Vec<_>>(),
-        unfinished.iter().map(|d| &d.id).collect::<Vec<_>>()
-    );
+    assert_eq!(again.iter().map(|d| &d.id).collect::<Vec<_>>(), unfinished.iter().map(|d| &d.id).collect::<Vec<_>>());
 }
 
 #[tokio::test]
