@@ -102,6 +102,8 @@ CREATE TABLE zone_minutes (
     last_event_time      timestamptz NOT NULL,
     PRIMARY KEY (warehouse_id, zone_id, minute)
 ) WITH (fillfactor = 50);
+-- For the newest of a site, and for retention. Neither column ever changes, so additions stay heap-only.
+CREATE INDEX zone_minutes_by_warehouse ON zone_minutes (warehouse_id, minute);
 CREATE INDEX zone_minutes_by_minute ON zone_minutes (minute);
 
 CREATE TABLE dead_letters (

@@ -1,6 +1,7 @@
 //! What dashboards and tools may ask, with a token from `tokens add`. One file per subject.
 //!
-//! `worker_id` is personal data and in no answer until there are roles that may see it.
+//! `worker_id` is personal data and in no answer until there are roles that may see it. One place may show it all the
+//! same: the raw bytes of a single dead letter, because nobody could decide about it without them.
 
 pub mod dead_letters;
 pub mod events;

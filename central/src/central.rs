@@ -51,8 +51,7 @@ impl Central {
         let db = Arc::new(Db::open(&config.database)?);
         let stream = Arc::new(Stream::open(&config.redis, &config.stream)?);
         db.prepare().await.context("make the database ready")?;
-        let made = partitions::upkeep(&db, &config.retention, clock::now()).await.context("make the partitions")?;
-        info!(made = made.made, dropped = made.dropped, moved = made.moved, "The daily partitions are ready");
+        let first_pass = partitions_pass(&db, &config.retention).await;
         let listener =
             TcpListener::bind(&config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
         let address = listener.local_addr()?;
@@ -102,7 +101,7 @@ impl Central {
             sampler.run(seen, stop).await;
             Ok(())
         });
-        lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, stop));
+        lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
         info!(%address, %instance, "Central listens on {address}");
         Ok(Self { address, lifecycle })
     }
@@ -153,29 +152,35 @@ async fn receipts(
 }
 
 /// Keeps partitions made ahead and dropped by retention.
-async fn keep_partitions(db: Arc<Db>, retention: Retention, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut wait = PARTITIONS_EVERY;
+async fn keep_partitions(
+    db: Arc<Db>,
+    retention: Retention,
+    mut wait: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             // We stop.
             () = stop.cancelled() => return Ok(()),
             // Time for a pass.
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(wait) => wait = partitions_pass(&db, &retention).await,
         }
-        let pass = tokio::time::timeout(PARTITIONS_TIMEOUT, partitions::upkeep(&db, &retention, clock::now())).await;
-        wait = match pass {
-            Ok(Ok(done)) => {
-                info!(made = done.made, dropped = done.dropped, moved = done.moved, "The daily partitions are ready");
-                PARTITIONS_EVERY
-            }
-            Ok(Err(error)) => {
-                warn!("The partitions could not be kept, the next pass will: {:#}", anyhow::Error::new(error));
-                PARTITIONS_RETRY
-            }
-            Err(_) => {
-                warn!("The partitions could not be kept within {PARTITIONS_TIMEOUT:?}, the next pass will");
-                PARTITIONS_RETRY
-            }
-        };
     }
+}
+
+/// One pass; answers when the next is due. Without its partition a row goes to the default one, and is moved later, so
+/// a pass that fails stops nobody.
+async fn partitions_pass(db: &Db, retention: &Retention) -> Duration {
+    let pass = tokio::time::timeout(PARTITIONS_TIMEOUT, partitions::upkeep(db, retention, clock::now())).await;
+    match pass {
+        Ok(Ok(done)) => {
+            info!(made = done.made, dropped = done.dropped, moved = done.moved, "The daily partitions are ready");
+            return PARTITIONS_EVERY;
+        }
+        Ok(Err(error)) => {
+            warn!("The partitions could not be kept, the next pass will: {:#}", anyhow::Error::new(error));
+        }
+        Err(_) => warn!("The partitions could not be kept within {PARTITIONS_TIMEOUT:?}, the next pass will"),
+    }
+    PARTITIONS_RETRY
 }

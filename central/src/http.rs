@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
-use tracing::error;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::api;
@@ -110,11 +110,11 @@ impl IntoResponse for ApiError {
         let problem = match self {
             Self::Problem(problem) => problem,
             Self::Store(cause) => {
-                error!("Request failed: {:#}", anyhow::Error::new(cause));
+                warn!("Request failed: {:#}", anyhow::Error::new(cause));
                 Problem::unavailable("database_unavailable", "the database cannot be used now; try again", 2)
             }
             Self::Stream(cause) => {
-                error!("Request failed: {:#}", anyhow::Error::new(cause));
+                warn!("Request failed: {:#}", anyhow::Error::new(cause));
                 Problem::unavailable("stream_unavailable", "batches cannot be taken now; send it again", 2)
             }
             Self::Lost(_) => {

@@ -1,6 +1,8 @@
 //! What Prometheus scrapes. Counters start at zero and are counted when a frame is committed, so that at any moment
 //! received = stored + duplicate + dead. No labels that name a person, an edge or a site.
 
+use std::sync::atomic::AtomicU64;
+
 use common::telemetry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,7 +28,7 @@ pub struct Metrics {
     pub bisections: Counter,
 
     pub frames_waiting: Gauge,
-    pub frames_oldest_age_ms: Gauge,
+    pub frames_oldest_age_seconds: Gauge<f64, AtomicU64>,
     pub frames_pending: Gauge,
     pub stream_bytes: Gauge,
     pub batches_in_flight: Gauge,
@@ -73,6 +75,13 @@ impl Default for Metrics {
             Unit::Seconds,
             transaction_seconds.clone(),
         );
+        let frames_oldest_age_seconds = Gauge::<f64, AtomicU64>::default();
+        registry.register_with_unit(
+            "frames_oldest_age",
+            "Age of the oldest frame not acknowledged",
+            Unit::Seconds,
+            frames_oldest_age_seconds.clone(),
+        );
         let r = &mut registry;
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -81,7 +90,7 @@ impl Default for Metrics {
         };
         Self {
             frames_waiting: gauge("frames_waiting", "Frames in the stream that are not acknowledged"),
-            frames_oldest_age_ms: gauge("frames_oldest_age_milliseconds", "Age of the oldest frame not acknowledged"),
+            frames_oldest_age_seconds,
             frames_pending: gauge("frames_pending", "Frames that workers hold"),
             stream_bytes: gauge("stream_bytes", "Bytes of the streams in Redis"),
             batches_in_flight: gauge("batches_in_flight", "Batches of this instance that wait for their receipts"),

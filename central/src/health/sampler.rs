@@ -126,7 +126,7 @@ impl Sampler {
         m.frames_waiting.set(sum(|p| p.unacknowledged));
         m.frames_pending.set(sum(|p| p.pending));
         m.stream_bytes.set(sum(|p| p.bytes));
-        m.frames_oldest_age_ms.set(i64::try_from(samples.load.oldest.as_millis()).unwrap_or(i64::MAX));
+        m.frames_oldest_age_seconds.set(samples.load.oldest.as_secs_f64());
         m.batches_in_flight.set(i64::try_from(batches).unwrap_or(i64::MAX));
         m.bytes_in_flight.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         m.redis_up.set(i64::from(samples.redis.error.is_none()));

@@ -25,6 +25,8 @@ use crate::stream::{Delivered, Outcome, Reader, Report, Stream, StreamError};
 pub const FRAMES_PER_TRANSACTION: usize = 8;
 /// Longer than the server's own limits; after it the connection is dropped, whatever it is doing.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(12);
+/// What a transaction gets to end when we stop; the rest of the process has its share of the 10 s too.
+const STOP_GRACE: Duration = Duration::from_secs(3);
 /// A store that is away is asked every few seconds.
 const RETRY_CAP: Duration = Duration::from_secs(10);
 
@@ -136,7 +138,13 @@ impl Worker {
         let mut failures = 0;
         while let Some(next) = work.next() {
             let started = Instant::now();
-            match self.write_once(next).await {
+            let written = tokio::select! {
+                // Done, or failed.
+                written = self.write_once(next) => written,
+                // We stop, and Postgres hangs. The connection goes with the attempt; the frames stay pending.
+                () = long_after(stop) => return false,
+            };
+            match written {
                 Ok(fates) => {
                     self.deps.metrics.transaction_seconds.observe(started.elapsed().as_secs_f64());
                     self.deps.progress.committed();
@@ -246,6 +254,11 @@ impl Worker {
             warn!("A receipt could not be passed on, its edge will ask again: {error:#}", error = Chain(&error));
         }
     }
+}
+
+async fn long_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
 /// What became of a frame's records, in order.

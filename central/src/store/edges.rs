@@ -25,12 +25,20 @@ WHERE $1::uuid IS NULL OR warehouse_id = $1 ORDER BY edge_id";
 const ZONES: &str = "\
 SELECT zone_id, name, first_seen_at FROM zones WHERE warehouse_id = $1 ORDER BY zone_id";
 
-/// Events of the last full minutes, by event time, and the newest event.
+/// Events of the last full minutes, by event time, and the newest event, which is in the newest minute.
 const RATES: &str = "\
-SELECT warehouse_id, max(last_event_time) AS last_event_time,
-       coalesce(sum(events) FILTER (WHERE minute >= date_trunc('minute', $1::timestamptz) - interval '5 minutes'
-                                    AND minute < date_trunc('minute', $1::timestamptz)), 0)::int8 AS events_5m
-FROM zone_minutes GROUP BY warehouse_id";
+SELECT w.warehouse_id, newest.last_event_time, recent.events AS events_5m
+FROM warehouses w
+LEFT JOIN LATERAL (
+    SELECT last_event_time FROM zone_minutes z WHERE z.warehouse_id = w.warehouse_id
+    ORDER BY minute DESC, last_event_time DESC LIMIT 1
+) newest ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(events), 0)::int8 AS events FROM zone_minutes z
+    WHERE z.warehouse_id = w.warehouse_id
+      AND z.minute >= date_trunc('minute', $1::timestamptz) - interval '5 minutes'
+      AND z.minute < date_trunc('minute', $1::timestamptz)
+) recent";
 
 pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, SETTLED, SITES, EDGES, ZONES, RATES];
 

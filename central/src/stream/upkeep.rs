@@ -1,6 +1,5 @@
 //! Measuring the stream, trimming it behind every group, and clearing away consumers that are gone.
 
-use chrono::{DateTime, Utc};
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamInfoConsumersReply;
 use redis::{FromRedisValue as _, RedisResult, Value};
@@ -13,8 +12,10 @@ use super::{Stream, StreamError};
 const CONSUMER_IDLE: Duration = Duration::from_secs(600);
 
 /// Everything about a partition in one round trip, without the entries' bodies, which XINFO and XRANGE would send.
-/// Answers length, entries ever added, entries our group acknowledged, bytes; then per group its name, how many are
-/// pending, the oldest pending id, the last delivered id, the first id not delivered.
+/// Answers Redis's clock, length, entries ever added, entries our group acknowledged, bytes; then per group its name,
+/// how many are pending, the oldest pending id, the last delivered id, the first id not delivered.
+///
+/// The count of acknowledgements is off after somebody deleted entries by hand; when nothing waits, it is put right.
 pub(super) const SAMPLE: &str = "\
 local key = KEYS[1]
 if redis.call('EXISTS', key) == 0 then return {} end
@@ -24,13 +25,18 @@ local function map(flat)
     return m
 end
 local info = map(redis.call('XINFO', 'STREAM', key))
-local out = {info['length'], info['entries-added'], redis.call('GET', KEYS[2]) or '0',
-             redis.call('MEMORY', 'USAGE', key) or 0}
+local time = redis.call('TIME')
+local out = {time[1] * 1000 + math.floor(time[2] / 1000), info['length'], info['entries-added'],
+             redis.call('GET', KEYS[2]) or '0', redis.call('MEMORY', 'USAGE', key) or 0}
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', key)) do
     local group = map(flat)
     local pending = redis.call('XPENDING', key, group['name'])
     local last = group['last-delivered-id']
     local unread = redis.call('XRANGE', key, '(' .. last, '+', 'COUNT', 1)
+    if group['name'] == ARGV[1] and pending[1] == 0 and not unread[1] then
+        redis.call('SET', KEYS[2], info['entries-added'])
+        out[4] = info['entries-added']
+    end
     out[#out + 1] = {group['name'], pending[1], pending[2] or '', last, unread[1] and unread[1][1] or ''}
 end
 return out";
@@ -72,7 +78,8 @@ impl GroupSample {
 pub struct PartitionSample {
     pub partition: u16,
     pub name: String,
-    pub taken_at: DateTime<Utc>,
+    /// By Redis's clock, which is in the entries' ids too.
+    taken_at_ms: u64,
     /// Entries, acknowledged ones too.
     pub length: u64,
     pub bytes: u64,
@@ -82,18 +89,20 @@ pub struct PartitionSample {
     pub unacknowledged: u64,
     /// Of those, the ones a worker holds.
     pub pending: u64,
-    /// Age of the oldest that is not acknowledged, by the stream's own clock in its id.
+    /// Age of the oldest that is not acknowledged.
     pub oldest_age_ms: Option<u64>,
     ours: Option<GroupSample>,
     groups: Vec<GroupSample>,
 }
 
 impl PartitionSample {
-    fn parse(partition: u16, group: &str, now: DateTime<Utc>, reply: Vec<Value>) -> RedisResult<Option<Self>> {
+    fn parse(partition: u16, group: &str, reply: Vec<Value>) -> RedisResult<Option<Self>> {
+        if reply.is_empty() {
+            return Ok(None);
+        }
         let mut reply = reply.into_iter();
-        let Some(length) = reply.next() else { return Ok(None) };
         let mut number = || u64::from_redis_value(reply.next().unwrap_or_default());
-        let (added, acknowledged, bytes) = (number()?, number()?, number()?);
+        let (now_ms, length, added, acknowledged, bytes) = (number()?, number()?, number()?, number()?, number()?);
         let groups: Vec<GroupSample> = reply
             .map(|value| {
                 let (name, pending, oldest, last, unread) =
@@ -110,15 +119,13 @@ impl PartitionSample {
         let ours = groups.iter().find(|g| g.name == group).cloned();
         let pending = ours.as_ref().map_or(0, |g| g.pending);
         let idle = ours.as_ref().is_some_and(|g| g.pending == 0 && g.first_unread.is_none());
-        // The count is exact as long as nobody deletes entries by hand; when nothing waits we know better.
         let unacknowledged = if idle { 0 } else { added.saturating_sub(acknowledged).max(pending) };
         let oldest = ours.as_ref().filter(|_| !idle).map(GroupSample::oldest_needed);
-        let now_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         Ok(Some(Self {
             partition,
             name: Stream::key(partition),
-            taken_at: now,
-            length: u64::from_redis_value(length)?,
+            taken_at_ms: now_ms,
+            length,
             bytes,
             acknowledged,
             unacknowledged,
@@ -136,10 +143,9 @@ impl PartitionSample {
     }
 
     /// Entries below this id may go: every group has acknowledged them and they are older than `retain`.
-    fn trim_below(&self, now: DateTime<Utc>, retain: Duration) -> Option<Id> {
+    fn trim_below(&self, retain: Duration) -> Option<Id> {
         let safe = self.groups.iter().map(GroupSample::oldest_needed).min()?;
-        let now_ms = u64::try_from(now.timestamp_millis()).ok()?;
-        let old = now_ms.saturating_sub(u64::try_from(retain.as_millis()).ok()?);
+        let old = self.taken_at_ms.saturating_sub(u64::try_from(retain.as_millis()).ok()?);
         Some(safe.min(Id(old, 0)))
     }
 }
@@ -151,9 +157,9 @@ impl Stream {
         partition: u16,
     ) -> RedisResult<Option<PartitionSample>> {
         let mut call = self.sample.prepare_invoke();
-        call.key(Self::key(partition)).key(self.acknowledged_key(partition));
+        call.key(Self::key(partition)).key(self.acknowledged_key(partition)).arg(&self.group);
         let reply: Vec<Value> = call.invoke_async(connection).await?;
-        PartitionSample::parse(partition, &self.group, common::clock::now(), reply)
+        PartitionSample::parse(partition, &self.group, reply)
     }
 
     /// Measures all partitions. A partition whose stream is not there is left out.
@@ -178,7 +184,7 @@ impl Stream {
         let mut connection = self.shared().await?;
         let mut trimmed = 0;
         for sample in samples {
-            let Some(below) = sample.trim_below(sample.taken_at, retain) else { continue };
+            let Some(below) = sample.trim_below(retain) else { continue };
             let mut command = redis::cmd("XTRIM");
             command.arg(&sample.name).arg("MINID").arg("=").arg(format!("{}-{}", below.0, below.1));
             let gone: RedisResult<u64> = command.query_async(&mut connection).await;
@@ -255,7 +261,7 @@ mod tests {
         PartitionSample {
             partition: 0,
             name: "s".to_owned(),
-            taken_at: DateTime::UNIX_EPOCH,
+            taken_at_ms: 100_000,
             length: 0,
             bytes: 0,
             acknowledged: 0,
@@ -269,8 +275,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_group_needs_is_trimmed() {
-        let now = DateTime::from_timestamp_millis(100_000).expect("a time");
-        let below = |groups| sample(groups).trim_below(now, Duration::from_secs(10));
+        let below = |groups| sample(groups).trim_below(Duration::from_secs(10));
         assert_eq!(below(vec![group(None, 50_000, None)]), Some(Id(50_000, 1)), "all acknowledged");
         assert_eq!(below(vec![group(None, 95_000, None)]), Some(Id(90_000, 0)), "too young");
         assert_eq!(below(vec![group(Some(40_000), 95_000, None)]), Some(Id(40_000, 0)), "one pending");

@@ -110,7 +110,7 @@ fn postgres() -> &'static Postgres {
             initdb = initdb.display(),
             server = server.display(),
         );
-        let guarded = Guarded::start(&server, "INT", &dir, as_postgres);
+        let guarded = Guarded::start(&server, "QUIT", &dir, as_postgres);
         let postgres = Postgres { dir, _server: Mutex::new(guarded) };
         // Tests have runtimes of their own; this work must outlive whichever asked first.
         std::thread::scope(|scope| {
