@@ -81,6 +81,7 @@ pub async fn check_but(stack: &Stack, lost: usize) -> anyhow::Result<Report> {
     report.missing = accounts.iter().map(|account| account.missing).sum();
     report.duplicates = accounts.iter().map(|account| account.duplicates).sum();
     report.dead = accounts.iter().map(|account| account.dead).sum();
+    ensure!(report.dead == 0, "{} healthy events became dead letters", report.dead);
     let stored: i64 = accounts.iter().map(|account| account.stored).sum();
     ensure!(usize::try_from(stored)? == report.rows, "the ledger says {stored} stored, there are {} rows", report.rows);
     Ok(report)

@@ -23,13 +23,14 @@ where
     Fut: Future<Output = anyhow::Result<Option<T>>>,
 {
     let deadline = Instant::now() + within;
-    let mut last;
+    let mut last = None;
     loop {
         match tokio::time::timeout_at(deadline, probe()).await {
             Ok(Ok(Some(value))) => return Ok(value),
             Ok(Ok(None)) => last = None,
             Ok(Err(error)) => last = Some(error),
-            Err(_) => last = Some(anyhow!("the last look did not end")),
+            // What the look before it said is more use.
+            Err(_) => last = last.or_else(|| Some(anyhow!("the only look did not end"))),
         }
         if Instant::now() >= deadline {
             let error = last.unwrap_or_else(|| anyhow!("not so"));

@@ -165,7 +165,9 @@ async fn overlapping_batches_of_two_senders_are_stored_once() -> anyhow::Result<
             let sends = records.windows(200).step_by(100).map(|window| sender.send(BatchId::random(), window));
             let mut committed = 0;
             for receipt in join_all(sends).await {
-                committed += receipt?.committed;
+                let receipt = receipt?;
+                ensure!(receipt.dead_letters.is_empty(), "{receipt:?}");
+                committed += receipt.committed;
             }
             ensure!(committed == 1_000, "{committed} were told as committed");
             ensure!(sender.rows(&stack).await? == 1_000);
