@@ -147,7 +147,6 @@ pub fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-#[expect(clippy::unused_async, reason = "axum wants an async handler")]
 async fn not_found() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
@@ -156,7 +155,6 @@ async fn not_found() -> Problem {
     )
 }
 
-#[expect(clippy::unused_async, reason = "axum wants an async handler")]
 async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path exists, but not with this method")
 }

@@ -43,7 +43,6 @@ struct Parsed<'a> {
 
 /// A bare axum server that parses and answers.
 pub async fn parse_only(port: u16) -> anyhow::Result<()> {
-    #[expect(clippy::unused_async, reason = "axum wants an async handler")]
     async fn parse(body: Bytes) -> (StatusCode, String) {
         let parsed = if body.first() == Some(&b'[') {
             serde_json::from_slice::<Vec<Parsed<'_>>>(&body).map(|events| events.len())
