@@ -110,6 +110,7 @@ async fn take(run: &mut Run, lane: Lane) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "captured, and shown if the test fails")]
 async fn random_histories_lose_nothing() {
     let seed: u64 =
         std::env::var("SMARTPICK_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random::<u64>);
