@@ -14,10 +14,17 @@ fn linked() -> Options {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_link_only_delays() -> anyhow::Result<()> {
     under_load(linked(), async |stack| {
+        let before = stack.links[0].connections();
         stack.links[0].set(Wire::Cut);
         for _ in 0..3 {
             flow(stack).await?;
         }
+        // Long enough that whoever counts tries would have given up: four batches at a time, five tries each.
+        wait::until("the edge to try again and again", wait::DRAIN, || async {
+            ensure!(stack.links[0].connections() >= before + 20);
+            Ok(Some(()))
+        })
+        .await?;
         let stats = stack.edges[0].stats().await?;
         ensure!(stats.buffered.live + stats.buffered.backlog >= 900, "{stats:?}");
         stack.links[0].heal();
