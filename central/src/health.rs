@@ -114,9 +114,14 @@ impl Observed {
         Self { samples, progress }
     }
 
-    /// The queue of the whole stream, all instances together.
+    /// All frames that are not acknowledged, of all instances together.
     pub fn load(&self) -> Load {
         self.samples.borrow().load
+    }
+
+    /// The frames that a new one would have to wait for.
+    pub fn queue(&self) -> Load {
+        self.samples.borrow().queue
     }
 
     pub fn samples(&self) -> Samples {

@@ -125,7 +125,7 @@ async fn body(request: Request) -> Result<Bytes, Problem> {
 async fn receipt(app: &App, frame: &Frame) -> Result<Receipt, ApiError> {
     let key = (frame.edge_id, frame.batch_id);
     loop {
-        let waiter = match app.inflight.join(key, frame.body.len() as u64, app.observed.load(), Instant::now()) {
+        let waiter = match app.inflight.join(key, frame.body.len() as u64, app.observed.queue(), Instant::now()) {
             Joined::First(appending) => append(app, frame, appending).await?,
             Joined::Waiting(waiter) => waiter,
             Joined::Stale(waiter, partition, id) => match app.stream.frame_state(partition, &id).await? {

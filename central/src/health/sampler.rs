@@ -30,7 +30,10 @@ const RETAIN_LEAST: Duration = Duration::from_secs(1);
 pub struct Samples {
     pub started_at: Option<DateTime<Utc>>,
     pub partitions: Vec<PartitionSample>,
+    /// All that is not acknowledged.
     pub load: Load,
+    /// All that no worker has read. What a dead worker holds until it is claimed is not in it: it holds up nobody.
+    pub queue: Load,
     pub redis: Look,
     pub postgres: Look,
 }
@@ -114,7 +117,10 @@ impl Sampler {
         let now = clock::now();
         samples.postgres.note("Postgres", postgres, now);
         if let Some(partitions) = samples.redis.note("Redis", redis, now) {
-            samples.load = load(&partitions, &mut memory.acknowledged, Instant::now());
+            let rate = rate(&partitions, &mut memory.acknowledged, Instant::now());
+            samples.load = load(&partitions, rate, |p| (p.unacknowledged, p.oldest_age_ms));
+            samples.queue =
+                load(&partitions, rate, |p| (p.unacknowledged.saturating_sub(p.pending), p.oldest_unread_age_ms));
             samples.partitions = partitions;
             self.keep_up(&samples.partitions, memory).await;
         }
@@ -162,8 +168,8 @@ fn retain(current: Duration, configured: Duration, bytes: u64, bytes_max: u64) -
     }
 }
 
-/// What waits in all partitions, and how fast it goes.
-fn load(partitions: &[PartitionSample], acknowledged: &mut VecDeque<(Instant, u64)>, now: Instant) -> Load {
+/// Frames acknowledged per second, lately.
+fn rate(partitions: &[PartitionSample], acknowledged: &mut VecDeque<(Instant, u64)>, now: Instant) -> f64 {
     let total = partitions.iter().map(|p| p.acknowledged).sum();
     if acknowledged.back().is_some_and(|(_, last)| *last > total) {
         // Redis was wiped.
@@ -173,14 +179,15 @@ fn load(partitions: &[PartitionSample], acknowledged: &mut VecDeque<(Instant, u6
     if acknowledged.len() > RATE_SAMPLES {
         acknowledged.pop_front();
     }
-    let rate = acknowledged
+    acknowledged
         .front()
-        .map_or(0.0, |(then, first)| (total - first) as f64 / (now - *then).as_secs_f64().max(INTERVAL.as_secs_f64()));
-    Load {
-        waiting: partitions.iter().map(|p| p.unacknowledged).sum(),
-        oldest: Duration::from_millis(partitions.iter().filter_map(|p| p.oldest_age_ms).max().unwrap_or(0)),
-        rate,
-    }
+        .map_or(0.0, |(then, first)| (total - first) as f64 / (now - *then).as_secs_f64().max(INTERVAL.as_secs_f64()))
+}
+
+/// What waits in all partitions: how many, and the oldest one's age.
+fn load(partitions: &[PartitionSample], rate: f64, of: impl Fn(&PartitionSample) -> (u64, Option<u64>)) -> Load {
+    let oldest_ms = partitions.iter().filter_map(|p| of(p).1).max().unwrap_or(0);
+    Load { waiting: partitions.iter().map(|p| of(p).0).sum(), oldest: Duration::from_millis(oldest_ms), rate }
 }
 
 #[cfg(test)]

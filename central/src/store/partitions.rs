@@ -1,6 +1,6 @@
 //! Daily partitions of `ergonomic_snapshots`, made ahead and dropped by retention by central itself: plain Postgres has
 //! nobody else to do it. A pass is idempotent and takes no input; several instances may run it, an advisory lock lets
-//! one through. Days are UTC.
+//! one at a time work. Days are UTC.
 //!
 //! TimescaleDB would do this by itself; a hypertable is not supported yet.
 
@@ -16,7 +16,7 @@ const DAYS_BACK: u64 = 35;
 const DAYS_AHEAD: u64 = 4;
 
 /// Any number that nobody else uses; it spells "smartprt".
-const LOCK: &str = "SELECT pg_try_advisory_xact_lock(x'736d617274707274'::bit(64)::int8)";
+const LOCK: &str = "SELECT pg_advisory_xact_lock(x'736d617274707274'::bit(64)::int8)";
 
 /// A pass never makes requests wait longer than this for a lock; it comes again.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'";
@@ -85,7 +85,8 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
     }
     let oldest = days_before(now, retention.snapshots_days);
     for day in existing.into_iter().filter(|day| *day < oldest) {
-        done.dropped += usize::from(drop_day(&mut connection, day).await?);
+        drop_day(&mut connection, day).await?;
+        done.dropped += 1;
     }
     for (statement, before) in [
         (DELETE_DEFAULT, oldest),
@@ -98,23 +99,19 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
     Ok(done)
 }
 
-async fn locked(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Begins a transaction that no other instance's upkeep runs beside.
+async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
-    let locked: bool = sqlx::query_scalar(LOCK).fetch_one(&mut *connection).await?;
-    if !locked {
-        sqlx::raw_sql("ROLLBACK").execute(connection).await?;
-    }
-    Ok(locked)
+    sqlx::query(LOCK).execute(connection).await?;
+    Ok(())
 }
 
-/// Rows moved into the new partition; `None` if another instance is at it.
+/// Rows moved into the new partition; `None` if another instance has made it.
 ///
 /// The table is made on its own and attached, because that does not stop writes to other days; only the default
 /// partition is locked, so that no row slips into it between the move and the attachment.
 async fn make(connection: &mut PgConnection, day: NaiveDate) -> Result<Option<u64>, sqlx::Error> {
-    if !locked(connection).await? {
-        return Ok(None);
-    }
+    begin(connection).await?;
     let table = name(day);
     // Another instance made it since we looked.
     if sqlx::query_scalar(EXISTS).bind(&table).fetch_one(&mut *connection).await? {
@@ -143,13 +140,11 @@ async fn make(connection: &mut PgConnection, day: NaiveDate) -> Result<Option<u6
     Ok(Some(moved))
 }
 
-async fn drop_day(connection: &mut PgConnection, day: NaiveDate) -> Result<bool, sqlx::Error> {
-    if !locked(connection).await? {
-        return Ok(false);
-    }
+async fn drop_day(connection: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error> {
+    begin(connection).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE IF EXISTS {}", name(day)))).execute(&mut *connection).await?;
     sqlx::raw_sql("COMMIT").execute(connection).await?;
-    Ok(true)
+    Ok(())
 }
 
 #[cfg(test)]

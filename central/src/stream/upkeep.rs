@@ -91,6 +91,8 @@ pub struct PartitionSample {
     pub pending: u64,
     /// Age of the oldest that is not acknowledged.
     pub oldest_age_ms: Option<u64>,
+    /// Age of the oldest that no worker has read.
+    pub oldest_unread_age_ms: Option<u64>,
     ours: Option<GroupSample>,
     groups: Vec<GroupSample>,
 }
@@ -121,6 +123,7 @@ impl PartitionSample {
         let idle = ours.as_ref().is_some_and(|g| g.pending == 0 && g.first_unread.is_none());
         let unacknowledged = if idle { 0 } else { added.saturating_sub(acknowledged).max(pending) };
         let oldest = ours.as_ref().filter(|_| !idle).map(GroupSample::oldest_needed);
+        let unread = ours.as_ref().and_then(|g| g.first_unread);
         Ok(Some(Self {
             partition,
             name: Stream::key(partition),
@@ -131,6 +134,7 @@ impl PartitionSample {
             unacknowledged,
             pending,
             oldest_age_ms: oldest.map(|id| now_ms.saturating_sub(id.0)),
+            oldest_unread_age_ms: unread.map(|id| now_ms.saturating_sub(id.0)),
             ours,
             groups,
         }))
@@ -268,6 +272,7 @@ mod tests {
             unacknowledged: 0,
             pending: 0,
             oldest_age_ms: None,
+            oldest_unread_age_ms: None,
             ours: groups.first().cloned(),
             groups,
         }

@@ -198,3 +198,23 @@ async fn a_stop_finishes_what_was_taken_in() {
     assert!(system.rows().await >= acknowledged * 100);
     system.assert_consistent().await;
 }
+
+#[tokio::test]
+async fn a_stop_ends_in_time_although_postgres_hangs_and_the_frame_is_stored_by_the_next() {
+    let mut system = System::start_with(|config| config.stream.claim_idle_ms = 1_000).await;
+    let edge = system.edge().await;
+    let lock = lock(&system).await;
+    let sending = tokio::spawn({
+        let (edge, batch) = (edge.clone(), Batch::of(&edge.records(1..=10)));
+        async move { edge.send(&batch).await.status.is_success() }
+    });
+    eventually("the worker holds it", async || (waiting(&system).await == (1, 1)).then_some(())).await;
+    let started = std::time::Instant::now();
+    system.central.take().expect("running").stop().await.expect("in time");
+    assert!(started.elapsed() < Duration::from_secs(9));
+    assert!(!sending.await.unwrap_or(false), "no receipt was given");
+    lock.rollback().await.expect("unlocked");
+    system.start_central().await;
+    eventually("the next central stores it", async || (system.rows().await == 10).then_some(())).await;
+    system.assert_consistent().await;
+}

@@ -56,6 +56,33 @@ async fn frames_that_a_dead_worker_held_are_claimed_and_stored() {
 }
 
 #[tokio::test]
+async fn what_a_dead_worker_holds_does_not_make_the_next_central_refuse_batches() {
+    let mut system = System::without_central(|config| config.stream.claim_idle_ms = 600_000).await;
+    let mut edge = system.edge().await;
+    let stream = open(&system);
+    stream.make_groups().await.expect("groups");
+    let mut dead = Reader::new("dead-1-0".to_owned());
+    for seq in 1..=20 {
+        append(&stream, &frame(&edge, seq..=seq)).await;
+    }
+    while lag(&stream).await.1 < 20 {
+        assert!(!dead.read(&stream).await.expect("frames").is_empty());
+        // The next read takes new ones, not these again.
+        dead = Reader::new(format!("{}0", dead.consumer()));
+    }
+    eventually("they are old", async || {
+        let samples = stream.sample().await.expect("a sample");
+        samples.iter().filter_map(|s| s.oldest_age_ms).max().filter(|age| *age > 1_500)
+    })
+    .await;
+    system.start_central().await;
+    edge.url.clone_from(&system.url);
+    let receipt = edge.send(&crate::client::Batch::of(&edge.records(21..=30))).await.receipt();
+    assert_eq!(receipt.committed, 10);
+    assert_eq!(lag(&stream).await.1, 20, "they still wait to be claimed");
+}
+
+#[tokio::test]
 async fn a_worker_that_died_between_commit_and_acknowledgement_changes_nothing() {
     let mut system = System::without_central(|config| config.stream.claim_idle_ms = 1_000).await;
     let mut edge = system.edge().await;
