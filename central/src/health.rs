@@ -34,6 +34,8 @@ struct Done {
     attempts: VecDeque<(DateTime<Utc>, bool)>,
     /// When each worker last came back from the stream.
     workers: BTreeMap<String, DateTime<Utc>>,
+    /// What all workers together have spent on frames, ever.
+    busy: Duration,
 }
 
 /// A view of [`Progress`].
@@ -55,6 +57,16 @@ impl Progress {
         let mut done = self.done();
         done.last_commit = Some(now);
         done.attempt(now, true);
+    }
+
+    /// A worker was busy with frames for so long.
+    pub fn worked(&self, time: Duration) {
+        self.done().busy += time;
+    }
+
+    /// What all workers together have spent on frames, ever.
+    pub fn busy(&self) -> Duration {
+        self.done().busy
     }
 
     pub fn failed(&self) {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::scaling::Scaler;
+use super::scaling::{Pressure, Scaler};
 use super::worker::{Deps, Worker};
 use crate::config::Workers;
 use crate::health::Observed;
@@ -25,6 +25,9 @@ pub struct Crew {
     scaler: Scaler,
     least: usize,
     running: Vec<(String, CancellationToken)>,
+    /// At the last look: when, and how busy all workers had been until then.
+    looked_at: Instant,
+    busy_before: Duration,
     tasks: JoinSet<String>,
 }
 
@@ -36,6 +39,8 @@ impl Crew {
             scaler: Scaler::new(config.min, config.concurrency),
             least: config.min,
             running: Vec::new(),
+            looked_at: Instant::now(),
+            busy_before: Duration::ZERO,
             tasks: JoinSet::new(),
         }
     }
@@ -73,7 +78,16 @@ impl Crew {
         let load = self.observed.load();
         let waiting = load.waiting;
         let current = self.running.len();
-        let wanted = self.scaler.decide(Instant::now(), current, waiting, load.oldest);
+        let now = Instant::now();
+        let busy = self.deps.progress.busy();
+        let elapsed = (now - self.looked_at).as_secs_f64().max(0.001);
+        let pressure = Pressure {
+            waiting,
+            oldest: load.oldest,
+            hands: busy.saturating_sub(self.busy_before).as_secs_f64() / elapsed,
+        };
+        (self.looked_at, self.busy_before) = (now, busy);
+        let wanted = self.scaler.decide(now, current, pressure);
         if wanted > current {
             self.add();
             info!(workers = wanted, waiting, "Added a persist worker, there are {wanted} now");

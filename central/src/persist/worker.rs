@@ -101,7 +101,10 @@ impl Worker {
         let delivered = self.reader.read(&self.deps.stream).await?;
         self.deps.progress.worker_turned(self.reader.consumer());
         for together in batches(delivered) {
-            if !self.persist(&together, stop).await? {
+            let started = Instant::now();
+            let persisted = self.persist(&together, stop).await;
+            self.deps.progress.worked(started.elapsed());
+            if !persisted? {
                 return Ok(());
             }
         }

@@ -105,22 +105,26 @@ async fn an_event_that_was_accepted_twice_is_a_duplicate_in_the_ledger() {
 
 #[tokio::test]
 async fn many_edges_at_once_do_not_harm_each_other() {
-    let system = System::start_with(|config| config.workers.min = 2).await;
+    let system = System::start_with(|config| {
+        // One frame in each transaction, and many transactions at once.
+        (config.workers.min, config.workers.concurrency, config.stream.batch_size) = (4, 4, 1);
+    })
+    .await;
     let warehouse = system.edge().await.warehouse_id;
     let shared = system.edge_of(warehouse).await;
     // All write the same events, zones and minutes in other orders: whoever locks out of order would deadlock.
-    let events: Vec<_> = (0..200).map(|_| shared.event()).collect();
+    let events: Vec<_> = (0..500).map(|_| shared.event()).collect();
     let mut sends = Vec::new();
-    for round in 0..12 {
+    for round in 0..13 {
         let edge = system.edge_of(warehouse).await;
         let mut records: Vec<_> = events.iter().enumerate().map(|(i, e)| edge.record(i as u64 + 1, e)).collect();
-        records.rotate_left(round * 17);
+        records.rotate_left(round * 37);
         sends.push(async move { edge.deliver(&Batch::of(&records)).await });
     }
     for receipt in futures_util::future::join_all(sends).await {
-        assert_eq!(receipt.committed + receipt.duplicates, 200);
+        assert_eq!(receipt.committed + receipt.duplicates, 500);
     }
-    assert_eq!(system.rows().await, 200);
+    assert_eq!(system.rows().await, 500);
     assert_eq!(system.metric("smartpick_central_transactions_failed_total").await, 0.0);
     system.assert_consistent().await;
 }
