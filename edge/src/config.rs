@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Where the package puts it.
 pub const DEFAULT_FILE: &str = "/etc/smartpick/edge.toml";
 
+/// SQLite's log grows to about 4 MiB before it is written back (1,000 pages), and deleting needs as much again.
+const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
 /// Environment variables and what they set. Those without a prefix are the original system's.
 pub const ENV_KEYS: &[EnvKey] = &[
     ("SMARTPICK_LISTEN", "listen"),
@@ -221,6 +224,11 @@ impl Config {
         if self.redis.timeout.is_zero() {
             return fail("redis.timeout: must be more than 0, for example \"200ms\"");
         }
+        if self.spill.ballast_bytes < BALLAST_BYTES_MIN {
+            return Err(ConfigError::new(format!(
+                "spill.ballast_bytes: at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"
+            )));
+        }
         if self.idempotency.ttl_seconds == 0 || self.idempotency.keys_max == 0 {
             return fail("idempotency: ttl_seconds and keys_max must be more than 0");
         }
@@ -292,6 +300,7 @@ mod tests {
             (&[("redis.url", "localhost")], "redis://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
+            (&[("spill.ballast_bytes", "1000000")], "8388608"),
         ] {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");
