@@ -289,6 +289,11 @@ impl Buffer {
         }
     }
 
+    /// Records that vanished from Redis in this run: it was wiped, or came back without its data.
+    pub fn vanished(&self) -> u64 {
+        self.account().vanished
+    }
+
     pub fn live_state(&self) -> LiveState {
         self.live_state.borrow().clone()
     }

@@ -25,6 +25,8 @@ pub struct Findings {
     pub contents: Contents,
     pub probe: Probe,
     pub salvaged: Option<String>,
+    /// Records that vanished from Redis in this run.
+    pub vanished: u64,
     /// `None`: no central is configured.
     pub link: Option<Link>,
     /// Records sent long ago without a receipt.
@@ -95,6 +97,16 @@ fn buffer(f: &Findings, health: &mut Health) {
         let (length, most) = (f.contents.live_records, thresholds::STREAM_LENGTH);
         health.add(Status::Degraded, format!("{length} events wait in the stream, more than {most}"));
     }
+    if f.vanished > 0 {
+        health.add(
+            Status::Degraded,
+            format!(
+                "{} events vanished from Redis, which was wiped or lost its data; headquarters' ledger shows how many \
+                 of them are missing",
+                f.vanished
+            ),
+        );
+    }
     if let Some(salvaged) = &f.salvaged {
         health.add(Status::Degraded, salvaged.clone());
     }
@@ -145,6 +157,7 @@ mod tests {
             contents: Contents::default(),
             probe: Probe::default(),
             salvaged: None,
+            vanished: 0,
             link: Some(Link { confirmed_at: Some(at(95)), receipt_at: Some(at(20)), failing: None }),
             pending: 0,
             error_rate: (0.0, 0),
@@ -189,6 +202,7 @@ mod tests {
         assert_degraded(&Findings { error_rate: (0.02, 500), ..well() }, "2.0 %");
         assert_degraded(&Findings { clock_offset_ms: Some(-90_000), ..well() }, "behind");
         assert_degraded(&Findings { dead_letters: 1, ..well() }, "damaged");
+        assert_degraded(&Findings { vanished: 7, ..well() }, "7 events vanished");
         let mut full = well();
         full.probe.spill.full = true;
         assert_degraded(&full, "the spill is full");

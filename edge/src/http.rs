@@ -120,6 +120,7 @@ impl State {
             contents: self.buffer.contents(),
             probe: self.buffer.last_probe(),
             salvaged: self.buffer.salvaged().map(str::to_owned),
+            vanished: self.buffer.vanished(),
             link: self.has_central.then(|| self.link.get()),
             pending: self.in_flight.counts().1,
             error_rate: self.metrics.error_rate(Instant::now()),

@@ -69,6 +69,8 @@ pub struct Account {
     past: HashMap<Epoch, u64>,
     /// Redis has not been looked into since the start: earlier epochs may have any of their records there.
     live_unseen: bool,
+    /// Records that Redis held in this run and that were gone at a look, though nobody here had deleted them.
+    pub vanished: u64,
     /// What is in Redis.
     pub live: Held,
     /// What is in SQLite.
@@ -78,11 +80,13 @@ pub struct Account {
 impl Account {
     /// `live_unseen`: there is a Redis, and what an earlier run left in it is not known yet.
     pub fn new(epoch: Epoch, past: HashMap<Epoch, u64>, live_unseen: bool) -> Self {
-        Self { epoch, head: 0, past, live_unseen, live: Held::default(), backlog: Held::default() }
+        Self { epoch, head: 0, past, live_unseen, vanished: 0, live: Held::default(), backlog: Held::default() }
     }
 
-    /// What Redis really holds, after a look.
-    pub fn live_seen(&mut self, held: Held) {
+    /// What Redis really holds, after a look. `forgotten`: how many of what we counted we may have deleted ourselves
+    /// without seeing the answer.
+    pub fn live_seen(&mut self, held: Held, forgotten: u64) {
+        self.vanished += self.live.records.saturating_sub(held.records + forgotten);
         self.live = held;
         self.live_unseen = false;
     }
@@ -255,7 +259,7 @@ mod tests {
         assert_eq!(account.settle(&[epoch(9)]), []);
         let mut held = Held::default();
         held.add_run(epoch(9), 3..=4, 20);
-        account.live_seen(held);
+        account.live_seen(held, 0);
         assert_eq!(account.reports()[0].buffered, [(3, 4)]);
     }
 }

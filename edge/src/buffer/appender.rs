@@ -377,7 +377,7 @@ impl Appender {
         let Some(live) = &mut self.live else { return };
         match live.scan().await {
             Ok(held) => {
-                lock(&self.account).live_seen(held);
+                lock(&self.account).live_seen(held, self.unforgotten.len() as u64);
                 self.filled.notify_one();
             }
             Err(error) => self.trip(&error),

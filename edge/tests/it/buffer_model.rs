@@ -170,6 +170,7 @@ async fn history(seed: u64) {
         assert!(missing.is_empty(), "seed {seed}: epoch {} lacks {missing:?} of {}", report.epoch, report.head);
         assert!(report.buffered.is_empty(), "seed {seed}: {report:?} although all is drained");
     }
+    assert_eq!(run.buffer.vanished(), 0, "seed {seed}: nobody wiped anything");
     assert!(model.seqs.is_empty(), "seed {seed}: epochs are not reported: {:?}", model.seqs.keys());
     run.stop().await;
 }
@@ -201,6 +202,7 @@ async fn a_wiped_redis_is_noticed_and_not_counted_as_buffered() {
     run.buffer.probe().await;
     let reports = run.buffer.epoch_reports();
     assert_eq!((reports[0].head, reports[0].buffered.len()), (30, 0));
+    assert_eq!(run.buffer.vanished(), 30);
     // And the buffer goes on, its group made anew.
     run.buffer.append((30..35).map(candidate).collect()).await.expect("room");
     assert_eq!(run.buffer.epoch_reports()[0].buffered, [(31, 35)]);
