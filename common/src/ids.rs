@@ -68,6 +68,15 @@ uuid_id!(
     BatchId
 );
 
+uuid_id!(
+    /// One alert: an episode under a rule.
+    AlertId
+);
+uuid_id!(
+    /// One thing somebody said about alerts; made by the client that says it.
+    FactId
+);
+
 impl Epoch {
     pub fn random() -> Self {
         Self(Uuid::new_v4())

@@ -8,6 +8,8 @@ pub mod ids;
 
 pub mod event;
 
+pub mod alert;
+
 pub mod record;
 
 pub mod protocol;

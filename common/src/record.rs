@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 0      version  u8      = 1
-//! 1      kind     u8      1 = event
+//! 1      kind     u8      1 = event, 2 = alert, 3 = fact
 //! 2..18  epoch    uuid
 //! 18..26 seq      u64 LE  1, 2, 3 … in the epoch
 //! 26..n  payload          MessagePack, by kind
@@ -29,11 +29,15 @@ const CRC_BYTES: usize = 4;
 /// The largest record the system carries: the largest event and its texts, with room.
 pub const RECORD_BYTES_MAX: usize = 40 * 1024;
 
-/// What a record's payload is. Alert changes get a number of their own when they come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a record's payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
     Event = 1,
+    /// An [`AlertEvent`](crate::alert::AlertEvent).
+    Alert = 2,
+    /// A [`Fact`](crate::alert::Fact).
+    Fact = 3,
 }
 
 /// Why bytes are not a record. The texts end up as the reason of a dead letter.
@@ -49,8 +53,8 @@ pub enum RecordError {
     Version(u8),
     #[error("record kind {0} is not known")]
     Kind(u8),
-    #[error("record payload is not an event: {0}")]
-    Payload(String),
+    #[error("record payload is not {0}: {1}")]
+    Payload(&'static str, String),
 }
 
 /// A record whose checksum was right.
@@ -83,6 +87,8 @@ impl<'a> Record<'a> {
         }
         let kind = match body[1] {
             1 => Kind::Event,
+            2 => Kind::Alert,
+            3 => Kind::Fact,
             other => return Err(RecordError::Kind(other)),
         };
         let (epoch, seq) = place(bytes).ok_or(RecordError::Short(bytes.len()))?;
@@ -161,9 +167,9 @@ pub fn event_payload(event: &Event<'_>) -> Vec<u8> {
 /// # Errors
 /// [`RecordError::Payload`] saying what did not fit.
 pub fn read_event(payload: &[u8]) -> Result<Event<'_>, RecordError> {
-    let bad = |what: &str| RecordError::Payload(what.to_owned());
+    let bad = |what: &str| RecordError::Payload("an event", what.to_owned());
     let mut reader = rmp_serde::Deserializer::from_read_ref(payload);
-    let p = EventPayload::deserialize(&mut reader).map_err(|e| RecordError::Payload(e.to_string()))?;
+    let p = EventPayload::deserialize(&mut reader).map_err(|e| RecordError::Payload("an event", e.to_string()))?;
     let time = |micros, what| DateTime::<Utc>::from_timestamp_micros(micros).ok_or_else(|| bad(what));
     Ok(Event {
         event_id: EventId::from_uuid(p.event_id),

@@ -29,6 +29,7 @@ use chrono::{DateTime, Utc};
 use common::ids::Epoch;
 use common::lifecycle::Lifecycle;
 use common::protocol::EpochReport;
+use common::record::Kind;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -46,9 +47,10 @@ pub use spill::{DeadLetter, SpillStats};
 /// An idempotency key: one byte for its kind, 16 of identity.
 pub type Key = [u8; 17];
 
-/// An event that wants to be appended.
+/// Something that wants to be appended.
 #[derive(Debug, Clone)]
 pub struct Candidate {
+    pub kind: Kind,
     pub key: Key,
     /// Of what the camera said, to tell a retry from another event under the same key.
     pub hash: u64,

@@ -26,7 +26,7 @@ use common::clock;
 use common::event::Event;
 use common::ids::{EventId, ZoneId};
 use common::problem::Problem;
-use common::record;
+use common::record::{self, Kind};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -282,6 +282,7 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
 
 fn candidate(event: &Event<'_>, header_key: Option<&str>, index: usize) -> Candidate {
     Candidate {
+        kind: Kind::Event,
         key: key(event.event_id, header_key, index),
         hash: check::body_hash(event),
         payload: record::event_payload(event),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! camera ─▶ http ─▶ intake ─▶ buffer ─▶ forward ─▶ central
+//!                     └─▶ alerts ─▶ live ─▶ screens
 //! ```
 
 pub mod config;
@@ -9,9 +10,14 @@ pub mod edge;
 
 pub mod http;
 
+pub mod access;
+
 pub mod intake;
 
 pub mod buffer;
+
+pub mod alerts;
+pub mod live;
 
 pub mod central_client;
 pub mod forward;

@@ -95,6 +95,7 @@ fn open_record(raw: &[u8]) -> (Option<(Epoch, i64)>, Content<'_>) {
             Ok(event) => (place, Content::Event(event)),
             Err(error) => (place, dead(&error)),
         },
+        Kind::Alert | Kind::Fact => (place, dead(&RecordError::Kind(record.kind as u8))),
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use common::clock;
 use common::ids::Epoch;
-use common::record::{Kind, Record};
+use common::record::Record;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -290,7 +290,7 @@ impl Appender {
             .fresh()
             .zip(head + 1..)
             .map(|(candidate, seq)| {
-                let bytes = Record { kind: Kind::Event, epoch, seq, payload: &candidate.payload }.write();
+                let bytes = Record { kind: candidate.kind, epoch, seq, payload: &candidate.payload }.write();
                 let place = Place { epoch, seq, bytes: bytes.len() as u64 };
                 Stored { key: candidate.key, hash: candidate.hash, place, bytes }
             })
@@ -510,10 +510,12 @@ impl<'c> Group<'c> {
 
 #[cfg(test)]
 mod tests {
+    use common::record::Kind;
+
     use super::*;
 
     fn candidate(key: u8, hash: u64) -> Candidate {
-        Candidate { key: [key; 17], hash, payload: Vec::new() }
+        Candidate { kind: Kind::Event, key: [key; 17], hash, payload: Vec::new() }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::clock;
 use common::ids::Epoch;
 use common::lifecycle::Lifecycle;
+use common::record::Kind;
 use common::record::Record;
 use edge::buffer::{Buffer, Candidate, Lane, Lanes, LiveState, Taken, Verdict};
 use edge::config::Config;
@@ -65,7 +66,7 @@ fn candidate(id: u64) -> Candidate {
     key[..8].copy_from_slice(&id.to_le_bytes());
     let mut payload = id.to_le_bytes().to_vec();
     payload.resize(300, 7);
-    Candidate { key, hash: id, payload }
+    Candidate { kind: Kind::Event, key, hash: id, payload }
 }
 
 impl Model {

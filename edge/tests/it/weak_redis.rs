@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::clock;
 use common::lifecycle::Lifecycle;
+use common::record::Kind;
 use edge::buffer::{Buffer, Candidate, LiveState};
 use edge::config::Config;
 
@@ -50,7 +51,10 @@ async fn weak_settings_are_named_and_not_trusted() {
         let buffer = Buffer::start(&config, dir.path(), "weak", clock::now(), &mut life).expect("starts");
         let state = state_when(&buffer, reason, |state| matches!(state, LiveState::Weak { .. })).await;
         assert!(format!("{state:?}").contains(reason), "{state:?}");
-        buffer.append(vec![Candidate { key: [1; 17], hash: 1, payload: vec![1] }]).await.expect("room");
+        buffer
+            .append(vec![Candidate { kind: Kind::Event, key: [1; 17], hash: 1, payload: vec![1] }])
+            .await
+            .expect("room");
         assert_eq!((buffer.contents().live_records, buffer.contents().backlog_records), (0, 1), "{reason}");
         drop(buffer);
         life.stop().await.expect("stops");
