@@ -4,32 +4,46 @@
 CARGO := cargo
 BUILD := $(CARGO) build --release --workspace
 BIN   := $(or $(CARGO_TARGET_DIR),target)/release
+UI    := edge/ui
+# The browser of the page's tests; any recent chromium will do.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # Most tests wait for something (a heartbeat, a retry) most of the time.
 TEST_THREADS := 4
 # Random inputs per property when fuzzing.
 FUZZ_CASES := 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo stack test faults bench fuzz clean
+.PHONY: help setup ui build demo stack test test-ui screenshots faults bench fuzz clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing (redis-server, postgresql, a C compiler)
+setup: ## Install what is missing (redis-server, postgresql, nodejs, npm, chromium, a C compiler)
 	@.ci/setup
 
-build: ## Build both binaries
+# make's own dates decide whether anything is done. `npm ci` is asked again only when the lock changes.
+NPM_CI := npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+%/node_modules/.package-lock.json: %/package-lock.json
+	@cd $* && $(NPM_CI) >&2
+	@touch $@
+
+$(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json $(UI)/build.mjs $(shell find $(UI)/src -type f)
+	@cd $(UI) && node build.mjs
+
+ui: $(UI)/dist/index.html ## Build the supervisors' page, which the edge then embeds
+
+build: ui ## Build both binaries
 	$(BUILD)
 
-demo: setup ## The whole system with simulated cameras [WAN_OUTAGE=30s RATE=100 DURATION=1m]
+demo: setup ui ## The whole system with simulated cameras [WAN_OUTAGE=30s RATE=100 DURATION=1m]
 	@$(BUILD)
 	@exec $(BIN)/demo $(ARGS)
 
-stack: setup ## The whole system for tests in any language; prints one JSON line [EDGES=1 CENTRALS=1]
+stack: setup ui ## The whole system for tests in any language; prints one JSON line [EDGES=1 CENTRALS=1]
 	@$(BUILD)
 	@exec $(BIN)/stack $(ARGS)
 
-test: setup ## All that CI runs
+test: setup ui ## All that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --release --workspace --no-deps --document-private-items --quiet
@@ -40,12 +54,22 @@ test: setup ## All that CI runs
 	fi
 	$(BUILD)
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --workspace
+	@$(MAKE) --no-print-directory test-ui
 
-faults: setup ## The long fault and load runs
+test-ui: ui tests/ui/node_modules/.package-lock.json ## The page: types, pure parts, and in a browser against a real edge
+	cd $(UI) && node_modules/.bin/tsc --noEmit && npm test --silent
+	$(CARGO) build --release -p edge
+	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) npm test --silent
+
+screenshots: ui tests/ui/node_modules/.package-lock.json ## Pictures of the page's main states, in target/screenshots
+	$(CARGO) build --release -p edge
+	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) node screenshots.mjs $(abspath target/screenshots)
+
+faults: setup ui ## The long fault and load runs
 	$(BUILD)
 	SMARTPICK_LONG=1 RUST_TEST_THREADS=2 $(CARGO) test --release -p tests --test system
 
-bench: setup ## Measure speed beside the limits of this machine; prints a table, writes JSON
+bench: setup ui ## Measure speed beside the limits of this machine; prints a table, writes JSON
 	$(BUILD)
 	@exec $(BIN)/bench $(ARGS)
 
@@ -54,3 +78,4 @@ fuzz: ## Throw many random inputs at every decoder of foreign bytes [FUZZ_CASES=
 
 clean: ## Remove what was built
 	$(CARGO) clean
+	rm -rf $(UI)/dist $(UI)/test-dist $(UI)/node_modules tests/ui/node_modules

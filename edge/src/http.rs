@@ -22,6 +22,7 @@ use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
 use crate::intake::{self, BODY_BYTES_MAX};
 use crate::metrics::Metrics;
+use crate::page;
 use crate::streams;
 
 /// Room for bodies is given out in pieces of this.
@@ -142,6 +143,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(streams::metrics))
         .route("/livez", get(streams::livez))
         .route("/readyz", get(streams::readyz))
+        .merge(page::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(random))

@@ -18,6 +18,7 @@ pub mod buffer;
 
 pub mod alerts;
 pub mod live;
+pub mod page;
 
 pub mod central_client;
 pub mod forward;

@@ -1,0 +1,1 @@
+document.getElementById("page")!.textContent="SmartPick";import "./style.css";
