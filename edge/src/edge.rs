@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use crate::access::Access;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
@@ -69,10 +70,10 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         buffer: buffer.clone(),
         metrics: Arc::clone(&metrics),
         registry,
+        access: Arc::new(Access::new(config.camera_token.clone())),
         cameras: Cameras::default(),
         link: link.clone(),
         in_flight: in_flight.clone(),
-        camera_token: config.camera_token.clone(),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
         stream_name: config.stream.name.clone(),

@@ -1,21 +1,21 @@
-//! Every route of the edge, and what all handlers share.
+//! Every route of the edge with the role it needs, and what all handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router, middleware};
 use chrono::{DateTime, Utc};
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
 use prometheus_client::registry::Registry;
-use subtle::ConstantTimeEq as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
+use crate::access::{self, Access, Need};
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::forward::{InFlight, LinkState};
@@ -43,12 +43,12 @@ pub struct State {
     pub buffer: Buffer,
     pub metrics: Arc<Metrics>,
     pub registry: Registry,
+    pub access: Arc<Access>,
     pub cameras: Cameras,
     pub link: LinkState,
     pub in_flight: InFlight,
 
     // Configuration.
-    pub camera_token: Option<String>,
     pub event_age_max: Duration,
     pub has_central: bool,
     pub stream_name: String,
@@ -81,26 +81,6 @@ impl State {
         Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset| *offset != NO_OFFSET)
     }
 
-    /// Whether a camera may send.
-    ///
-    /// # Errors
-    /// 401 if a token is configured and this is not it.
-    pub fn authorize_camera(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(token) = &self.camera_token else { return Ok(()) };
-        let sent = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        if bool::from(sent.as_bytes().ct_eq(token.as_bytes())) {
-            return Ok(());
-        }
-        Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "send `Authorization: Bearer TOKEN` with this edge's camera_token",
-        ))
-    }
-
     /// Reserves memory for a body of this many bytes, or of the most if that is not said.
     ///
     /// # Errors
@@ -131,26 +111,82 @@ impl State {
     }
 }
 
-/// The route table.
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+
+/// One line of the table.
+pub struct Route {
+    pub method: Method,
+    /// As axum reads it, so with `{parameters}`.
+    pub path: &'static str,
+    pub need: Need,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<State>>,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<State>>,
+) -> Route {
+    Route { method, path, need, handler }
+}
+
+/// The route table. What is not in it is not served ([`access::guard`]), and a test sweeps it with every role.
+pub const ROUTES: &[Route] = &[
+    route(POST, "/ingestion/ergonomics", Need::CAMERA, |m| on(m, intake::ingest)),
+    route(POST, "/ingestion/ergonomics/test", Need::CAMERA, |m| on(m, intake::test)),
+    route(GET, "/streams/health", Need::PUBLIC, |m| on(m, streams::health)),
+    route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, streams::stats)),
+    route(GET, "/api/v1/dead-letters", Need::ADMIN, |m| on(m, streams::dead_letters)),
+    route(GET, "/metrics", Need::PUBLIC, |m| on(m, streams::metrics)),
+    route(GET, "/livez", Need::PUBLIC, |m| on(m, streams::livez)),
+    route(GET, "/readyz", Need::PUBLIC, |m| on(m, streams::readyz)),
+    // The page shows nothing before somebody has signed in. It reads the path itself.
+    route(GET, "/", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/alerts/{id}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/shift", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
+];
+
+/// What the table asks for a method of a path that the router knows.
+///
+/// # Errors
+/// 405 if the table has the path with other methods only; 404 if it does not have it.
+pub fn need(method: &Method, path: &str) -> Result<Need, Problem> {
+    // As axum does it: a HEAD is a GET without the body.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut rows = ROUTES.iter().filter(|route| route.path == path).peekable();
+    if rows.peek().is_none() {
+        return Err(no_such_path());
+    }
+    rows.find(|route| route.method == *method).map(|route| route.need).ok_or_else(no_such_method)
+}
+
+/// For the `Allow` header of a 405.
+pub fn methods(path: &str) -> String {
+    let methods: Vec<&str> =
+        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+    methods.join(", ")
+}
+
+/// The table as a router.
 pub fn router(state: Arc<State>) -> Router {
     let random: fn() -> Uuid = Uuid::new_v4;
-    Router::new()
-        .route("/ingestion/ergonomics", post(intake::ingest))
-        .route("/ingestion/ergonomics/test", post(intake::test))
-        .route("/streams/health", get(streams::health))
-        .route("/streams/stats", get(streams::stats))
-        .route("/api/v1/dead-letters", get(streams::dead_letters))
-        .route("/metrics", get(streams::metrics))
-        .route("/livez", get(streams::livez))
-        .route("/readyz", get(streams::readyz))
-        .merge(page::routes())
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
+    let mut router = Router::new();
+    for Route { method, path, handler, .. } in ROUTES {
+        let filter = MethodFilter::try_from(method.clone()).expect("the table's methods are known to axum");
+        router = router.route(path, handler(filter));
+    }
+    router
+        .fallback(async || no_such_path())
         .layer(Extension(random))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), access::guard))
         .with_state(state)
 }
 
-async fn not_found() -> Problem {
+fn no_such_path() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "not_found",
@@ -158,6 +194,6 @@ async fn not_found() -> Problem {
     )
 }
 
-async fn wrong_method() -> Problem {
+fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path exists, but not with this method")
 }

@@ -5,11 +5,9 @@
 
 use std::borrow::Cow;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use common::problem::Problem;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -26,17 +24,6 @@ const KEPT_FOR_EVER: &str = "public, max-age=31536000, immutable";
 #[folder = "ui/dist"]
 #[allow_missing = true]
 struct Files;
-
-/// The paths under which the page shows something; it reads them itself.
-pub const PATHS: [&str; 4] = ["/", "/alerts/{id}", "/shift", "/silences"];
-/// Where its scripts, styles and icons are.
-pub const ASSETS: &str = "/assets/{name}";
-
-/// The page's routes: public, since it shows nothing before somebody has signed in.
-pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let router = Router::new().route(ASSETS, get(asset));
-    PATHS.iter().fold(router, |router, path| router.route(path, get(index)))
-}
 
 /// The page itself, or how to build it.
 pub async fn index(headers: HeaderMap) -> Response {

@@ -223,7 +223,7 @@ async fn a_client_that_stalls_does_not_hold_up_the_stop() {
     let site = site(false, |_| {}).await;
     let mut stalled = tokio::net::TcpStream::connect(site.edge.addr).await.expect("connects");
     stalled
-        .write_all(b"POST /ingestion/ergonomics HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        .write_all(b"POST /ingestion/ergonomics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         .await
         .expect("writes");
     let began = std::time::Instant::now();
