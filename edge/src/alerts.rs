@@ -10,6 +10,9 @@
 //! The engine and the system's own watch decide, and know neither clock nor disk; the floor (`floor.rs`) is the one
 //! task that gives them their input, keeps what they say, and tells it on.
 
+pub mod floor;
+pub mod view;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};

@@ -8,11 +8,16 @@ use common::config::{ConfigError, EnvKey, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
 use serde::{Deserialize, Serialize};
 
+use crate::site::{Site, SiteConfig};
+
 /// Where the package puts it.
 pub const DEFAULT_FILE: &str = "/etc/smartpick/edge.toml";
 
 /// SQLite's log grows to about 4 MiB before it is written back (1,000 pages), and deleting needs as much again.
 const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
+/// Less than this would hold hardly a shift.
+const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Environment variables and what they set. Those without a prefix are the original system's.
 pub const ENV_KEYS: &[EnvKey] = &[
@@ -60,6 +65,8 @@ pub struct Config {
     pub spill: SpillConfig,
     pub idempotency: IdempotencyConfig,
     pub intake: IntakeConfig,
+    pub site: SiteConfig,
+    pub history: HistoryConfig,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -120,6 +127,23 @@ pub struct IntakeConfig {
     pub bytes_max: u64,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistoryConfig {
+    /// How long alerts, what was said of them, and the shifts' figures are kept.
+    pub keep_days: u64,
+    /// The most the history may hold; the oldest cleared alerts go first.
+    pub bytes_max: u64,
+}
+
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        // A quarter, as shift reports want it. An alert with curve and posture takes about 2 KiB, a minute of a camera
+        // 100 bytes: 512 MiB are enough for 20 cameras round the clock and a thousand alerts a day.
+        Self { keep_days: 90, bytes_max: 512 * 1024 * 1024 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -135,6 +159,8 @@ impl Default for Config {
             spill: SpillConfig::default(),
             idempotency: IdempotencyConfig::default(),
             intake: IntakeConfig::default(),
+            site: SiteConfig::default(),
+            history: HistoryConfig::default(),
         }
     }
 }
@@ -232,7 +258,12 @@ impl Config {
         if self.idempotency.ttl_seconds == 0 || self.idempotency.keys_max == 0 {
             return fail("idempotency: ttl_seconds and keys_max must be more than 0");
         }
-        Ok(())
+        if self.history.keep_days == 0 || self.history.bytes_max < HISTORY_BYTES_MIN {
+            return Err(ConfigError::new(format!(
+                "history: keep_days must be at least 1, and bytes_max at least {HISTORY_BYTES_MIN}"
+            )));
+        }
+        Site::new(&self.site).map(drop)
     }
 
     /// Where the spill lives.
@@ -301,6 +332,8 @@ mod tests {
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
+            (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
+            (&[("history.keep_days", "0")], "at least 1"),
         ] {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");
@@ -349,9 +382,16 @@ mod tests {
                 continue;
             };
             for (name, value) in section {
+                if value.as_array().is_some_and(Vec::is_empty) {
+                    // A list that is empty by default is shown by an example.
+                    let example = shown.get(key).and_then(|s| s.get(name)?.as_array());
+                    assert!(example.is_some_and(|list| !list.is_empty()), "{key}.{name}");
+                    continue;
+                }
                 assert_eq!(shown.get(key).and_then(|s| s.get(name)), Some(value), "{key}.{name}");
             }
         }
+        assert!(config.check().is_ok(), "the examples can be used");
         assert!(config.edge_id.is_some() && config.central.url.is_some() && config.redis.url.is_some());
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,14 +14,17 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::access::Access;
+use crate::alerts::floor::{Entrance, Floor};
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
 use crate::config::Config;
 use crate::forward::{Forwarder, InFlight, LinkState};
-use crate::heartbeat::{Headquarters, Pulse};
+use crate::heartbeat::{Headquarters, Outlook, Pulse};
 use crate::http::{self, State};
+use crate::live::Hub;
 use crate::metrics::Metrics;
+use crate::site::Site;
 
 /// A running edge.
 pub struct Edge {
@@ -57,6 +60,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::new(&mut registry));
+    let (entrance, observations) = Entrance::new(common::event::Hundredths::from_raw(7_000));
     let (link, in_flight) = (LinkState::default(), InFlight::default());
     let client = match (&config.central.url, &config.central.token) {
         (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
@@ -74,6 +78,10 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         cameras: Cameras::default(),
         link: link.clone(),
         in_flight: in_flight.clone(),
+        entrance,
+        hub: Arc::new(Hub::default()),
+        outlook: Mutex::new(Outlook::default()),
+        site: Site::new(&config.site)?,
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
         stream_name: config.stream.name.clone(),
@@ -85,6 +93,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
 
     let router = http::router(Arc::clone(&state));
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
+    let floor = Floor::new(Arc::clone(&state), observations);
+    life.stage("alerts", move |stop| floor.run(stop));
     if let Some(client) = client.clone() {
         let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
         life.stage("forward", move |stop| forwarder.run(stop));

@@ -35,6 +35,8 @@ pub struct Findings {
     pub error_rate: (f64, u64),
     pub clock_offset_ms: Option<i64>,
     pub dead_letters: u64,
+    /// Events that the rules did not look at in this run, if some were left out lately.
+    pub unevaluated: Option<u64>,
 }
 
 /// The verdict.
@@ -51,6 +53,15 @@ pub fn judge(f: &Findings) -> Health {
         health.add(
             Status::Degraded,
             format!("{} records were found damaged in the buffer; see /api/v1/dead-letters", f.dead_letters),
+        );
+    }
+    if let Some(events) = f.unevaluated {
+        health.add(
+            Status::Degraded,
+            format!(
+                "{events} events were kept but not looked at by the alert rules: more came than the box can judge; \
+                 spread the cameras over several edges"
+            ),
         );
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
@@ -163,6 +174,7 @@ mod tests {
             error_rate: (0.0, 0),
             clock_offset_ms: Some(12),
             dead_letters: 0,
+            unevaluated: None,
         }
     }
 

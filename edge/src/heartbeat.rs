@@ -2,7 +2,7 @@
 //! pulse by which the buffer looks after its stores, with or without a central.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -76,8 +76,9 @@ impl Pulse {
         if samples.len() > RATE_BEATS + 1 {
             samples.pop_front();
         }
+        *state.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook(state, samples);
         let Some(headquarters) = &self.headquarters else { return };
-        let heartbeat = self.compose(headquarters, samples, stopping);
+        let heartbeat = self.compose(headquarters, stopping);
         let sent_at = clock::now();
         match headquarters.client.send_heartbeat(&heartbeat).await {
             Ok(answer) => {
@@ -93,13 +94,12 @@ impl Pulse {
         }
     }
 
-    fn compose(&self, headquarters: &Headquarters, samples: &VecDeque<Sample>, stopping: bool) -> Heartbeat {
+    fn compose(&self, headquarters: &Headquarters, stopping: bool) -> Heartbeat {
         let state = &self.state;
         let now = clock::now();
         let (contents, probe) = (state.buffer.contents(), state.buffer.last_probe());
         let age = |ms: Option<i64>| ms.map(|ms| now.timestamp_millis().saturating_sub(ms).max(0).unsigned_abs());
-        let rates = rates(samples);
-        let bytes_per_record = 1_400.0_f64.max(mean_bytes(&contents));
+        let outlook = state.outlook();
         Heartbeat {
             edge_id: headquarters.edge_id,
             warehouse_id: headquarters.warehouse_id,
@@ -123,9 +123,7 @@ impl Pulse {
             },
             spill: SpillReport {
                 bytes_free: probe.spill.bytes_free,
-                hours_left: rates
-                    .filter(|rates| rates.accepted > 0.0)
-                    .map(|rates| probe.spill.bytes_free as f64 / bytes_per_record / rates.accepted / 3_600.0),
+                hours_left: outlook.room_hours,
                 full: probe.spill.full,
                 disk_bytes_free: probe.spill.disk_bytes_free,
             },
@@ -135,13 +133,20 @@ impl Pulse {
                 LiveState::Ready { weak: Some(_) } | LiveState::Weak { .. } => RedisReport::Weak,
                 LiveState::Down { .. } => RedisReport::Down,
             },
-            drain_seconds: rates
-                .filter(|rates| contents.backlog_records > 0 && rates.drained > 0.0)
-                .map(|rates| contents.backlog_records as f64 / rates.drained),
+            drain_seconds: outlook.drain_seconds,
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
         }
     }
+}
+
+/// How long the buffer lasts and how soon it is empty, at the last minute's rates.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Outlook {
+    /// `None` while nothing comes in.
+    pub room_hours: Option<f64>,
+    /// `None` if there is no backlog, or it does not shrink.
+    pub drain_seconds: Option<f64>,
 }
 
 /// Events a second.
@@ -150,6 +155,18 @@ struct Rates {
     accepted: f64,
     /// By how much the backlog shrinks; negative while it grows.
     drained: f64,
+}
+
+fn outlook(state: &State, samples: &VecDeque<Sample>) -> Outlook {
+    let Some(rates) = rates(samples) else { return Outlook::default() };
+    let (contents, spill) = (state.buffer.contents(), state.buffer.last_probe().spill);
+    let bytes_per_record = 1_400.0_f64.max(mean_bytes(&contents));
+    Outlook {
+        room_hours: (rates.accepted > 0.0)
+            .then(|| spill.bytes_free as f64 / bytes_per_record / rates.accepted / 3_600.0),
+        drain_seconds: (contents.backlog_records > 0 && rates.drained > 0.0)
+            .then(|| contents.backlog_records as f64 / rates.drained),
+    }
 }
 
 fn rates(samples: &VecDeque<Sample>) -> Option<Rates> {

@@ -1,7 +1,7 @@
 //! Every route of the edge with the role it needs, and what all handlers share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
@@ -16,13 +16,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::access::{self, Access, Need};
+use crate::alerts::floor::Entrance;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
+use crate::heartbeat::Outlook;
 use crate::intake::{self, BODY_BYTES_MAX};
+use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::page;
+use crate::site::{self, Site};
 use crate::streams;
 
 /// Room for bodies is given out in pieces of this.
@@ -47,8 +51,15 @@ pub struct State {
     pub cameras: Cameras,
     pub link: LinkState,
     pub in_flight: InFlight,
+    /// The intake's way to the alerts.
+    pub entrance: Entrance,
+    /// What screens see.
+    pub hub: Arc<Hub>,
+    /// As of the last heartbeat.
+    pub outlook: Mutex<Outlook>,
 
     // Configuration.
+    pub site: Site,
     pub event_age_max: Duration,
     pub has_central: bool,
     pub stream_name: String,
@@ -81,6 +92,11 @@ impl State {
         Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset| *offset != NO_OFFSET)
     }
 
+    /// How long the buffer lasts, as of the last heartbeat.
+    pub fn outlook(&self) -> Outlook {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reserves memory for a body of this many bytes, or of the most if that is not said.
     ///
     /// # Errors
@@ -107,6 +123,7 @@ impl State {
             error_rate: self.metrics.error_rate(Instant::now()),
             clock_offset_ms: self.clock_offset(),
             dead_letters: self.buffer.last_probe().spill.dead_letters,
+            unevaluated: self.entrance.trouble(now),
         })
     }
 }
@@ -139,6 +156,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, streams::health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, streams::stats)),
     route(GET, "/api/v1/dead-letters", Need::ADMIN, |m| on(m, streams::dead_letters)),
+    route(GET, "/api/v1/site", Need::VIEWER, |m| on(m, site::show)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, streams::metrics)),
     route(GET, "/livez", Need::PUBLIC, |m| on(m, streams::livez)),
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, streams::readyz)),

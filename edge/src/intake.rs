@@ -22,9 +22,10 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
 use common::clock;
 use common::event::Event;
-use common::ids::{EventId, ZoneId};
+use common::ids::EventId;
 use common::problem::Problem;
 use common::record::{self, Kind};
 use http_body_util::BodyExt as _;
@@ -33,6 +34,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
+use crate::alerts::Observation;
 use crate::buffer::{AppendError, Candidate, Key, Verdict};
 use crate::http::State;
 use body::{BodyError, Format};
@@ -50,7 +52,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Characters of an `Idempotency-Key`, at most.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// The zone of test events, so that they are in nobody's statistics.
-const TEST_ZONE: Uuid = Uuid::from_u128(0x7e57_7e57_7e57_4e57_9e57_7e57_7e57_7e57);
+pub const TEST_ZONE: Uuid = Uuid::from_u128(0x7e57_7e57_7e57_4e57_9e57_7e57_7e57_7e57);
 
 /// What became of one event.
 #[derive(Debug, Serialize)]
@@ -239,9 +241,9 @@ fn unreadable(error: &BodyError) -> Problem {
 struct Parsed {
     index: usize,
     event_id: EventId,
-    camera_id: String,
-    zone_id: ZoneId,
     clock_suspect: bool,
+    /// What the alert rules will see of it.
+    observation: Observation,
     candidate: Candidate,
 }
 
@@ -264,9 +266,8 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
             Ok(event) => parsed.events.push(Parsed {
                 index,
                 event_id: event.event_id,
-                camera_id: event.camera_id.to_string(),
-                zone_id: event.zone_id,
                 clock_suspect: event.clock_suspect,
+                observation: observation(state, &event, now),
                 candidate: candidate(&event, header_key, index),
             }),
             Err(refusal) => {
@@ -276,6 +277,20 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
         }
     }
     Ok(parsed)
+}
+
+fn observation(state: &State, event: &Event<'_>, now: DateTime<Utc>) -> Observation {
+    Observation {
+        event_time: event.stored_time(),
+        arrived_at: now,
+        zone_id: event.zone_id,
+        camera_id: Arc::from(&*event.camera_id),
+        worker_id: event.worker_id,
+        risk_score: event.risk_score,
+        confidence: event.confidence,
+        source: event.source,
+        keypoints: state.entrance.wants_keypoints(event.risk_score).then(|| Arc::from(&*event.posture_keypoints)),
+    }
 }
 
 fn candidate(event: &Event<'_>, header_key: Option<&str>, index: usize) -> Candidate {
@@ -321,12 +336,17 @@ async fn take(state: &State, json: &[u8], header_key: Option<String>) -> Result<
         })?;
         state.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
         let now = clock::now();
+        let mut observations = Vec::with_capacity(verdicts.len());
         for (parsed, verdict) in events.into_iter().zip(verdicts) {
             outcomes.push(match verdict {
                 Verdict::Accepted => {
                     accepted += 1;
                     state.metrics.clock_suspect.inc_by(u64::from(parsed.clock_suspect));
-                    state.cameras.note(&parsed.camera_id, parsed.zone_id, parsed.clock_suspect, now);
+                    let seen = parsed.observation;
+                    state.cameras.note(&seen.camera_id, seen.zone_id, parsed.clock_suspect, now);
+                    if seen.zone_id.uuid() != TEST_ZONE {
+                        observations.push(Observation { arrived_at: now, ..seen });
+                    }
                     Outcome::plain(parsed.index, parsed.event_id, "accepted")
                 }
                 Verdict::Duplicate => {
@@ -339,6 +359,7 @@ async fn take(state: &State, json: &[u8], header_key: Option<String>) -> Result<
                 }
             });
         }
+        state.entrance.offer(observations, now);
         outcomes.sort_unstable_by_key(|outcome| outcome.index);
     }
     let rejected = all - accepted - duplicates;

@@ -19,6 +19,8 @@ pub mod buffer;
 pub mod alerts;
 pub mod live;
 pub mod page;
+pub mod shift;
+pub mod site;
 
 pub mod central_client;
 pub mod forward;

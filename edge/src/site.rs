@@ -1,0 +1,260 @@
+//! What people call the things of this warehouse: its zones and cameras by name, its clock, its shifts. All from the
+//! configuration, so that a screen says "Picking" where an event says a UUID.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{NaiveTime, Weekday};
+use chrono_tz::Tz;
+use common::config::ConfigError;
+use common::ids::ZoneId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::http::State;
+use crate::shift::Shift;
+
+/// Zones, cameras and shifts, each: a hundred times what a site has, and small enough to look through.
+const NAMED_MAX: usize = 2_000;
+/// Characters of a name: what fits on a wall screen.
+const NAME_CHARS_MAX: usize = 60;
+/// A camera that has sent nothing for this long shows no data. Cameras send 7 to 10 events a second while somebody is
+/// in view; screens that go grey at each pause would be ignored.
+pub const NO_DATA_AFTER_SECS: u64 = 60;
+
+/// `[site]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteConfig {
+    /// What the screens are headed with.
+    pub name: String,
+    /// An IANA name, such as `Europe/Berlin`. Shifts and all times on screens go by it.
+    pub time_zone: String,
+    pub zones: Vec<ZoneConfig>,
+    pub cameras: Vec<CameraConfig>,
+    pub shifts: Vec<ShiftConfig>,
+}
+
+/// `[[site.zones]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneConfig {
+    pub zone_id: ZoneId,
+    pub name: String,
+}
+
+/// `[[site.cameras]]`: a camera that is listed here is expected to send, also before it ever has.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    pub camera_id: String,
+    pub name: Option<String>,
+    /// Where it hangs, until its events say so.
+    pub zone_id: Option<ZoneId>,
+}
+
+/// `[[site.shifts]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShiftConfig {
+    pub name: String,
+    /// Days on which it begins.
+    pub days: Vec<Day>,
+    /// Local time, `HH:MM`.
+    pub start: String,
+    /// Local time, `HH:MM`; not after `start` means on the next day.
+    pub end: String,
+}
+
+/// A day of the week as the configuration says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Day {
+    pub const fn weekday(self) -> Weekday {
+        match self {
+            Self::Mon => Weekday::Mon,
+            Self::Tue => Weekday::Tue,
+            Self::Wed => Weekday::Wed,
+            Self::Thu => Weekday::Thu,
+            Self::Fri => Weekday::Fri,
+            Self::Sat => Weekday::Sat,
+            Self::Sun => Weekday::Sun,
+        }
+    }
+}
+
+impl Default for SiteConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            time_zone: "UTC".to_owned(),
+            zones: Vec::new(),
+            cameras: Vec::new(),
+            shifts: Vec::new(),
+        }
+    }
+}
+
+/// The site, its configuration understood.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub config: SiteConfig,
+    pub time_zone: Tz,
+    pub shifts: Vec<Shift>,
+    zones: HashMap<ZoneId, String>,
+    cameras: HashMap<String, CameraConfig>,
+}
+
+impl Site {
+    /// # Errors
+    /// What of `[site]` cannot be used, and the fix.
+    pub fn new(config: &SiteConfig) -> Result<Self, ConfigError> {
+        let fail = |text: String| Err(ConfigError::new(text));
+        let Ok(time_zone) = config.time_zone.parse::<Tz>() else {
+            return fail(format!(
+                "site.time_zone: {:?} is no time zone that is known here; use an IANA name such as Europe/Berlin",
+                config.time_zone
+            ));
+        };
+        for (list, count) in
+            [("zones", config.zones.len()), ("cameras", config.cameras.len()), ("shifts", config.shifts.len())]
+        {
+            if count > NAMED_MAX {
+                return fail(format!("site.{list}: {count} are listed, at most {NAMED_MAX} can be"));
+            }
+        }
+        let names = config
+            .zones
+            .iter()
+            .map(|zone| ("zones", &zone.name))
+            .chain(config.cameras.iter().filter_map(|camera| Some(("cameras", camera.name.as_ref()?))));
+        for (list, name) in names.chain(config.shifts.iter().map(|shift| ("shifts", &shift.name))) {
+            if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+                return fail(format!("site.{list}: name {name:?} must have 1 to {NAME_CHARS_MAX} characters"));
+            }
+        }
+        let (mut zones, mut cameras) = (HashMap::new(), HashMap::new());
+        for zone in &config.zones {
+            if zones.insert(zone.zone_id, zone.name.clone()).is_some() {
+                return fail(format!("site.zones: {} is listed twice; leave one", zone.zone_id));
+            }
+        }
+        for camera in &config.cameras {
+            if cameras.insert(camera.camera_id.clone(), camera.clone()).is_some() {
+                return fail(format!("site.cameras: {:?} is listed twice; leave one", camera.camera_id));
+            }
+        }
+        let shifts = config.shifts.iter().map(shift).collect::<Result<Vec<_>, _>>()?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = shifts.iter().find(|shift| !seen.insert(shift.name.as_str())) {
+            return fail(format!("site.shifts: {:?} is listed twice; give each shift a name of its own", twice.name));
+        }
+        Ok(Self { config: config.clone(), time_zone, shifts, zones, cameras })
+    }
+
+    /// A zone's name, if it has one.
+    pub fn zone(&self, zone_id: ZoneId) -> Option<&str> {
+        self.zones.get(&zone_id).map(String::as_str)
+    }
+
+    /// A camera's name, if it has one.
+    pub fn camera(&self, camera_id: &str) -> Option<&str> {
+        self.cameras.get(camera_id)?.name.as_deref()
+    }
+}
+
+fn shift(config: &ShiftConfig) -> Result<Shift, ConfigError> {
+    let time = |key: &str, text: &str| {
+        // chrono would take "6:00" too, and "06:00 " not: one way to write it is enough.
+        NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5).ok_or_else(|| {
+            ConfigError::new(format!(
+                "site.shifts: {key} of {:?} is {text:?}; write a local time such as \"06:00\"",
+                config.name
+            ))
+        })
+    };
+    if config.days.is_empty() {
+        return Err(ConfigError::new(format!(
+            "site.shifts: days of {:?} is empty, so it would never begin; for example [\"mon\", \"tue\"]",
+            config.name
+        )));
+    }
+    Ok(Shift {
+        name: config.name.clone(),
+        days: config.days.iter().map(|day| day.weekday()).collect(),
+        start: time("start", &config.start)?,
+        end: time("end", &config.end)?,
+    })
+}
+
+/// `GET /api/v1/site`: what a screen needs to know before anything happens.
+pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<Value> {
+    let site = &state.site;
+    Json(json!({
+        "name": site.config.name,
+        "time_zone": site.time_zone.name(),
+        "warehouse_id": state.warehouse_id,
+        "edge_id": state.edge_id,
+        "version": env!("CARGO_PKG_VERSION"),
+        "zones": site.config.zones,
+        "cameras": site.config.cameras,
+        "shifts": site.config.shifts,
+        "rules": [],
+        "no_data_after_seconds": NO_DATA_AFTER_SECS,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(text: &str) -> Result<Site, String> {
+        let config: SiteConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+        Site::new(&config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_the_fix() {
+        let zone = "zone_id = \"00000000-0000-4000-8000-000000000003\"";
+        let shift = |days: &str, start: &str| {
+            format!("[[shifts]]\nname = \"early\"\ndays = {days}\nstart = {start:?}\nend = \"14:00\"\n")
+        };
+        for (text, fix) in [
+            ("time_zone = \"Europe/Berln\"".to_owned(), "Europe/Berlin"),
+            (format!("[[zones]]\n{zone}\nname = \"a\"\n[[zones]]\n{zone}\nname = \"b\""), "twice"),
+            (format!("[[zones]]\n{zone}\nname = \" \""), "1 to 60"),
+            ("[[cameras]]\ncamera_id = \"c\"\n[[cameras]]\ncamera_id = \"c\"".to_owned(), "twice"),
+            (shift("[]", "06:00"), "\"mon\""),
+            (shift("[\"mon\"]", "6:00"), "\"06:00\""),
+            (shift("[\"mon\"]", "25:00"), "\"06:00\""),
+            (shift("[\"monday\"]", "06:00"), "mon"),
+            (shift("[\"mon\"]", "06:00").repeat(2), "of its own"),
+        ] {
+            let error = site(&text).expect_err(fix);
+            assert!(error.contains(fix), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_found() {
+        let site = site(
+            "[[zones]]\nzone_id = \"00000000-0000-4000-8000-000000000003\"\nname = \"Picking\"\n\
+             [[cameras]]\ncamera_id = \"cam-1\"\nname = \"Aisle 1\"\n[[cameras]]\ncamera_id = \"cam-2\"",
+        )
+        .expect("valid");
+        assert_eq!(site.zone(site.config.zones[0].zone_id), Some("Picking"));
+        assert_eq!((site.camera("cam-1"), site.camera("cam-2")), (Some("Aisle 1"), None));
+    }
+}
