@@ -18,6 +18,8 @@ const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// Less than this would hold hardly a shift.
 const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
+/// More would not fit into the files the service may have open (`LimitNOFILE`).
+const LIVE_CLIENTS_LIMIT: usize = 50_000;
 
 /// Environment variables and what they set. Those without a prefix are the original system's.
 pub const ENV_KEYS: &[EnvKey] = &[
@@ -67,6 +69,7 @@ pub struct Config {
     pub intake: IntakeConfig,
     pub site: SiteConfig,
     pub history: HistoryConfig,
+    pub live: LiveConfig,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -144,6 +147,13 @@ impl Default for HistoryConfig {
     }
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveConfig {
+    /// Screens and other clients of `/ws/live` at a time.
+    pub clients_max: usize,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -161,6 +171,7 @@ impl Default for Config {
             intake: IntakeConfig::default(),
             site: SiteConfig::default(),
             history: HistoryConfig::default(),
+            live: LiveConfig::default(),
         }
     }
 }
@@ -200,6 +211,13 @@ impl Default for IntakeConfig {
     fn default() -> Self {
         // 35 days: a month's outage of a camera gateway, and some.
         Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024 }
+    }
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        // Several times what a large site has on its walls and in its hands; each costs about 30 KiB and a file.
+        Self { clients_max: 1_000 }
     }
 }
 
@@ -262,6 +280,9 @@ impl Config {
             return Err(ConfigError::new(format!(
                 "history: keep_days must be at least 1, and bytes_max at least {HISTORY_BYTES_MIN}"
             )));
+        }
+        if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
+            return Err(ConfigError::new(format!("live.clients_max: must be from 1 to {LIVE_CLIENTS_LIMIT}")));
         }
         Site::new(&self.site).map(drop)
     }
@@ -331,6 +352,7 @@ mod tests {
             (&[("redis.url", "localhost")], "redis://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
+            (&[("live.clients_max", "0")], "from 1"),
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
             (&[("history.keep_days", "0")], "at least 1"),

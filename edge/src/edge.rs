@@ -31,6 +31,8 @@ pub struct Edge {
     /// Where it listens.
     pub addr: SocketAddr,
     pub life: Lifecycle,
+    /// What its screens see.
+    pub hub: Arc<Hub>,
 }
 
 /// Starts all stages.
@@ -66,6 +68,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
         _ => None,
     };
+    let hub = Arc::new(Hub::new(config.live.clients_max));
     let state = Arc::new(State {
         edge_id: config.edge_id,
         warehouse_id: config.warehouse_id,
@@ -79,9 +82,9 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         link: link.clone(),
         in_flight: in_flight.clone(),
         entrance,
-        hub: Arc::new(Hub::default()),
         outlook: Mutex::new(Outlook::default()),
         site: Site::new(&config.site)?,
+        hub: Arc::clone(&hub),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
         stream_name: config.stream.name.clone(),
@@ -95,6 +98,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
     let floor = Floor::new(Arc::clone(&state), observations);
     life.stage("alerts", move |stop| floor.run(stop));
+    let screens = Arc::clone(&hub);
+    life.stage("live", move |stop| screens.run(stop));
     if let Some(client) = client.clone() {
         let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
         life.stage("forward", move |stop| forwarder.run(stop));
@@ -106,5 +111,5 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     life.stage("heartbeat", move |stop| pulse.run(stop));
     life.then(buffer_life);
     info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on http://{addr}");
-    Ok(Edge { addr, life })
+    Ok(Edge { addr, life, hub })
 }

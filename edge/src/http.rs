@@ -23,7 +23,7 @@ use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
 use crate::heartbeat::Outlook;
 use crate::intake::{self, BODY_BYTES_MAX};
-use crate::live::Hub;
+use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::page;
 use crate::site::{self, Site};
@@ -157,6 +157,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, streams::stats)),
     route(GET, "/api/v1/dead-letters", Need::ADMIN, |m| on(m, streams::dead_letters)),
     route(GET, "/api/v1/site", Need::VIEWER, |m| on(m, site::show)),
+    route(GET, "/ws/live", Need::VIEWER, |m| on(m, live::live)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, streams::metrics)),
     route(GET, "/livez", Need::PUBLIC, |m| on(m, streams::livez)),
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, streams::readyz)),

@@ -1,21 +1,21 @@
-//! What screens see while it happens: one place that knows the present and numbers its changes.
+//! What screens see while it happens: one place that knows the present and numbers its changes, and the WebSocket that
+//! tells them.
+//!
+//! ```text
+//! floor ──alert, snapshots, health──▶ Hub { present, seq, last changes } ──▶ one task per screen ──▶ /ws/live
+//! ```
+//!
+//! A screen gets a snapshot and then every change after it, each with its `seq`. One that comes back says what it saw
+//! last and gets what followed. One that cannot keep up is told exactly how many changes it missed, gets a new
+//! snapshot, and slows nobody: publishing never waits for anyone.
 
-use common::alert::ShiftSnapshotEvent;
-use serde::Serialize;
+mod client;
+mod hub;
+mod present;
+mod topics;
+mod upgrade;
+mod ws;
 
-use crate::alerts::AlertView;
-
-/// The present, and those who watch it.
-#[derive(Default)]
-pub struct Hub;
-
-impl Hub {
-    /// An alert is new or has changed.
-    pub fn alert(&self, _alert: AlertView) {}
-
-    /// Latest events, already thinned out to what a screen can use.
-    pub fn snapshots(&self, _snapshots: Vec<ShiftSnapshotEvent>) {}
-
-    /// How the edge is now.
-    pub fn health<H: Serialize>(&self, _health: &H) {}
-}
+pub use hub::Hub;
+pub use topics::{Topic, Topics};
+pub use ws::live;

@@ -35,6 +35,7 @@ fn foreign_systems_are_spoken_to_in_one_place_each() {
         ("redis::", &["edge/src/buffer/redis.rs", "central/src/stream"][..]),
         ("rusqlite::", &["edge/src/buffer/spill", "edge/src/buffer.rs"]),
         ("sqlx::", &["central/src/store"]),
+        ("tokio_tungstenite::", &["edge/src/live", "edge/src/cli/tail.rs"]),
         ("reqwest::", &["edge/src/central_client.rs", "edge/src/cli", "edge/src/simulate", "central/src/cli"]),
     ];
     let mut strays = Vec::new();
