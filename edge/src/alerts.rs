@@ -21,6 +21,12 @@ use common::event::{Hundredths, Source};
 use common::ids::{AlertId, FactId, WorkerId, ZoneId};
 use serde::Serialize;
 
+pub mod rules;
+
+pub mod engine;
+pub mod flood;
+pub mod system;
+
 /// What the rules see of an accepted event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
@@ -69,9 +75,17 @@ pub struct Episode {
     pub summary: String,
 }
 
+/// The last time of which an episode tells.
+fn last_known(episode: &Episode) -> DateTime<Utc> {
+    let told = [episode.ended_at, episode.peak_at, episode.curve.last().map(|(at, _)| *at)];
+    told.into_iter().flatten().fold(episode.raised_at, DateTime::max)
+}
+
 /// What the engine and the system's watch say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
+    /// New; or, under an id that was cleared before, going on again because its events had only been held up. Never
+    /// twice without a [`Change::Cleared`] between.
     Raised(Episode),
     /// Peak, curve or group have grown. Worth showing, not worth keeping.
     Updated(Episode),

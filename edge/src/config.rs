@@ -8,6 +8,8 @@ use common::config::{ConfigError, EnvKey, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::rules::{self, Rule, RuleConfig, RuleError};
+use crate::alerts::system::Thresholds;
 use crate::site::{Site, SiteConfig};
 
 /// Where the package puts it.
@@ -70,6 +72,7 @@ pub struct Config {
     pub site: SiteConfig,
     pub history: HistoryConfig,
     pub live: LiveConfig,
+    pub alerts: AlertsConfig,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -154,6 +157,56 @@ pub struct LiveConfig {
     pub clients_max: usize,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// A camera that sends nothing for this long is reported; 0s = never.
+    #[serde(with = "humantime_serde")]
+    pub camera_silent_after: Duration,
+    /// Headquarters out of reach for this long is reported.
+    #[serde(with = "humantime_serde")]
+    pub wan_down_after: Duration,
+    /// Share of the spill in use at which it is reported.
+    pub buffer_filling_at: f64,
+    /// Free disk below which it is reported.
+    pub disk_low_bytes: u64,
+    /// Given here or in a drop-in, they replace the built-in rule. Last, as TOML wants it.
+    pub rules: Vec<RuleConfig>,
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        Self {
+            camera_silent_after: Duration::from_secs(300),
+            // A restarted router is back by then.
+            wan_down_after: Duration::from_secs(30),
+            buffer_filling_at: 0.8,
+            // Four times what the spill leaves free: hours, at a usual site's rate.
+            disk_low_bytes: 1024 * 1024 * 1024,
+            rules: vec![RuleConfig::sustained_risk()],
+        }
+    }
+}
+
+impl AlertsConfig {
+    /// The rules, checked.
+    ///
+    /// # Errors
+    /// The first rule and field that cannot be used, with the fix.
+    pub fn rules(&self) -> Result<Vec<Rule>, RuleError> {
+        rules::check(&self.rules)
+    }
+
+    pub const fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            camera_silent_after: self.camera_silent_after,
+            wan_down_after: self.wan_down_after,
+            buffer_filling_at: self.buffer_filling_at,
+            disk_low_bytes: self.disk_low_bytes,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -172,6 +225,7 @@ impl Default for Config {
             site: SiteConfig::default(),
             history: HistoryConfig::default(),
             live: LiveConfig::default(),
+            alerts: AlertsConfig::default(),
         }
     }
 }
@@ -284,7 +338,11 @@ impl Config {
         if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
             return Err(ConfigError::new(format!("live.clients_max: must be from 1 to {LIVE_CLIENTS_LIMIT}")));
         }
-        Site::new(&self.site).map(drop)
+        Site::new(&self.site)?;
+        if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
+            return fail("alerts.buffer_filling_at: must be a share from 0 to 1, for example 0.8");
+        }
+        self.alerts.rules().map(drop).map_err(|error| ConfigError::new(error.to_string()))
     }
 
     /// Where the spill lives.
