@@ -1,0 +1,57 @@
+// The only place that asks the edge over HTTP.
+
+/** What the edge refused, or `status` 0 if it could not be asked. */
+export class Problem extends Error {
+  constructor(readonly status: number, readonly code: string, message: string) {
+    super(message);
+  }
+
+  /** The same request may succeed later. */
+  get passing(): boolean {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** An edge that does not answer in this time is asked again. */
+const TIMEOUT_MS = 10_000;
+
+async function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const cut = new AbortController();
+  const timer = setTimeout(() => cut.abort(), TIMEOUT_MS);
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal: cut.signal,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new Problem(0, 'unreachable', 'the edge cannot be reached');
+  } finally {
+    clearTimeout(timer);
+  }
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => ({}))) as { code?: string; message?: string };
+  throw new Problem(response.status, problem.code ?? 'error', problem.message ?? `${response.status} ${response.statusText}`);
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return (await (await call('GET', path)).json()) as T;
+}
+
+export async function post<T>(path: string, body: unknown): Promise<T | null> {
+  const response = await call('POST', path, body);
+  const text = await response.text();
+  return text ? (JSON.parse(text) as T) : null;
+}
+
+export async function remove(path: string): Promise<void> {
+  await call('DELETE', path);
+}
+
+/** Changes with every new page. */
+export async function pageTag(): Promise<string | null> {
+  return (await call('HEAD', '/')).headers.get('etag');
+}

@@ -1,0 +1,75 @@
+// Silencing with one thumb: what, for how long, why; each has a good answer before anything is touched.
+
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { silence } from '../actions';
+import { about } from '../format';
+import { t } from '../i18n';
+import { silencing } from '../selection';
+import type { Alert, Silence } from '../wire';
+import { place, ruleName, whereabouts } from '../words';
+
+const MINUTES = [15, 30, 60, 240, 480];
+
+function scopes(alert: Alert): { label: string; scope: Silence['scope'] }[] {
+  const none = { rule: null, zone_id: null, camera_id: null };
+  const list = [];
+  if (alert.camera_id) list.push({ label: t.value.thisCamera(whereabouts(alert)), scope: { ...none, rule: alert.rule, camera_id: alert.camera_id } });
+  if (alert.zone_id && alert.subject === 'risk') list.push({ label: t.value.wholeZone(place(alert)), scope: { ...none, zone_id: alert.zone_id } });
+  list.push({ label: t.value.wholeRule(ruleName(alert.rule)), scope: { ...none, rule: alert.rule } });
+  return list;
+}
+
+export function SilenceSheet() {
+  const alert = silencing.value;
+  return alert && <Sheet key={alert.alert_id} alert={alert} />;
+}
+
+function Sheet({ alert }: { alert: Alert }) {
+  const box = useRef<HTMLDialogElement>(null);
+  const minutes = useSignal(30);
+  const what = useSignal(0);
+  const reason = useSignal(t.value.reasons[0] ?? '');
+  useEffect(() => box.current?.showModal(), []);
+  const choices = scopes(alert);
+  const close = () => (silencing.value = null);
+  const done = () => {
+    silence(alert.alert_id, choices[what.value]!.scope, reason.value.trim() || t.value.reasons[0]!, minutes.value);
+    close();
+  };
+  return (
+    <dialog ref={box} class="sheet" aria-labelledby="silence-title" onClose={close} data-testid="silence">
+      <h2 id="silence-title">{t.value.silenceTitle(place(alert))}</h2>
+      <Choices legend={t.value.silenceFor} name="minutes" value={minutes.value} set={(value) => (minutes.value = value)}
+        options={MINUTES.map((value) => [value, about(value * 60)])} />
+      <Choices legend={t.value.silenceWhat} name="what" value={what.value} set={(value) => (what.value = value)}
+        options={choices.map(({ label }, index) => [index, label])} />
+      <Choices legend={t.value.silenceWhy} name="why" value={reason.value} set={(value) => (reason.value = value)}
+        options={t.value.reasons.map((value) => [value, value])} />
+      <label>
+        <span class="visually-hidden">{t.value.reason}</span>
+        <input maxLength={500} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
+      </label>
+      <div class="buttons">
+        <button class="primary" data-action="silence-now" onClick={done}>{t.value.silenceDo(about(minutes.value * 60))}</button>
+        <button onClick={close}>{t.value.cancel}</button>
+      </div>
+    </dialog>
+  );
+}
+
+function Choices<T extends string | number>(props: { legend: string; name: string; value: T; options: [T, string][]; set: (value: T) => void }) {
+  return (
+    <fieldset>
+      <legend>{props.legend}</legend>
+      <div class="choices">
+        {props.options.map(([own, text]) => (
+          <label key={own} class={own === props.value ? 'chosen' : ''}>
+            <input type="radio" name={props.name} checked={own === props.value} onChange={() => props.set(own)} />
+            {text}
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

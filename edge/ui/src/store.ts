@@ -1,0 +1,42 @@
+// The one store: what the edge told us, and how we stand to it. Everything shown is derived from these.
+
+import { computed, signal } from '@preact/signals';
+import { headline, zonesNow, type Link } from './derive';
+import { nothing, put, type Present } from './present';
+import type { Alert, Session, Silence, Site } from './wire';
+
+export const present = signal<Present>(nothing);
+export const link = signal<Link>({ phase: 'connecting', since: Date.now() });
+export const site = signal<Site | null>(null);
+export const silences = signal<Silence[]>([]);
+
+/** Who we are: not asked yet, nobody, or somebody. */
+export const session = signal<Session | 'unknown' | 'nobody'>('unknown');
+/** Why nobody is let in, in the edge's words. */
+export const refusal = signal<string | null>(null);
+
+/** The server's clock minus ours, in ms: ages must be right on a tablet whose clock is wrong. */
+export const skew = signal(0);
+export const local = signal(Date.now());
+/** The server's clock, in ms, twice a second. */
+export const now = computed(() => local.value + skew.value);
+
+/** When we first heard the edge, by its clock. */
+export const heardSince = signal(Date.now());
+
+export const zones = computed(() => zonesNow(present.value, site.value, now.value));
+export const state = computed(() => headline(link.value, present.value, zones.value, heardSince.value));
+
+export const mayAct = computed(() => {
+  const who = session.value;
+  return typeof who === 'object' && who.kind !== 'kiosk' && who.role !== 'viewer';
+});
+
+/** An answer to an action is news too, often before the socket brings it. */
+export function learn(alert: Alert): void {
+  const alerts = new Map(present.value.alerts);
+  put(alerts, alert);
+  present.value = { ...present.value, alerts };
+}
+
+setInterval(() => (local.value = Date.now()), 500);
