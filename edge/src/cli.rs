@@ -1,6 +1,7 @@
 //! The command line.
 
 mod status;
+mod tail;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ enum Command {
     CheckConfig(ConfigArgs),
     /// Ask the running edge how it is. Exits with 0 if healthy, 1 if degraded, 2 if unhealthy or not running.
     Status(StatusArgs),
+    /// Follow the alerts of the running edge, until Ctrl-C.
+    Tail(tail::TailArgs),
     /// Be a row of cameras: for demos, load, and trying an installation.
     Simulate(Box<simulate::Args>),
 }
@@ -86,6 +89,10 @@ pub fn main() -> ExitCode {
         },
         Command::Status(args) => match load(&args.config) {
             Ok(config) => runtime.block_on(status::show(&config, args.url.as_deref(), args.json)),
+            Err(error) => complain(&error.to_string(), EXIT_USAGE),
+        },
+        Command::Tail(args) => match load(&args.config) {
+            Ok(config) => runtime.block_on(tail::follow(&config, &args)),
             Err(error) => complain(&error.to_string(), EXIT_USAGE),
         },
         Command::Simulate(args) => match runtime.block_on(simulate::run(*args)) {

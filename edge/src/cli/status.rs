@@ -37,7 +37,7 @@ pub async fn show(config: &Config, url: Option<&str>, json: bool) -> ExitCode {
 }
 
 /// A wildcard address is reached through loopback.
-fn reachable(config: &Config) -> std::net::SocketAddr {
+pub fn reachable(config: &Config) -> std::net::SocketAddr {
     let mut addr = config.listen;
     if addr.ip().is_unspecified() {
         addr.set_ip(std::net::IpAddr::from([127, 0, 0, 1]));

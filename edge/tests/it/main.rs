@@ -2,5 +2,6 @@
 
 mod buffer_model;
 mod http;
+mod live;
 mod redis_server;
 mod weak_redis;
