@@ -183,3 +183,6 @@ async fn within<T, E>(
         () = tokio::time::sleep(silence_max) => Err(End::Silent),
     }
 }
+
+#[cfg(test)]
+mod tests;
