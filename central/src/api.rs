@@ -3,14 +3,19 @@
 //! `worker_id` is personal data and in no answer until there are roles that may see it. One place may show it all the
 //! same: the raw bytes of a single dead letter, because nobody could decide about it without them.
 
+pub mod alerts;
 pub mod dead_letters;
 pub mod events;
 pub mod fleet;
 pub mod ledger;
+pub mod silences;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use common::problem::Problem;
+use uuid::Uuid;
 
 /// The most that one page holds.
 const LIMIT_MAX: i64 = 1_000;
@@ -36,6 +41,48 @@ fn path<T>(path: Result<axum::extract::Path<T>, PathRejection>, what: &str) -> R
     path.map(|p| p.0).map_err(|_| not_found(what))
 }
 
+fn bad_body(message: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "body_invalid", message)
+}
+
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    body.map(|b| b.0).map_err(|rejection| bad_body(&rejection.body_text()))
+}
+
+/// A place in a list that is ordered by a time and an id.
+fn cursor(time: DateTime<Utc>, id: Uuid) -> String {
+    format!("{}_{id}", time.timestamp_micros())
+}
+
+fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
+    let parts = text
+        .split_once('_')
+        .and_then(|(micros, id)| Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?)));
+    parts.ok_or_else(|| bad_query("cursor is not one of ours"))
+}
+
+/// The only one found.
+fn the_one<T>(mut found: Vec<T>, what: &str) -> Result<T, Problem> {
+    if found.len() > 1 {
+        let message = format!("{} warehouses have a {what} of this id; say which with ?warehouse=UUID", found.len());
+        return Err(Problem::new(StatusCode::CONFLICT, "ambiguous", message));
+    }
+    found.pop().ok_or_else(|| not_found(what))
+}
+
 fn not_found(what: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went() {
+        let time = DateTime::from_timestamp_micros(-5).expect("a time");
+        let id = Uuid::from_u128(9);
+        assert_eq!(parse_cursor(&cursor(time, id)).ok(), Some((time, id)));
+        assert!(parse_cursor("yesterday").is_err());
+    }
 }

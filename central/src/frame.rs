@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use common::alert::{AlertEvent, Fact};
 use common::event::Event;
 use common::ids::{BatchId, EdgeId, Epoch, WarehouseId};
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub struct Item<'a> {
 #[derive(Debug, Clone)]
 pub enum Content<'a> {
     Event(Event<'a>),
+    Alert(AlertEvent),
+    Fact(Fact),
     Dead { kind: DeadKind, reason: Cow<'static, str> },
 }
 

@@ -1,4 +1,5 @@
-//! What edges say of themselves every few seconds: stored for fleet health, and the other half of the ledger.
+//! What edges say of themselves every few seconds: stored for fleet health, and the other half of the ledger. The answer
+//! brings what people at headquarters said of the warehouse's alerts.
 
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use common::clock;
 use common::problem::Problem;
-use common::protocol::{Heartbeat, HeartbeatAnswer};
+use common::protocol::{FACTS_MAX, Heartbeat, HeartbeatAnswer};
 
 use crate::http::{ApiError, App};
-use crate::store::edges;
+use crate::store::{edges, facts};
 
 /// `POST /api/v1/heartbeats`
 ///
@@ -29,7 +30,8 @@ pub async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Result<
     }
     let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
-    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now() }))
+    let (facts, facts_until) = facts::deliver(&app.db, edge.warehouse_id, heartbeat.facts_after, FACTS_MAX).await?;
+    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now(), facts, facts_until }))
 }
 
 fn unreadable(rejection: &JsonRejection) -> Problem {

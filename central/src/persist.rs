@@ -5,6 +5,7 @@
 //! A worker never gives up and never drops: what cannot be stored now is tried again until it can, what can never be
 //! stored becomes a dead letter.
 
+pub(crate) mod check;
 mod crew;
 mod open;
 mod scaling;

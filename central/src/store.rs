@@ -1,10 +1,12 @@
 //! Postgres. This folder is the only place that knows sqlx; every statement is a constant of the file that uses it and
 //! listed in [`statements`], so that a test can prepare them all against the migrated schema.
 
+pub mod alerts;
 pub mod batch;
 pub mod dead_letters;
 pub mod edges;
 pub mod events;
+pub mod facts;
 pub mod ledger;
 pub mod partitions;
 pub mod rollups;
@@ -47,10 +49,12 @@ const FSYNC: &str = "SELECT current_setting('fsync')";
 pub fn statements() -> Vec<&'static str> {
     let mut all = vec![PING, FSYNC];
     for file in [
+        alerts::STATEMENTS,
         batch::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
         events::STATEMENTS,
+        facts::STATEMENTS,
         ledger::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,

@@ -9,6 +9,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Fact;
 use crate::health::Health;
 use crate::ids::{BatchId, EdgeId, Epoch, WarehouseId, ZoneId};
 use crate::record::RECORD_BYTES_MAX;
@@ -151,6 +152,10 @@ pub struct Heartbeat {
     /// Records the edge found damaged in its buffer and keeps aside.
     pub dead_letters: u64,
     pub cameras: Vec<CameraReport>,
+    /// How far the edge has headquarters' [facts](HeartbeatAnswer::facts): `facts_until` of the last answer whose facts
+    /// are all on its disk, 0 for none. It lives beside the facts themselves: an edge that lost both gets all again.
+    #[serde(default)]
+    pub facts_after: u64,
 }
 
 pub const HEARTBEAT_INTERVAL_SECS: u64 = 10;
@@ -210,14 +215,24 @@ pub struct CameraReport {
 }
 
 /// Central's answer to a heartbeat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatAnswer {
     /// Earlier epochs whose head central has noted; the edge need not report them any more once they are drained.
     #[serde(default)]
     pub settled: Vec<Epoch>,
     /// Central's clock when it answered.
     pub server_time: DateTime<Utc>,
+    /// What people at headquarters said of this warehouse's alerts, after `facts_after`, in order, at most
+    /// [`FACTS_MAX`]: if there are so many, more wait. The edge may know some already; taking one twice changes nothing.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// What the edge says as `facts_after` once it has these facts on its disk.
+    #[serde(default)]
+    pub facts_until: u64,
 }
+
+/// Facts in an answer, at most: with the longest texts about 300 KiB.
+pub const FACTS_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests {

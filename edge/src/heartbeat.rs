@@ -136,6 +136,7 @@ impl Pulse {
             drain_seconds: outlook.drain_seconds,
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
+            facts_after: 0,
         }
     }
 }

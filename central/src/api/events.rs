@@ -1,5 +1,6 @@
 //! `GET /api/v1/events`: stored events, newest first, page by page. The cursor is a key, not a number of rows to skip,
-//! so pages neither overlap nor slow down while events come in.
+//! so pages neither overlap nor slow down while events come in. Without `from` it is
+//! the last day: without any bound Postgres would look into every partition there is.
 
 use std::sync::Arc;
 
@@ -7,13 +8,17 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use common::clock;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{bad_query, limit, query};
+use super::{cursor, limit, parse_cursor, query};
 use crate::http::{ApiError, App};
 use crate::store::events::{self, Filter, Shown};
+
+/// What is shown if nobody says from when.
+const SHOWN_BY_DEFAULT: TimeDelta = TimeDelta::days(1);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +26,9 @@ pub struct Ask {
     warehouse_id: Option<Uuid>,
     zone_id: Option<Uuid>,
     camera_id: Option<String>,
-    /// Inclusive.
+    /// Inclusive; a day before `to` if not given.
     from: Option<DateTime<Utc>>,
-    /// Exclusive.
+    /// Exclusive; open if not given.
     to: Option<DateTime<Utc>>,
     limit: Option<i64>,
     /// `next` of the page before.
@@ -32,6 +37,9 @@ pub struct Ask {
 
 #[derive(Serialize)]
 pub struct Page {
+    /// The range looked at, asked for or not.
+    from: DateTime<Utc>,
+    to: Option<DateTime<Utc>>,
     events: Vec<Shown>,
     /// Ask for this next; null when there are no older ones.
     next: Option<String>,
@@ -47,15 +55,13 @@ pub async fn list(
     app.auth.tool(&headers).await?;
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
-    let before = match &ask.cursor {
-        Some(cursor) => Some(parse_cursor(cursor).ok_or_else(|| bad_query("cursor is not one of ours"))?),
-        None => None,
-    };
+    let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
+    let from = ask.from.unwrap_or_else(|| day_before(ask.to.unwrap_or_else(clock::now)));
     let filter = Filter {
         warehouse_id: ask.warehouse_id,
         zone_id: ask.zone_id,
         camera_id: ask.camera_id,
-        from: ask.from,
+        from: Some(from),
         to: ask.to,
         before,
         limit,
@@ -63,27 +69,10 @@ pub async fn list(
     let events = events::page(&app.db, &filter).await?;
     let full = i64::try_from(events.len()) == Ok(limit);
     let next = events.last().filter(|_| full).map(|last| cursor(last.event_time, last.event_id));
-    Ok(Json(Page { events, next }))
+    Ok(Json(Page { from, to: ask.to, events, next }))
 }
 
-fn cursor(time: DateTime<Utc>, id: Uuid) -> String {
-    format!("{}_{id}", time.timestamp_micros())
-}
-
-fn parse_cursor(text: &str) -> Option<(DateTime<Utc>, Uuid)> {
-    let (micros, id) = text.split_once('_')?;
-    Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_comes_back_as_it_went() {
-        let time = DateTime::from_timestamp_micros(-5).expect("a time");
-        let id = Uuid::from_u128(9);
-        assert_eq!(parse_cursor(&cursor(time, id)), Some((time, id)));
-        assert_eq!(parse_cursor("yesterday"), None);
-    }
+fn day_before(to: DateTime<Utc>) -> DateTime<Utc> {
+    // A time so early has nothing before it.
+    to.checked_sub_signed(SHOWN_BY_DEFAULT).unwrap_or(to)
 }

@@ -1,4 +1,5 @@
-//! `GET /api/v1/ledger`: what became of every event that edges accepted, per edge and epoch, and in all.
+//! `GET /api/v1/ledger`: what became of every record that edges gave a seq, per edge and epoch, and in all. `stored` counts
+//! the events that became rows, `alerts` the records that changed an alert or added a fact.
 
 use std::sync::Arc;
 
@@ -27,12 +28,13 @@ pub struct Ledger {
 }
 
 /// Sums over epochs. `head = received + buffered + missing` once an edge has reported, and
-/// `received = stored + duplicates + dead` always.
+/// `received = stored + alerts + duplicates + dead` always.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     pub head: i64,
     pub received: i64,
     pub stored: i64,
+    pub alerts: i64,
     pub duplicates: i64,
     pub dead: i64,
     pub buffered: i64,
@@ -47,6 +49,7 @@ impl Totals {
                 (&mut totals.head, account.head),
                 (&mut totals.received, account.received),
                 (&mut totals.stored, account.stored),
+                (&mut totals.alerts, account.alerts),
                 (&mut totals.duplicates, account.duplicates),
                 (&mut totals.dead, account.dead),
                 (&mut totals.buffered, account.buffered),

@@ -4,10 +4,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use common::ids::Epoch;
+use common::alert::{read_alert, read_fact};
+use common::ids::{Epoch, WarehouseId};
 use common::protocol::{frame_records, unpack_frame};
 use common::record::{Kind, Record, RecordError, place, read_event};
 
+use super::check;
 use crate::frame::{Content, DeadKind, Frame, Item};
 use crate::store::batch::Origin;
 
@@ -51,7 +53,7 @@ fn open_records<'a>(index: usize, frame: &Frame, records: &[&'a [u8]]) -> Vec<It
     let mut items: Vec<Item<'a>> = records
         .iter()
         .map(|raw| {
-            let (place, content) = open_record(raw);
+            let (place, content) = open_record(raw, frame.warehouse_id);
             item(index, frame, raw, place, content)
         })
         .collect();
@@ -76,7 +78,7 @@ fn dead<'a>(kind: DeadKind, reason: Cow<'static, str>) -> Content<'a> {
 }
 
 /// A record's place, where its checksum vouches for it, and its content.
-fn open_record(raw: &[u8]) -> (Option<(Epoch, i64)>, Content<'_>) {
+fn open_record(raw: &[u8], warehouse: WarehouseId) -> (Option<(Epoch, i64)>, Content<'_>) {
     let dead = |error: &RecordError| dead(DeadKind::Record, error.to_string().into());
     let record = match Record::open(raw) {
         Ok(record) => record,
@@ -90,13 +92,14 @@ fn open_record(raw: &[u8]) -> (Option<(Epoch, i64)>, Content<'_>) {
         return (None, self::dead(DeadKind::Record, format!("record's seq {} is out of range", record.seq).into()));
     };
     let place = Some((record.epoch, seq));
-    match record.kind {
-        Kind::Event => match read_event(record.payload) {
-            Ok(event) => (place, Content::Event(event)),
-            Err(error) => (place, dead(&error)),
-        },
-        Kind::Alert | Kind::Fact => (place, dead(&RecordError::Kind(record.kind as u8))),
-    }
+    let content = match record.kind {
+        Kind::Event => read_event(record.payload).map(Content::Event),
+        Kind::Alert => {
+            read_alert(record.payload).and_then(|alert| check::alert(&alert, warehouse).map(|()| Content::Alert(alert)))
+        }
+        Kind::Fact => read_fact(record.payload).and_then(|fact| check::fact(&fact).map(|()| Content::Fact(fact))),
+    };
+    (place, content.unwrap_or_else(|error| dead(&error)))
 }
 
 fn ledger_seq(seq: u64) -> Option<i64> {

@@ -97,7 +97,7 @@ mod tests {
     fn number(item: &Item<'_>) -> Option<u128> {
         match &item.content {
             Content::Event(event) => Some(event.event_id.uuid().as_u128()),
-            Content::Dead { .. } => None,
+            Content::Alert(_) | Content::Fact(_) | Content::Dead { .. } => None,
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
             while let Some(next) = work.next() {
                 transactions += 1;
                 let fate = |item: &Item<'_>| match &item.content {
-                    Content::Event(_) => Fate::Stored,
+                    Content::Event(_) | Content::Alert(_) | Content::Fact(_) => Fate::Stored,
                     Content::Dead { reason, .. } => Fate::Dead(reason.clone()),
                 };
                 if next.iter().filter_map(number).any(|i| poison.contains(&i)) {

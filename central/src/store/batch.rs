@@ -12,15 +12,15 @@ use std::borrow::Cow;
 use sqlx::PgConnection;
 
 use super::rollups::{KnownZones, Rollups, remember};
-use super::{Db, StoreError, dead_letters, events, ledger};
+use super::{Db, StoreError, alerts, dead_letters, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
 /// One round trip. synchronous_commit is said each time because a role or a database may have another default, and our
 /// COMMIT is what edges rely on. The timeouts are shorter than the worker's own, so that the server gives up first.
-const BEGIN: &str = "\
+pub(super) const BEGIN: &str = "\
 BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
 SET LOCAL idle_in_transaction_session_timeout = '10s'";
-const COMMIT: &str = "COMMIT";
+pub(super) const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
 pub const STATEMENTS: &[&str] = &[];
@@ -85,7 +85,9 @@ async fn body(
     known: &KnownZones,
     mut changes: ledger::Changes,
 ) -> Result<(Vec<Fate>, Learned), sqlx::Error> {
-    let fates = events::insert(connection, items).await?;
+    let mut fates = events::insert(connection, items).await?;
+    alerts::insert(connection, items, &mut fates).await?;
+    facts::insert(connection, items, &mut fates).await?;
     let new_dead = dead_letters::insert(connection, items).await?;
     let mut rollups = Rollups::default();
     for ((item, fate), new_dead) in items.iter().zip(&fates).zip(new_dead) {
@@ -163,7 +165,7 @@ async fn replay_on<'a>(
     let items = open(&origin);
     let dead = items.iter().find_map(|item| match &item.content {
         Content::Dead { reason, .. } => Some(reason.clone()),
-        Content::Event(_) => None,
+        Content::Event(_) | Content::Alert(_) | Content::Fact(_) => None,
     });
     if let Some(reason) = dead {
         return Ok(Replayed::Refused(reason));

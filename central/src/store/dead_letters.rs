@@ -35,7 +35,7 @@ WHERE id = $1 AND state = 'open' FOR UPDATE";
 
 const RESOLVE: &str = "UPDATE dead_letters SET state = $2, resolved_at = now() WHERE id = $1 AND state = 'open'";
 
-const AUDIT: &str = "INSERT INTO audit_log (actor, action, subject, detail) VALUES ($1, $2, $3, $4)";
+pub(super) const AUDIT: &str = "INSERT INTO audit_log (actor, action, subject, detail) VALUES ($1, $2, $3, $4)";
 
 const OPEN_BY_WAREHOUSE: &str = "\
 SELECT warehouse_id, count(*) FROM dead_letters WHERE state = 'open' GROUP BY warehouse_id";
@@ -63,7 +63,7 @@ pub(super) async fn insert(connection: &mut PgConnection, items: &[Item<'_>]) ->
     let of = |letter: &(Uuid, Vec<u8>, usize)| &items[letter.2];
     let dead = |item: &Item<'_>| match &item.content {
         Content::Dead { kind, reason } => (kind.as_str(), clean(reason)),
-        Content::Event(_) => unreachable!("filtered above"),
+        Content::Event(_) | Content::Alert(_) | Content::Fact(_) => unreachable!("filtered above"),
     };
     let stored: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(INSERT)
         .bind(letters.iter().map(|l| l.0).collect::<Vec<_>>())

@@ -66,7 +66,8 @@ fn key(event: &Event<'_>) -> Key {
     (event.warehouse_id.uuid(), event.stored_time(), event.event_id.uuid())
 }
 
-/// Writes the events among `items`; gives each item its fate, dead ones too.
+/// Writes the events among `items`; gives each item its fate: dead ones theirs, alerts and facts `Duplicate` until they
+/// are written.
 ///
 /// Rows go in by key order, so that two transactions that hold the same rows wait for each other in the same order.
 pub(super) async fn insert(connection: &mut PgConnection, items: &[Item<'_>]) -> Result<Vec<Fate>, sqlx::Error> {
@@ -79,6 +80,7 @@ pub(super) async fn insert(connection: &mut PgConnection, items: &[Item<'_>]) ->
                 fates.push(Fate::Duplicate);
                 if event.clock_suspect { &mut suspects } else { &mut rows }.push((key(event), index, event));
             }
+            Content::Alert(_) | Content::Fact(_) => fates.push(Fate::Duplicate),
             Content::Dead { reason, .. } => fates.push(Fate::Dead(reason.clone())),
         }
     }

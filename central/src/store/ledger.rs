@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! missing    = {[1, head]} − received − buffered
-//! duplicates = |received| − stored − dead
+//! duplicates = |received| − stored − alerts − dead
 //! ```
+//!
+//! `stored` counts events that became rows, `alerts` the records that changed an alert or added a fact. So the rows of
+//! `ergonomic_snapshots` can be held against `stored`, and nothing that was received goes unexplained.
 //!
 //! Sets do not change when something is added to them twice, so every retry leaves the ledger right. It is accounting
 //! only: nothing is ever suppressed because of a seq.
@@ -19,17 +22,19 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Db, StoreError, within};
-use crate::frame::{Fate, Item};
+use crate::frame::{Content, Fate, Item};
 
 const ADD: &str = "\
-INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, received, stored, dead, last_received_at)
-SELECT edge_id, epoch, warehouse_id, head, received::int8multirange, stored, dead, now()
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::int8[])
-     AS t (edge_id, epoch, warehouse_id, head, received, stored, dead)
+INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, received, stored, alerts, dead, last_received_at)
+SELECT edge_id, epoch, warehouse_id, head, received::int8multirange, stored, alerts, dead, now()
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::int8[],
+            $8::int8[])
+     AS t (edge_id, epoch, warehouse_id, head, received, stored, alerts, dead)
 ON CONFLICT (edge_id, epoch) DO UPDATE SET
     head = greatest(l.head, excluded.head),
     received = l.received + excluded.received,
     stored = l.stored + excluded.stored,
+    alerts = l.alerts + excluded.alerts,
     dead = l.dead + excluded.dead,
     last_received_at = excluded.last_received_at";
 
@@ -54,9 +59,9 @@ UPDATE edge_epochs SET current = false WHERE edge_id = $1 AND current AND report
 /// overtake each other, and what came in since would show its neighbours on the way as lost for a moment. Once it has
 /// been silent for longer than heartbeats may be late, everything below the highest seq we saw counts.
 const SHOW: &str = "\
-SELECT l.edge_id, l.epoch, l.warehouse_id, l.current, l.head, l.stored, l.dead, l.first_seen_at, l.reported_at,
+SELECT l.edge_id, l.epoch, l.warehouse_id, l.current, l.head, l.stored, l.alerts, l.dead, l.first_seen_at, l.reported_at,
        l.last_received_at, received.n AS received, buffered.n AS buffered, missing.n AS missing,
-       greatest(received.n - l.stored - l.dead, 0) AS duplicates
+       greatest(received.n - l.stored - l.alerts - l.dead, 0) AS duplicates
 FROM edge_epochs l
 CROSS JOIN LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0)::int8 AS n FROM unnest(l.received) r) received
 CROSS JOIN LATERAL (SELECT coalesce(sum(upper(r) - lower(r)), 0)::int8 AS n
@@ -80,28 +85,35 @@ struct Change {
     warehouse_id: WarehouseId,
     seqs: Vec<i64>,
     stored: i64,
+    alerts: i64,
     dead: i64,
+}
+
+impl Change {
+    const fn nothing(warehouse_id: WarehouseId) -> Self {
+        Self { warehouse_id, seqs: Vec::new(), stored: 0, alerts: 0, dead: 0 }
+    }
 }
 
 impl Changes {
     /// Notes what became of an item. `new_dead`: it is a dead letter that was not known before.
     pub fn add(&mut self, item: &Item<'_>, fate: &Fate, new_dead: bool) {
         let Some((epoch, seq)) = item.place else { return };
-        let change = self.0.entry((item.edge_id, epoch)).or_insert_with(|| Change {
-            warehouse_id: item.warehouse_id,
-            seqs: Vec::new(),
-            stored: 0,
-            dead: 0,
-        });
+        let change = self.0.entry((item.edge_id, epoch)).or_insert(Change::nothing(item.warehouse_id));
         change.seqs.push(seq);
-        change.stored += i64::from(*fate == Fate::Stored);
+        if *fate == Fate::Stored {
+            match item.content {
+                Content::Event(_) => change.stored += 1,
+                Content::Alert(_) | Content::Fact(_) => change.alerts += 1,
+                Content::Dead { .. } => {}
+            }
+        }
         change.dead += i64::from(new_dead);
     }
 
     /// A dead letter that was counted as one is no longer.
     pub fn take_back_dead(&mut self, edge_id: EdgeId, warehouse_id: WarehouseId, epoch: Epoch) {
-        let change = Change { warehouse_id, seqs: Vec::new(), stored: 0, dead: 0 };
-        self.0.entry((edge_id, epoch)).or_insert(change).dead -= 1;
+        self.0.entry((edge_id, epoch)).or_insert(Change::nothing(warehouse_id)).dead -= 1;
     }
 
     pub async fn write(mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -117,6 +129,7 @@ impl Changes {
             .bind(self.0.values().map(|c| c.seqs.last().copied().unwrap_or(0)).collect::<Vec<_>>())
             .bind(received)
             .bind(self.0.values().map(|c| c.stored).collect::<Vec<_>>())
+            .bind(self.0.values().map(|c| c.alerts).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.dead).collect::<Vec<_>>())
             .execute(connection)
             .await?;
@@ -195,6 +208,7 @@ pub struct Account {
     pub head: i64,
     pub received: i64,
     pub stored: i64,
+    pub alerts: i64,
     pub duplicates: i64,
     pub dead: i64,
     pub buffered: i64,

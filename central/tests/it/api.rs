@@ -160,7 +160,9 @@ async fn events_come_newest_first_page_by_page_without_gaps() {
             }
         }
     };
-    let events = all(String::new()).await;
+    let micros = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let ever = format!("&from={}", micros(now - TimeDelta::days(9)));
+    let events = all(ever.clone()).await;
     assert_eq!(events.len(), 40);
     let ids: std::collections::BTreeSet<_> = events.iter().map(|e| e["event_id"].to_string()).collect();
     assert_eq!(ids.len(), 40);
@@ -174,13 +176,21 @@ async fn events_come_newest_first_page_by_page_without_gaps() {
     assert_eq!(events[0]["posture_keypoints"]["head"]["x"], 0.5082);
     assert!(events.iter().all(|e| e.get("worker_id").is_none()), "personal data");
 
-    assert_eq!(all(format!("&warehouse_id={}", a.warehouse_id)).await.len(), 20);
-    assert_eq!(all(format!("&zone_id={}", b.zone_id)).await.len(), 20);
-    assert_eq!(all("&camera_id=cam-07".to_owned()).await.len(), 40);
-    assert_eq!(all("&camera_id=cam-08".to_owned()).await.len(), 0);
-    let micros = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    assert_eq!(all(format!("{ever}&warehouse_id={}", a.warehouse_id)).await.len(), 20);
+    assert_eq!(all(format!("{ever}&zone_id={}", b.zone_id)).await.len(), 20);
+    assert_eq!(all(format!("{ever}&camera_id=cam-07")).await.len(), 40);
+    assert_eq!(all(format!("{ever}&camera_id=cam-08")).await.len(), 0);
     let (from, to) = (micros(now - TimeDelta::hours(12)), micros(now));
     assert_eq!(all(format!("&from={from}&to={to}")).await.len(), 8, "from is inclusive, to is not");
+
+    // Without a range it is the last day, and the answer says so.
+    assert_eq!(all(String::new()).await.len(), 16);
+    let (_, page) = system.get(&format!("/api/v1/events?to={from}")).await;
+    assert_eq!(
+        (page["from"].as_str(), page["to"].as_str()),
+        (Some(&*micros(now - TimeDelta::hours(36))), Some(&*from))
+    );
+    assert_eq!(page["events"].as_array().map(Vec::len), Some(16));
 }
 
 #[tokio::test]

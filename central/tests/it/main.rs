@@ -1,5 +1,6 @@
 //! Central against real servers: its own Postgres and Redis, started for this binary and gone with it.
 
+mod alerts;
 mod api;
 mod batches;
 mod cli;

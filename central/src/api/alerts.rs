@@ -1,0 +1,335 @@
+//! `/api/v1/alerts`: the alerts of all sites with what people said of them, and saying something of one from here.
+//!
+//! What an alert amounts to (acknowledged, silenced) is worked out by [`merge`] alone, the rule that the floor uses too,
+//! so both show the same whatever order facts took. `worker_id` is in no answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use common::alert::{Acknowledgement, Fact, Merged, Origin, Severity, Silence, Statement, merge};
+use common::clock;
+use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
+use common::problem::Problem;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{bad_body, cursor, limit, not_found, parse_cursor, path, query, the_one};
+use crate::http::{ApiError, App};
+use crate::persist::check;
+use crate::store::alerts::{self, Filter, Stored};
+use crate::store::facts::{self, Added};
+
+const WHAT: &str = "alert";
+/// Rows that one answer may look at: a filter by what people said cannot be left to the database. If fewer match than
+/// were asked for, `next` goes on from there.
+const LOOKED_AT_MAX: usize = 5_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    warehouse: Option<Uuid>,
+    state: Option<StateFilter>,
+    zone: Option<Uuid>,
+    severity: Option<Severity>,
+    /// By when it started; inclusive.
+    from: Option<DateTime<Utc>>,
+    /// Exclusive.
+    to: Option<DateTime<Utc>>,
+    limit: Option<i64>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// As on the floor.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum StateFilter {
+    /// Going on: raised or acknowledged.
+    Open,
+    Raised,
+    Acknowledged,
+    Cleared,
+    /// Going on and covered by a silence.
+    Silenced,
+}
+
+impl StateFilter {
+    fn admits(self, view: &View) -> bool {
+        match self {
+            Self::Open => view.ended_at.is_none(),
+            Self::Raised => view.state == Life::Raised,
+            Self::Acknowledged => view.state == Life::Acknowledged,
+            Self::Cleared => view.state == Life::Cleared,
+            Self::Silenced => view.silenced.is_some(),
+        }
+    }
+}
+
+/// An alert as headquarters sees it.
+#[derive(Debug, Serialize)]
+struct View {
+    alert_id: Uuid,
+    warehouse_id: Uuid,
+    edge_id: Uuid,
+    revision: i64,
+    state: Life,
+    subject: String,
+    rule: String,
+    severity: String,
+    zone_id: Option<Uuid>,
+    camera_id: Option<String>,
+    started_at: DateTime<Utc>,
+    raised_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    peak: Option<f64>,
+    peak_at: Option<DateTime<Utc>>,
+    events: i64,
+    episodes: i64,
+    summary: String,
+    stored_at: DateTime<Utc>,
+    /// The one that counts: the first.
+    acknowledged: Option<Acknowledgement>,
+    silenced: Option<Silenced>,
+}
+
+/// Where an alert is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Life {
+    Raised,
+    Acknowledged,
+    Cleared,
+}
+
+#[derive(Debug, Serialize)]
+struct Silenced {
+    silence_id: FactId,
+    reason: String,
+    until: DateTime<Utc>,
+}
+
+impl View {
+    fn new(alert: Stored, merged: Option<&Merged>, now: DateTime<Utc>) -> Self {
+        let acknowledged = merged.and_then(|m| m.acknowledgements.get(&AlertId::from_uuid(alert.alert_id))?.first());
+        let state = match (alert.ended_at, acknowledged) {
+            (Some(_), _) => Life::Cleared,
+            (None, Some(_)) => Life::Acknowledged,
+            (None, None) => Life::Raised,
+        };
+        let silenced = if alert.ended_at.is_none() { merged.and_then(|m| silencing(m, &alert, now)) } else { None };
+        Self {
+            alert_id: alert.alert_id,
+            warehouse_id: alert.warehouse_id,
+            edge_id: alert.edge_id,
+            revision: alert.revision,
+            state,
+            subject: alert.subject,
+            rule: alert.rule,
+            severity: alert.severity,
+            zone_id: alert.zone_id,
+            camera_id: alert.camera_id,
+            started_at: alert.started_at,
+            raised_at: alert.raised_at,
+            ended_at: alert.ended_at,
+            peak: alert.peak,
+            peak_at: alert.peak_at,
+            events: alert.events,
+            episodes: alert.episodes,
+            summary: alert.summary,
+            stored_at: alert.stored_at,
+            acknowledged: acknowledged.cloned(),
+            silenced: silenced.map(|silence| Silenced {
+                silence_id: silence.silence_id,
+                reason: silence.reason.clone(),
+                until: silence.until,
+            }),
+        }
+    }
+}
+
+/// Of the silences that hold and cover the alert, the one that holds longest.
+fn silencing<'m>(merged: &'m Merged, alert: &Stored, now: DateTime<Utc>) -> Option<&'m Silence> {
+    let zone = alert.zone_id.map(ZoneId::from_uuid);
+    let covering = merged
+        .silences
+        .values()
+        .filter(|silence| silence.active(now) && silence.scope.covers(&alert.rule, zone, alert.camera_id.as_deref()));
+    covering.max_by_key(|silence| (silence.until, silence.silence_id))
+}
+
+/// `GET /api/v1/alerts`
+///
+/// # Errors
+/// 400 for a question that cannot be read, 401, 503.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    app.auth.tool(&headers).await?;
+    let ask = query(ask)?;
+    let limit = limit(ask.limit)?;
+    let mut filter = Filter {
+        warehouse_id: ask.warehouse,
+        zone_id: ask.zone,
+        severity: ask.severity.map(Severity::as_str),
+        open: ask.state.map(|state| state != StateFilter::Cleared),
+        from: ask.from,
+        to: ask.to,
+        before: ask.cursor.as_deref().map(parse_cursor).transpose()?,
+        limit,
+    };
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut views, mut looked_at) = (Vec::new(), 0);
+    let next = loop {
+        let page = alerts::page(&app.db, &filter).await?;
+        let full = page.len() == wanted;
+        looked_at += page.len();
+        for view in viewed(&app, page).await? {
+            filter.before = Some((view.started_at, view.alert_id));
+            if ask.state.is_none_or(|state| state.admits(&view)) {
+                views.push(view);
+                if views.len() == wanted {
+                    break;
+                }
+            }
+        }
+        if views.len() == wanted || (full && looked_at >= LOOKED_AT_MAX) {
+            break filter.before;
+        }
+        if !full {
+            break None;
+        }
+    };
+    Ok(Json(json!({ "alerts": views, "next": next.map(|(time, id)| cursor(time, id)) })))
+}
+
+/// With what was said of them, in their order.
+async fn viewed(app: &App, page: Vec<Stored>) -> Result<Vec<View>, ApiError> {
+    let now = clock::now();
+    let merged = merged(app, &page, now).await?;
+    Ok(page
+        .into_iter()
+        .map(|alert| {
+            let merged = merged.get(&alert.warehouse_id);
+            View::new(alert, merged, now)
+        })
+        .collect())
+}
+
+/// What the facts about these alerts amount to, by warehouse.
+async fn merged(app: &App, page: &[Stored], now: DateTime<Utc>) -> Result<HashMap<Uuid, Merged>, ApiError> {
+    let mut warehouses: Vec<Uuid> = page.iter().map(|alert| alert.warehouse_id).collect();
+    warehouses.sort_unstable();
+    warehouses.dedup();
+    let ids: Vec<AlertId> = page.iter().map(|alert| AlertId::from_uuid(alert.alert_id)).collect();
+    let facts = facts::about(&app.db, &warehouses, &ids, now).await?;
+    Ok(facts.into_iter().map(|(warehouse, facts)| (warehouse, merge(&facts))).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Only needed if sites share an id, which no edge of ours makes.
+    warehouse: Option<Uuid>,
+}
+
+impl Which {
+    pub(super) const fn warehouse(&self) -> Option<Uuid> {
+        self.warehouse
+    }
+}
+
+/// `GET /api/v1/alerts/{id}`, with all acknowledgements, the one that counts first.
+///
+/// # Errors
+/// 401, 404, 409 if several sites have one, 503.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    app.auth.tool(&headers).await?;
+    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
+    Ok(Json(shown(&app, alert).await?))
+}
+
+async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, ApiError> {
+    Ok(the_one(alerts::by_id(&app.db, id, warehouse).await?, WHAT)?)
+}
+
+async fn shown(app: &App, alert: Stored) -> Result<Value, ApiError> {
+    let now = clock::now();
+    let all = merged(app, std::slice::from_ref(&alert), now).await?;
+    let merged = all.get(&alert.warehouse_id);
+    let said = merged.and_then(|m| m.acknowledgements.get(&AlertId::from_uuid(alert.alert_id)));
+    let said: Vec<Value> = said
+        .into_iter()
+        .flatten()
+        .map(|a| {
+            let Acknowledgement { fact_id, by, at, origin, note } = a;
+            json!({ "fact_id": fact_id, "kind": "acknowledge", "by": by, "at": at, "origin": origin, "note": note })
+        })
+        .collect();
+    Ok(json!({ "alert": View::new(alert, merged, now), "facts": said }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledge {
+    /// Made by whoever asks, so that asking twice is one acknowledgement.
+    fact_id: FactId,
+    note: Option<String>,
+}
+
+/// `POST /api/v1/alerts/{id}/acknowledge`
+///
+/// # Errors
+/// 400, 401, 404, 409 `fact_conflict` if the id is that of another fact, 503.
+pub async fn acknowledge(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+    which: Result<Query<Which>, QueryRejection>,
+    body: Result<Json<Acknowledge>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let who = app.auth.tool(&headers).await?;
+    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
+    let Acknowledge { fact_id, note } = super::body(body)?;
+    let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(alert.alert_id), note };
+    let warehouse = WarehouseId::from_uuid(alert.warehouse_id);
+    say(&app, warehouse, &who, fact_id, statement, clock::now(), |known, new| known.statement == new.statement).await?;
+    Ok(Json(shown(&app, alert).await?))
+}
+
+/// Stores what somebody here says, once. `same` compares what has this id already with what is said now; who said it is
+/// compared in any case.
+pub(super) async fn say(
+    app: &App,
+    warehouse: WarehouseId,
+    who: &str,
+    fact_id: FactId,
+    statement: Statement,
+    at: DateTime<Utc>,
+    same: impl FnOnce(&Fact, &Fact) -> bool,
+) -> Result<Fact, ApiError> {
+    check::statement(&statement).map_err(|what| bad_body(&what))?;
+    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
+    let new = fact.clone();
+    let same = |known: &Fact| known.by == new.by && known.origin == new.origin && same(known, &new);
+    match facts::add(&app.db, warehouse, fact, same).await? {
+        Added::Stored(fact) => Ok(fact),
+        Added::Conflict => {
+            let message = format!("{fact_id} is the id of something else that was said; make a new one");
+            Err(Problem::new(StatusCode::CONFLICT, "fact_conflict", message).into())
+        }
+        Added::NoWarehouse => Err(not_found("warehouse").into()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What can be stored of an alert or a fact. Edges check what people type, but a record is foreign bytes, and what
+//! Postgres or a reader of ours cannot hold must not get further than a dead letter.
+
+use chrono::{DateTime, Datelike as _, Utc};
+use common::alert::{ACTOR_CHARS_MAX, AlertEvent, Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope, Statement};
+use common::ids::WarehouseId;
+use common::record::RecordError;
+
+/// As an event's.
+const CAMERA_CHARS_MAX: usize = 255;
+/// Longer than anything our rules say, and short enough for a list.
+const SUMMARY_CHARS_MAX: usize = 1_000;
+
+type Checked = Result<(), String>;
+
+/// # Errors
+/// Naming the field, what is wrong with it, and its bound.
+pub fn alert(alert: &AlertEvent, warehouse: WarehouseId) -> Result<(), RecordError> {
+    let check = || -> Checked {
+        if let Some(claimed) = alert.warehouse_id.filter(|claimed| *claimed != warehouse) {
+            return Err(format!("it is of warehouse {claimed}, its edge is of warehouse {warehouse}"));
+        }
+        if alert.revision == 0 {
+            return Err("revision 0 is none, the first is 1".to_owned());
+        }
+        filled("rule", &alert.rule, RULE_CHARS_MAX)?;
+        text("summary", &alert.summary, SUMMARY_CHARS_MAX)?;
+        optional("camera_id", alert.camera_id.as_deref(), CAMERA_CHARS_MAX)?;
+        if let Some(peak) = alert.peak.filter(|peak| !(0.0..=100.0).contains(peak)) {
+            return Err(format!("peak {peak} is outside 0 to 100"));
+        }
+        let times = [("started_at", Some(alert.started_at)), ("raised_at", Some(alert.raised_at))];
+        for (name, at) in times.into_iter().chain([("ended_at", alert.ended_at), ("peak_at", alert.peak_at)]) {
+            at.map_or(Ok(()), |at| time(name, at))?;
+        }
+        Ok(())
+    };
+    check().map_err(|what| RecordError::Payload("a sound alert", what))
+}
+
+/// # Errors
+/// Naming the field, what is wrong with it, and its bound.
+pub fn fact(fact: &Fact) -> Result<(), RecordError> {
+    let check = || -> Checked {
+        // What was said here is here; nobody may put words into headquarters' mouth.
+        if fact.origin != Origin::Edge {
+            return Err("it says it was made at headquarters, but an edge brought it".to_owned());
+        }
+        filled("by", &fact.by, ACTOR_CHARS_MAX)?;
+        time("at", fact.at)?;
+        statement(&fact.statement)
+    };
+    check().map_err(|what| RecordError::Payload("a sound fact", what))
+}
+
+/// The same for what is said at headquarters.
+///
+/// # Errors
+/// Naming the field, what is wrong with it, and its bound.
+pub fn statement(statement: &Statement) -> Result<(), String> {
+    match statement {
+        Statement::Acknowledge { note, .. } => optional("note", note.as_deref(), NOTE_CHARS_MAX),
+        Statement::Silence { scope, reason, until } => {
+            let Scope { rule, zone_id: _, camera_id } = scope;
+            optional("scope.rule", rule.as_deref(), RULE_CHARS_MAX)?;
+            optional("scope.camera_id", camera_id.as_deref(), CAMERA_CHARS_MAX)?;
+            filled("reason", reason, NOTE_CHARS_MAX)?;
+            time("until", *until)
+        }
+        Statement::EndSilence { .. } => Ok(()),
+    }
+}
+
+fn text(name: &str, value: &str, chars_max: usize) -> Checked {
+    let chars = value.chars().count();
+    if chars > chars_max {
+        return Err(format!("{name} has {chars} characters, at most {chars_max} are taken"));
+    }
+    if value.contains('\0') {
+        return Err(format!("{name} contains a NUL character"));
+    }
+    Ok(())
+}
+
+fn filled(name: &str, value: &str, chars_max: usize) -> Checked {
+    if value.trim().is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    text(name, value, chars_max)
+}
+
+fn optional(name: &str, value: Option<&str>, chars_max: usize) -> Checked {
+    value.map_or(Ok(()), |value| text(name, value, chars_max))
+}
+
+/// Years of four digits: what every reader of RFC 3339 can read, and Postgres hold.
+fn time(name: &str, at: DateTime<Utc>) -> Checked {
+    if (1..=9_999).contains(&at.year()) { Ok(()) } else { Err(format!("{name} is outside the years 1 to 9999")) }
+}
