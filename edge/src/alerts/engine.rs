@@ -129,7 +129,7 @@ impl Engine {
             .iter()
             .map(|rule| Watched { rule: rule.clone(), scopes: BTreeMap::new(), figures: Figures::default() })
             .collect();
-        Self { watched, flood: Flood::default(), orphans: Vec::new(), turn: 0, said: Vec::new() }
+        Self { watched, flood: Flood::new(flood::PER_MINUTE), orphans: Vec::new(), turn: 0, said: Vec::new() }
     }
 
     /// The score from which an observation's keypoints may be wanted.

@@ -18,8 +18,6 @@ use super::{Change, Episode, last_known};
 pub const RULE: &str = "flood";
 /// Alerts in a minute and zone that are still told one by one: one every six seconds is what a supervisor can take in.
 pub const PER_MINUTE: usize = 10;
-/// At most as many in the last minute: calm again.
-const CALM: usize = PER_MINUTE / 2;
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
 /// A growing group is reported this often.
 const REPORT_EVERY: TimeDelta = TimeDelta::seconds(1);
@@ -29,8 +27,8 @@ const CURVE_MAX: usize = 240;
 const REMEMBERED_MAX: usize = 1_000;
 
 /// All zones.
-#[derive(Default)]
 pub struct Flood {
+    per_minute: usize,
     zones: BTreeMap<Option<ZoneId>, Zone>,
 }
 
@@ -52,6 +50,11 @@ struct Group {
 }
 
 impl Flood {
+    /// Groups what goes beyond so many in a minute and zone.
+    pub const fn new(per_minute: usize) -> Self {
+        Self { per_minute, zones: BTreeMap::new() }
+    }
+
     /// An alert is new.
     pub fn raised(&mut self, episode: Episode, now: DateTime<Utc>, changes: &mut Vec<Change>) {
         let zone = self.zones.entry(episode.zone_id).or_default();
@@ -62,7 +65,7 @@ impl Flood {
             return;
         }
         let near = |at: DateTime<Utc>| (episode.raised_at - at).abs() < MINUTE;
-        if zone.raised.iter().filter(|(raised_at, _)| near(*raised_at)).count() <= PER_MINUTE {
+        if zone.raised.iter().filter(|(raised_at, _)| near(*raised_at)).count() <= self.per_minute {
             changes.push(Change::Raised(episode));
             return;
         }
@@ -99,7 +102,7 @@ impl Flood {
     pub fn tick(&mut self, now: DateTime<Utc>, changes: &mut Vec<Change>) {
         for zone in self.zones.values_mut() {
             zone.forget_old(now);
-            let calm = zone.raised.len() <= CALM;
+            let calm = zone.raised.len() <= self.per_minute / 2;
             if let Some(group) = zone.group.take_if(|group| calm && group.open.is_empty()) {
                 changes.push(Change::Cleared(group.over()));
             } else if let Some(group) = &mut zone.group
@@ -206,7 +209,7 @@ impl Group {
         }
         let (episodes, peak) = (self.episode.episodes, self.episode.peak.map_or(0.0, Hundredths::as_f64));
         self.episode.summary = format!(
-            "{episodes} more alerts in this zone, grouped because there were over {PER_MINUTE} in a minute; at most {peak}"
+            "{episodes} more alerts in this zone, grouped because too many came within a minute; at most {peak}"
         );
     }
 
