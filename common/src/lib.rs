@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod health;
 pub mod lifecycle;
 pub mod problem;

@@ -1,7 +1,11 @@
 //! The command line.
 
+mod accounts;
+mod password;
 mod status;
 mod tail;
+mod tokens;
+mod users;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,6 +17,7 @@ use common::config::ConfigError;
 use common::telemetry;
 use tracing::{error, warn};
 
+use crate::access::store::TokenKind;
 use crate::config::{Config, ENV_OBSOLETE};
 use crate::{edge, simulate};
 
@@ -37,6 +42,15 @@ enum Command {
     Status(StatusArgs),
     /// Follow the alerts of the running edge, until Ctrl-C.
     Tail(tail::TailArgs),
+    /// Make, show, change and remove the accounts of people, and see who did.
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Make, show and remove the read-only tokens of screens.
+    #[command(subcommand)]
+    Kiosk(tokens::Tokens),
+    /// Make, show and remove the tokens by which cameras may send events.
+    #[command(subcommand)]
+    Cameras(tokens::Tokens),
     /// Be a row of cameras: for demos, load, and trying an installation.
     Simulate(Box<simulate::Args>),
 }
@@ -95,6 +109,11 @@ pub fn main() -> ExitCode {
             Ok(config) => runtime.block_on(tail::follow(&config, &args)),
             Err(error) => complain(&error.to_string(), EXIT_USAGE),
         },
+        Command::Users(command) => manage(command.config(), |config| users::run(&command, config)),
+        Command::Kiosk(command) => manage(command.config(), |config| tokens::run(TokenKind::Kiosk, &command, config)),
+        Command::Cameras(command) => {
+            manage(command.config(), |config| tokens::run(TokenKind::Camera, &command, config))
+        }
         Command::Simulate(args) => match runtime.block_on(simulate::run(*args)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&format!("{error:#}"), 1),
@@ -104,6 +123,15 @@ pub fn main() -> ExitCode {
 
 fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
     Config::load(args.config.as_ref(), &args.set)
+}
+
+/// A command that changes the accounts' file, running edge or not.
+fn manage(args: &ConfigArgs, work: impl FnOnce(&Config) -> anyhow::Result<String>) -> ExitCode {
+    match load(args).map(|config| work(&config)) {
+        Ok(Ok(text)) => say(&text),
+        Ok(Err(error)) => complain(&format!("{error:#}"), 1),
+        Err(error) => complain(&error.to_string(), EXIT_USAGE),
+    }
 }
 
 async fn run(config: Config) -> ExitCode {

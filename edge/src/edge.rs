@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use common::lifecycle::Lifecycle;
 use common::{clock, serve};
 use prometheus_client::registry::Registry;
@@ -48,6 +48,15 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .mode(0o700)
         .create(&dir)
         .with_context(|| format!("make the data directory {}", dir.display()))?;
+    let access = Access::open(&dir, config.camera_token.as_deref())
+        .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
+    if !config.listen.ip().is_loopback() && !access.has_cameras() {
+        bail!(
+            "listen is {}, beyond loopback, and no camera has a token, so anybody on the network could send events; \
+             run `smartpick-edge cameras add NAME`, or listen on 127.0.0.1",
+            config.listen
+        );
+    }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;
@@ -77,7 +86,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         buffer: buffer.clone(),
         metrics: Arc::clone(&metrics),
         registry,
-        access: Arc::new(Access::new(config.camera_token.clone())),
+        access: Arc::clone(&access),
         cameras: Cameras::default(),
         link: link.clone(),
         in_flight: in_flight.clone(),
@@ -96,6 +105,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
 
     let router = http::router(Arc::clone(&state));
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
+    life.stage("access", move |stop| access.run(stop));
     let floor = Floor::new(Arc::clone(&state), observations);
     life.stage("alerts", move |stop| floor.run(stop));
     let screens = Arc::clone(&hub);

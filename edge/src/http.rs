@@ -130,6 +130,7 @@ impl State {
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const DELETE: Method = Method::DELETE;
 
 /// One line of the table.
 pub struct Route {
@@ -161,6 +162,9 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, streams::metrics)),
     route(GET, "/livez", Need::PUBLIC, |m| on(m, streams::livez)),
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, streams::readyz)),
+    route(GET, "/api/v1/session", Need::VIEWER, |m| on(m, access::session)),
+    route(POST, "/api/v1/session", Need::PUBLIC, |m| on(m, access::sign_in)),
+    route(DELETE, "/api/v1/session", Need::PUBLIC, |m| on(m, access::sign_out)),
     // The page shows nothing before somebody has signed in. It reads the path itself.
     route(GET, "/", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/alerts/{id}", Need::PUBLIC, |m| on(m, page::index)),

@@ -1,17 +1,20 @@
 //! What every request passes before its handler: is the route in the table, who asks, has it the role, and is it a
 //! page of ours that asks. A path that is not in the table is refused even if somebody gave the router a handler.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State as Shared};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use common::clock;
+use common::credentials::token_hash;
 use common::problem::Problem;
 
 use super::origin::{self, Page};
-use super::{Access, Caller, Need, bearer};
+use super::{Access, Caller, CallerKind, Credential, Need, Role, bearer, is_local, session_cookie};
 use crate::http::{self, State};
 
 /// Set on every answer that has none of its own.
@@ -24,10 +27,24 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
+/// By what a request was let in, for those who serve it for long: an account may be removed meanwhile.
+#[derive(Clone)]
+pub struct Pass {
+    access: Arc<Access>,
+    credential: Credential,
+}
+
+impl Pass {
+    /// Who it is now; `None` when it would no longer be let in. Asking is no use of a session: it may end meanwhile.
+    pub fn caller(&self, now: DateTime<Utc>) -> Option<Caller> {
+        self.access.caller(self.credential, now)
+    }
+}
+
 /// The middleware around the whole router.
 pub async fn guard(Shared(state): Shared<Arc<State>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let (mut response, private) = match admit(&state, &mut request) {
+    let (mut response, private) = match admit(&state.access, &mut request, clock::now()) {
         Ok(need) => (next.run(request).await, need != Need::Public),
         Err(problem) => (problem.into_response(), true),
     };
@@ -47,32 +64,37 @@ pub async fn guard(Shared(state): Shared<Arc<State>>, mut request: Request, next
     response
 }
 
-fn admit(state: &State, request: &mut Request) -> Result<Need, Problem> {
+fn admit(access: &Arc<Access>, request: &mut Request, now: DateTime<Utc>) -> Result<Need, Problem> {
     // Without a matched path it is the fallback's, which has nothing to protect.
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(Need::Public) };
     let need = http::need(request.method(), path.as_str())?;
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
-    let access = &state.access;
     let headers = request.headers();
-    let caller = match need {
-        Need::Public => None,
+    let peer = peer(request);
+    match need {
+        Need::Public => refuse_foreign_pages(request)?,
         Need::Camera => {
-            camera(access, peer, headers)?;
-            None
+            camera(access, peer, headers, now)?;
+            refuse_foreign_pages(request)?;
         }
         Need::Role(role) => {
-            let caller = open(peer, headers)?;
+            let (credential, caller) = identify(access, peer, headers, now)?;
+            refuse_foreign_pages(request)?;
             if caller.role < role {
-                return Err(Problem::new(StatusCode::FORBIDDEN, "role", "this account may not do that"));
+                return Err(too_little(&caller, role));
             }
-            Some(caller)
+            access.note_use(credential, now);
+            let pass = Pass { access: Arc::clone(access), credential };
+            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(pass);
         }
-    };
-    refuse_foreign_pages(request)?;
-    if let Some(caller) = caller {
-        request.extensions_mut().insert(caller);
     }
     Ok(need)
+}
+
+/// Where the connection came from. Our server always says; if it did not, it would be nowhere near.
+fn peer(request: &Request) -> SocketAddr {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(nowhere, |ConnectInfo(peer)| *peer)
 }
 
 /// A request that a browser sends for a page that is not ours, with our cookie or because the browser is on the box.
@@ -93,29 +115,68 @@ fn refuse_foreign_pages(request: &Request) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", text))
 }
 
-fn camera(access: &Access, peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<(), Problem> {
-    if bearer(headers).is_some_and(|token| access.is_camera(token))
-        || (!access.has_cameras() && is_local(peer, headers))
-    {
-        return Ok(());
-    }
-    let text = "send `Authorization: Bearer TOKEN` with a camera's token; `smartpick-edge cameras add NAME` on the box makes one";
+fn camera(access: &Access, peer: SocketAddr, headers: &HeaderMap, now: DateTime<Utc>) -> Result<(), Problem> {
+    let text = match bearer(headers) {
+        Some(token) if access.is_camera(token, now) => return Ok(()),
+        // A camera that was given a token says it whether it must or not.
+        _ if !access.has_cameras() && is_local(peer, headers) => return Ok(()),
+        Some(_) => "this is no valid camera token; `smartpick-edge cameras add NAME` on the box makes one",
+        None => {
+            "send `Authorization: Bearer TOKEN` with a camera's token; `smartpick-edge cameras add NAME` on the box \
+             makes one"
+        }
+    };
     Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", text))
 }
 
-fn open(peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<Caller, Problem> {
-    if is_local(peer, headers) {
-        return Ok(Caller::open());
+/// Who asks for what not everybody may see.
+fn identify(
+    access: &Access,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    now: DateTime<Utc>,
+) -> Result<(Credential, Caller), Problem> {
+    let who = |credential| access.caller(credential, now).map(|caller| (credential, caller));
+    if let Some(token) = bearer(headers) {
+        return who(Credential::Kiosk(token_hash(token))).ok_or_else(|| {
+            if access.is_camera(token, now) {
+                let text =
+                    "a camera's token only sends events; sign in, or use a token of `smartpick-edge kiosk add NAME`";
+                return Problem::new(StatusCode::FORBIDDEN, "camera_token", text);
+            }
+            let text = "this is no valid token; `smartpick-edge kiosk add NAME` on the box makes one that may look";
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
+        });
+    }
+    if let Some(found) = session_cookie(headers).and_then(|hash| who(Credential::Session(hash))) {
+        return Ok(found);
+    }
+    if is_local(peer, headers)
+        && let Some(found) = who(Credential::Local)
+    {
+        return Ok(found);
+    }
+    Err(sign_in_first(access))
+}
+
+/// 401, with what to do about it.
+pub fn sign_in_first(access: &Access) -> Problem {
+    if access.image().has_users() {
+        let text = "sign in on the page, or send `Authorization: Bearer TOKEN` with a kiosk's token";
+        return Problem::new(StatusCode::UNAUTHORIZED, "sign_in", text);
     }
     let text = "this box has no accounts yet, so only who works on the box itself is let in; \
                 run `smartpick-edge users add NAME --role admin` on it";
-    Err(Problem::new(StatusCode::UNAUTHORIZED, "no_accounts", text))
+    Problem::new(StatusCode::UNAUTHORIZED, "no_accounts", text)
 }
 
-/// Whether it certainly came from this machine: not through a proxy, and not from a browser that was told that a
-/// stranger's name is 127.0.0.1.
-fn is_local(peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
-    peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-        && origin::host_is_loopback(headers)
-        && !origin::is_forwarded(headers)
+fn too_little(caller: &Caller, role: Role) -> Problem {
+    let (name, has, needs) = (&caller.name, caller.role.as_str(), role.as_str());
+    let text = match caller.kind {
+        CallerKind::Kiosk => format!("this screen may only look; sign in with an account of role {needs}"),
+        _ => format!(
+            "this needs the role {needs}, and {name} is {has}; `smartpick-edge users role {name} {needs}` on the box changes it"
+        ),
+    };
+    Problem::new(StatusCode::FORBIDDEN, "role", text)
 }

@@ -1,0 +1,117 @@
+//! What `users`, `kiosk` and `cameras` have in common: whose file it is that they change, and who changes it.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::access::store::{By, Store};
+use crate::config::Config;
+
+/// Where the packaged service keeps its data; for systemd a link to where it really is.
+const SERVICE_DIR: &str = "/var/lib/smartpick-edge";
+
+/// An opened `access.db`.
+pub struct Accounts {
+    pub store: Store,
+    dir: PathBuf,
+    who: String,
+    pub now: DateTime<Utc>,
+}
+
+impl Accounts {
+    /// Opens the file of the edge that this configuration is for, running or not.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let dir = data_dir(config)?;
+        // As `run` does it, so that accounts can be made first.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .and_then(|()| fs::metadata(dir.join(".")))
+            .with_context(|| {
+                format!("use the data directory {}; it may be the service's, so try sudo", dir.display())
+            })?;
+        let store = Store::open(&dir).with_context(|| {
+            format!("open the accounts in {}; they may be the service's, so try sudo", dir.display())
+        })?;
+        Ok(Self { store, dir, who: who(), now: common::clock::now() })
+    }
+
+    /// The file, and who changes it.
+    pub fn change(&mut self) -> (&mut Store, By<'_>) {
+        (&mut self.store, By { who: &self.who, now: self.now })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// That of the service for root, who has configured none: with `sudo` there is no `STATE_DIRECTORY`, and root's home
+/// is not where the service looks.
+fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
+    let service = Path::new(SERVICE_DIR);
+    let said = !config.data_dir.is_empty() || std::env::var_os("STATE_DIRECTORY").is_some();
+    if said || fs::symlink_metadata(service).is_err() {
+        return Ok(config.data_dir()?);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(service.to_owned());
+    }
+    let own = config.data_dir()?;
+    if !own.exists() {
+        bail!("the edge on this box keeps its accounts in {SERVICE_DIR}; run this with sudo");
+    }
+    Ok(own)
+}
+
+/// The name of the OS user, for the audit.
+fn who() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let name = fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&text, uid));
+    let name = name.unwrap_or_else(|| format!("uid {uid}"));
+    // Only root could have put something else there.
+    match std::env::var("SUDO_USER") {
+        Ok(user) if uid == 0 && !user.is_empty() => format!("{name} (sudo by {user})"),
+        _ => name,
+    }
+}
+
+fn name_of(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Columns of equal width, two spaces apart.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_is_found_by_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\nodd\n";
+        assert_eq!(name_of(passwd, 1000).as_deref(), Some("anna"));
+        assert_eq!(name_of(passwd, 1001), None);
+    }
+}
