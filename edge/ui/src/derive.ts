@@ -136,7 +136,7 @@ const later = (a: number | null, b: number | null) => (a === null ? b : b === nu
  * The one big state. A lost link outranks all, for then nothing else is known; people at risk come before a lack of
  * data; and only where every zone is heard and nothing is open it is quiet.
  */
-export function headline(link: Link, present: Present, zones: readonly ZoneNow[], startedAt: number): Headline {
+export function headline(link: Link, present: Present, zones: readonly ZoneNow[]): Headline {
   const base: Headline = {
     kind: 'quiet', since: null, zones: [], rules: [], count: 0, seen: false, worst: null, silenced: 0,
   };
@@ -182,11 +182,11 @@ export function headline(link: Link, present: Present, zones: readonly ZoneNow[]
       silenced,
     };
   }
-  // Quiet since the last alert went, or since we began to look.
+  // Quiet since the last alert went; without one nobody here knows for how long.
   const ends = [...present.alerts.values()]
     .filter((alert) => alert.subject === 'risk' && !alert.late)
     .flatMap((alert) => (alert.ended_at ? [Date.parse(alert.ended_at)] : []));
-  return { ...base, since: Math.max(startedAt, ...ends), silenced };
+  return { ...base, since: ends.length > 0 ? Math.max(...ends) : null, silenced };
 }
 
 /** What the list shows; in the URL, so that it can be sent to somebody. */

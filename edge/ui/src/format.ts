@@ -1,7 +1,7 @@
 // Numbers and times as people on this site read them: their language, the site's time zone whatever the device's.
 
 import { computed } from '@preact/signals';
-import { language } from './i18n';
+import { locale } from './i18n';
 import { site } from './store';
 
 const zone = computed(() => {
@@ -15,12 +15,12 @@ const zone = computed(() => {
   }
 });
 
-const time = computed(() => new Intl.DateTimeFormat(language.value, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone.value }));
-const seconds = computed(() => new Intl.DateTimeFormat(language.value, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZone: zone.value }));
-const date = computed(() => new Intl.DateTimeFormat(language.value, { weekday: 'short', day: 'numeric', month: 'short', timeZone: zone.value }));
+const time = computed(() => new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone.value }));
+const seconds = computed(() => new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZone: zone.value }));
+const date = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: 'short', day: 'numeric', month: 'short', timeZone: zone.value }));
 const day = computed(() => new Intl.DateTimeFormat('en-CA', { timeZone: zone.value }));
-const number = computed(() => new Intl.NumberFormat(language.value, { useGrouping: true }));
-const percent = computed(() => new Intl.NumberFormat(language.value, { style: 'percent', maximumFractionDigits: 1 }));
+const number = computed(() => new Intl.NumberFormat(locale.value, { useGrouping: true }));
+const percent = computed(() => new Intl.NumberFormat(locale.value, { style: 'percent', maximumFractionDigits: 1 }));
 
 const ms = (at: number | string) => (typeof at === 'string' ? Date.parse(at) : at);
 
@@ -49,9 +49,10 @@ export function age(milliseconds: number): string {
 
 /** "6 days", "14 hours", "20 minutes": whole, and rather less than more. */
 export function about(amount: number): string {
-  const [unit, value] = amount >= 172_800 ? ['day', amount / 86_400] as const
+  const [unit, value] = amount === 3_600 ? ['hour', 1] as const
+    : amount >= 172_800 ? ['day', amount / 86_400] as const
     : amount >= 7_200 ? ['hour', amount / 3_600] as const
     : amount >= 120 ? ['minute', amount / 60] as const
     : ['second', amount] as const;
-  return new Intl.NumberFormat(language.value, { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 0 }).format(Math.floor(value));
+  return new Intl.NumberFormat(locale.value, { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 0 }).format(Math.floor(value));
 }

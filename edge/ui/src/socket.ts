@@ -3,7 +3,7 @@
 import { batch } from '@preact/signals';
 import { pageTag } from './api';
 import { carry } from './present';
-import { heardSince, link, present, skew } from './store';
+import { link, present, skew } from './store';
 import type { Message } from './wire';
 
 /** A beat comes every 5 s; twice that and some is a dead link, whatever TCP says. */
@@ -126,7 +126,6 @@ function arrived(message: Message & { type: 'snapshot' | 'resumed' }): void {
   const said = message.version ?? version;
   if (!first && said !== version) return location.reload();
   version = said;
-  if (first) heardSince.value = Date.now() + skew.value;
   if (link.value.phase !== 'up') {
     link.value = { phase: 'up', since: Date.now() };
     onConnected();

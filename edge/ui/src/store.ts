@@ -21,11 +21,8 @@ export const local = signal(Date.now());
 /** The server's clock, in ms, twice a second. */
 export const now = computed(() => local.value + skew.value);
 
-/** When we first heard the edge, by its clock. */
-export const heardSince = signal(Date.now());
-
 export const zones = computed(() => zonesNow(present.value, site.value, now.value));
-export const state = computed(() => headline(link.value, present.value, zones.value, heardSince.value));
+export const state = computed(() => headline(link.value, present.value, zones.value));
 
 export const mayAct = computed(() => {
   const who = session.value;

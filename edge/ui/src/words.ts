@@ -2,7 +2,7 @@
 
 import { cameraName, shortId, zoneName } from './derive';
 import { about } from './format';
-import { t } from './i18n';
+import { language, t } from './i18n';
 import { site } from './store';
 import type { Alert } from './wire';
 
@@ -27,7 +27,8 @@ export function whereabouts(alert: Alert): string {
 export function why(alert: Alert): string {
   const rule = site.value?.rules.find((one) => one.name === alert.rule);
   if (alert.subject === 'risk' && rule) return t.value.why(rule.threshold, about(rule.for_seconds));
-  return alert.summary;
+  // The edge's own words are English; where the rule's name says it in the reader's language they add little.
+  return alert.rule in t.value.rule && language.value !== 'en' ? '' : alert.summary;
 }
 
 /** All that a search looks through. */

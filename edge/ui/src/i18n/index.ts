@@ -20,5 +20,7 @@ export function choose(asked: string | null, preferred: readonly string[]): Lang
 export const language = signal<Language>('en');
 export const t = computed<Dictionary>(() => dictionaries[language.value]);
 
-/** The browser's own, with its region, so that dates are written as people there write them. */
+/** The language with the region the browser knows, so that dates are written as people there write them. */
+export const locale = computed(() => navigator.languages.find((tag) => tag.slice(0, 2) === language.value) ?? language.value);
+
 export type { Dictionary };

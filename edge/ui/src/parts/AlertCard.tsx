@@ -13,7 +13,7 @@ import { SeverityIcon } from './Icon';
 
 export function AlertCard({ alert }: { alert: Alert }) {
   const going = open(alert);
-  const classes = ['alert', alert.severity, alert.silenced ? 'silenced' : alert.state, selected.value === alert.alert_id ? 'selected' : ''];
+  const classes = ['card', alert.severity, alert.silenced ? 'silenced' : alert.state, selected.value === alert.alert_id ? 'selected' : ''];
   const path = `/alerts/${alert.alert_id}`;
   return (
     <article class={classes.join(' ')} data-alert={alert.alert_id} data-alert-state={alert.state} aria-labelledby={`a-${alert.alert_id}`}>
@@ -26,7 +26,7 @@ export function AlertCard({ alert }: { alert: Alert }) {
           {wall.value ? place(alert) : (
             <a href={href(path)} onClick={(event) => follow(event, path)}>{place(alert)}</a>
           )}
-          <span class="alert-camera"> {whereabouts(alert)}</span>
+          {!(wall.value && alert.subject === 'system') && <span class="alert-camera"> {whereabouts(alert)}</span>}
         </h3>
         <p class="alert-why">
           {why(alert)}

@@ -17,7 +17,7 @@ import { Filters } from './Filters';
 /** Drawn at once; a thousand alerts are a flood, and nobody reads past these before asking for more. */
 const PAGE = 60;
 /** What fits a wall. */
-const WALL_PAGE = 6;
+const WALL_PAGE = 3;
 
 export function AlertList() {
   const shown = useSignal(PAGE);

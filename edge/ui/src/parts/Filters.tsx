@@ -17,6 +17,13 @@ export function Filters() {
           <button type="button" key={value} aria-pressed={state === value} onClick={() => setFilter({ state: value })}>{label}</button>
         ))}
       </div>
+      <label class="search">
+        <span class="visually-hidden">{t.value.search}</span>
+        <input type="search" id="search" placeholder={t.value.search} value={q} onInput={(event) => setFilter({ q: event.currentTarget.value })} />
+      </label>
+      <details open={!!(zone || camera || severity || subject)}>
+      <summary>{t.value.filter}</summary>
+      <div class="choices-row">
       <Choice label={t.value.zone} value={zone} set={(value) => setFilter({ zone: value, camera: '' })}
         options={zones.value.map((one) => [one.zone_id, one.name])} />
       <Choice label={t.value.camera} value={camera} set={(value) => setFilter({ camera: value })}
@@ -25,10 +32,8 @@ export function Filters() {
         options={(['critical', 'warning', 'notice'] as const).map((one) => [one, t.value.severity[one]])} />
       <Choice label={t.value.kind} value={subject} set={(value) => setFilter({ subject: value })}
         options={(['risk', 'system'] as const).map((one) => [one, t.value.subject[one]])} />
-      <label>
-        <span>{t.value.search}</span>
-        <input type="search" id="search" value={q} onInput={(event) => setFilter({ q: event.currentTarget.value })} />
-      </label>
+      </div>
+      </details>
     </form>
   );
 }

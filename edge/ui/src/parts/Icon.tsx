@@ -26,6 +26,14 @@ export function SeverityIcon({ severity }: { severity: Severity }) {
   return <Shape d={SEVERITIES[severity]} />;
 }
 
+const SPEAKER = 'M2 8h5l7-6v20l-7-6H2z';
+const LOUD = 'M16.500 7.500a6 6 0 0 1 0 9zm0-5a10.500 10.500 0 0 1 0 19v-2.500a8 8 0 0 0 0-14z';
+const MUTE = 'm16 9 2-2 2 2 2-2 1.500 1.500-2 2.500 2 2.500L22 17l-2-2-2 2-1.500-1.500 2-2.500-2-2.500z';
+
+export function SpeakerIcon({ loud }: { loud: boolean }) {
+  return <Shape d={SPEAKER + (loud ? LOUD : MUTE)} />;
+}
+
 function Shape({ d }: { d: string }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

@@ -51,7 +51,7 @@ function Sheet({ alert }: { alert: Alert }) {
         <input maxLength={500} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
       </label>
       <div class="buttons">
-        <button class="primary" data-action="silence-now" onClick={done}>{t.value.silenceDo(about(minutes.value * 60))}</button>
+        <button autofocus class="primary" data-action="silence-now" onClick={done}>{t.value.silenceDo(about(minutes.value * 60))}</button>
         <button onClick={close}>{t.value.cancel}</button>
       </div>
     </dialog>

@@ -3,13 +3,14 @@
 import { t } from '../i18n';
 import { wall } from '../route';
 import { sound, toggleSound } from '../sound';
+import { SpeakerIcon } from './Icon';
 
 export function SoundButton() {
   const own = sound.value;
   if (wall.value && own !== 'blocked') return null;
   return (
     <button class={`sound ${own}`} aria-pressed={own === 'on'} data-testid="sound" onClick={toggleSound}>
-      <span aria-hidden="true">{own === 'on' ? '🔊' : own === 'off' ? '🔇' : '🔈'}</span> {t.value.sound[own]}
+      <SpeakerIcon loud={own === 'on'} /> {t.value.sound[own]}
     </button>
   );
 }

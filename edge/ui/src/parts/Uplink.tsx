@@ -2,7 +2,7 @@
 
 import { about, clock } from '../format';
 import { t } from '../i18n';
-import { now, present } from '../store';
+import { link, now, present } from '../store';
 import type { Health } from '../wire';
 
 /** Below this what waits is only on its way. */
@@ -22,10 +22,11 @@ export function uplinkWords(health: Health, at: number): string {
 
 export function Uplink() {
   const { health, missed } = present.value;
-  if (!health) return null;
+  // What was last heard of it is not how it is.
+  if (!health || link.value.phase !== 'up') return null;
   return (
     <p class={`uplink ${health.uplink.state}`} data-testid="uplink">
-      <span aria-hidden="true">{{ up: '⇅', down: '⇹', none: '□' }[health.uplink.state]}</span> {uplinkWords(health, now.value)}
+      {uplinkWords(health, now.value)}
       {missed > 0 && <small> {t.value.missed(missed)}</small>}
     </p>
   );

@@ -4,7 +4,7 @@ import type { ZoneNow } from '../derive';
 import { age, score } from '../format';
 import { t } from '../i18n';
 import { wall } from '../route';
-import { now, site, zones } from '../store';
+import { link, now, site, zones } from '../store';
 import { StateIcon } from './Icon';
 
 /** A zone with more cameras than this names only those that are silent. */
@@ -28,7 +28,7 @@ export function Zones() {
 }
 
 function Row({ zone }: { zone: ZoneNow }) {
-  const kind = zone.alerts > 0 ? 'alert' : zone.nodata ? 'nodata' : 'quiet';
+  const kind = link.value.phase !== 'up' ? 'lost' : zone.alerts > 0 ? 'alert' : zone.nodata ? 'nodata' : 'quiet';
   const cameras = zone.cameras.length <= CAMERAS_SHOWN ? zone.cameras : zone.cameras.filter((one) => one.nodata);
   const threshold = site.value?.rules[0]?.threshold ?? 70;
   return (
@@ -38,7 +38,7 @@ function Row({ zone }: { zone: ZoneNow }) {
         <span class="zone-state">{t.value.state[kind]}</span>
       </th>
       <td class="zone-risk">
-        {zone.nodata || zone.risk === null ? t.value.none : (
+        {kind === 'lost' || zone.nodata || zone.risk === null ? t.value.none : (
           <>
             <strong>{score(zone.risk)}</strong>
             <meter min={0} max={100} high={threshold} value={zone.risk} aria-label={t.value.riskNow}>{score(zone.risk)}</meter>
@@ -46,12 +46,12 @@ function Row({ zone }: { zone: ZoneNow }) {
         )}
       </td>
       <td class="zone-seen">
-        <Seen at={zone.lastSeen} nodata={zone.nodata} />
+        <Seen at={zone.lastSeen} nodata={kind === 'lost' || zone.nodata} />
         {!wall.value && cameras.length > 0 && (
           <ul>
             {cameras.map((one) => (
               <li key={one.camera_id} class={one.nodata ? 'nodata' : ''}>
-                {one.name}: <Seen at={one.lastSeen} nodata={one.nodata} />{one.clockSuspect && ` · ${t.value.clockSuspect}`}
+                {one.name}: <Seen at={one.lastSeen} nodata={kind === 'lost' || one.nodata} />{one.clockSuspect && ` · ${t.value.clockSuspect}`}
               </li>
             ))}
           </ul>
