@@ -32,8 +32,8 @@ CREATE TABLE alerts (
 ) WITH (fillfactor = 50);
 -- A fact names an alert by its id alone.
 CREATE INDEX alerts_by_id ON alerts (alert_id);
-CREATE INDEX alerts_by_time ON alerts (warehouse_id, started_at, alert_id);
-CREATE INDEX alerts_open ON alerts (warehouse_id, started_at, alert_id) WHERE ended_at IS NULL;
+CREATE INDEX alerts_by_time ON alerts (warehouse_id, raised_at, alert_id);
+CREATE INDEX alerts_open ON alerts (warehouse_id, raised_at, alert_id) WHERE ended_at IS NULL;
 
 -- Append-only. The id was made by whoever said it, so that a fact sent twice is one row.
 CREATE TABLE alert_facts (

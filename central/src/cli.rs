@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use crate::central::Central;
 use crate::config::{Config, FILE};
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 
 /// EX_USAGE of sysexits.h; supervisors know not to try again.
 const EXIT_CONFIG: u8 = 64;
@@ -154,10 +154,18 @@ async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             Db::open(&config.database)?.prepare().await?;
             writeln!(out, "The database schema is up to date.")?;
         }
-        Command::Edges(edges) => admin::edges(&config, edges, &mut out).await?,
-        Command::Tokens(tokens) => admin::tokens(&config, tokens, &mut out).await?,
+        Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
+        Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which database it was that did not do it, and where that is set.
+fn named(config: &Config, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    result.map_err(|error| match Db::open(&config.database) {
+        Ok(db) if error.is::<StoreError>() => error.context(format!("cannot use {}", db.place())),
+        _ => error,
+    })
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

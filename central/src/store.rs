@@ -125,6 +125,16 @@ impl Db {
         Ok(Self { options, pool })
     }
 
+    /// Which database this is, and which setting says so. Nothing secret is in it.
+    pub fn place(&self) -> String {
+        let database = self.options.get_database().unwrap_or("(the user's own)");
+        let at = match self.options.get_socket() {
+            Some(socket) => format!("in {}", socket.display()),
+            None => format!("at {}:{}", self.options.get_host(), self.options.get_port()),
+        };
+        format!("Postgres {at}, database {database}, as database.url says")
+    }
+
     /// A connection of one's own. Dropping it closes it.
     ///
     /// # Errors
@@ -156,7 +166,7 @@ impl Db {
                 Ok(connection) => break connection,
                 Err(error) => {
                     let wait = START_BACKOFF.delay(attempt, None, &mut rand::rng());
-                    warn!("Waiting for Postgres: {:#}", anyhow::Error::new(error));
+                    warn!("Waiting for {}: {:#}", self.place(), anyhow::Error::new(error));
                     tokio::time::sleep(wait).await;
                     attempt += 1;
                 }

@@ -108,7 +108,10 @@ pub struct Account {
     pub epoch: Uuid,
     pub head: i64,
     pub received: i64,
+    /// Events that became rows.
     pub stored: i64,
+    /// Records that changed an alert or added a fact.
+    pub alerts: i64,
     pub duplicates: i64,
     pub dead: i64,
     pub buffered: i64,

@@ -181,6 +181,8 @@ async fn settled(stack: &Stack, missing: i64) -> anyhow::Result<Vec<Account>> {
         ensure!(sum(|account| account.missing) == missing, "not {missing} missing: {accounts:#?}");
         for account in &accounts {
             ensure!(account.received + account.missing == account.head, "does not add up: {account:#?}");
+            let explained = account.stored + account.alerts + account.duplicates + account.dead;
+            ensure!(account.received == explained, "received, and nobody knows as what: {account:#?}");
         }
         Ok(Some(accounts))
     })

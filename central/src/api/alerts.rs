@@ -37,9 +37,9 @@ pub struct Ask {
     state: Option<StateFilter>,
     zone: Option<Uuid>,
     severity: Option<Severity>,
-    /// By when it started; inclusive.
+    /// Raised then or later.
     from: Option<DateTime<Utc>>,
-    /// Exclusive.
+    /// Raised before.
     to: Option<DateTime<Utc>>,
     limit: Option<i64>,
     /// `next` of the page before.
@@ -55,7 +55,7 @@ enum StateFilter {
     Raised,
     Acknowledged,
     Cleared,
-    /// Going on and covered by a silence.
+    /// Under a silence now, or when it ended.
     Silenced,
 }
 
@@ -122,7 +122,7 @@ impl View {
             (None, Some(_)) => Life::Acknowledged,
             (None, None) => Life::Raised,
         };
-        let silenced = if alert.ended_at.is_none() { merged.and_then(|m| silencing(m, &alert, now)) } else { None };
+        let silenced = merged.and_then(|m| silencing(m, &alert, now));
         Self {
             alert_id: alert.alert_id,
             warehouse_id: alert.warehouse_id,
@@ -153,13 +153,13 @@ impl View {
     }
 }
 
-/// Of the silences that hold and cover the alert, the one that holds longest.
+/// The silence under which an alert is now, or was when it ended; of several the one that lasts longest.
 fn silencing<'m>(merged: &'m Merged, alert: &Stored, now: DateTime<Utc>) -> Option<&'m Silence> {
-    let zone = alert.zone_id.map(ZoneId::from_uuid);
+    let (zone, at) = (alert.zone_id.map(ZoneId::from_uuid), alert.ended_at.unwrap_or(now));
     let covering = merged
         .silences
         .values()
-        .filter(|silence| silence.active(now) && silence.scope.covers(&alert.rule, zone, alert.camera_id.as_deref()));
+        .filter(|silence| silence.active(at) && silence.scope.covers(&alert.rule, zone, alert.camera_id.as_deref()));
     covering.max_by_key(|silence| (silence.until, silence.silence_id))
 }
 
@@ -179,7 +179,11 @@ pub async fn list(
         warehouse_id: ask.warehouse,
         zone_id: ask.zone,
         severity: ask.severity.map(Severity::as_str),
-        open: ask.state.map(|state| state != StateFilter::Cleared),
+        open: match ask.state {
+            None | Some(StateFilter::Silenced) => None,
+            Some(StateFilter::Cleared) => Some(false),
+            Some(StateFilter::Open | StateFilter::Raised | StateFilter::Acknowledged) => Some(true),
+        },
         from: ask.from,
         to: ask.to,
         before: ask.cursor.as_deref().map(parse_cursor).transpose()?,
@@ -192,7 +196,7 @@ pub async fn list(
         let full = page.len() == wanted;
         looked_at += page.len();
         for view in viewed(&app, page).await? {
-            filter.before = Some((view.started_at, view.alert_id));
+            filter.before = Some((view.raised_at, view.alert_id));
             if ask.state.is_none_or(|state| state.admits(&view)) {
                 views.push(view);
                 if views.len() == wanted {
@@ -229,7 +233,9 @@ async fn merged(app: &App, page: &[Stored], now: DateTime<Utc>) -> Result<HashMa
     warehouses.sort_unstable();
     warehouses.dedup();
     let ids: Vec<AlertId> = page.iter().map(|alert| AlertId::from_uuid(alert.alert_id)).collect();
-    let facts = facts::about(&app.db, &warehouses, &ids, now).await?;
+    // What was over by then bears on none of them.
+    let since = page.iter().filter_map(|alert| alert.ended_at).min().unwrap_or(now).min(now);
+    let facts = facts::about(&app.db, &warehouses, &ids, since).await?;
     Ok(facts.into_iter().map(|(warehouse, facts)| (warehouse, merge(&facts))).collect())
 }
 

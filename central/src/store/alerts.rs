@@ -40,13 +40,13 @@ SELECT a.* FROM (
       AND ($2::uuid IS NULL OR s.zone_id = $2)
       AND ($3::text IS NULL OR s.severity = $3)
       AND ($4::bool IS NULL OR (s.ended_at IS NULL) = $4)
-      AND s.started_at >= coalesce($5::timestamptz, '-infinity')
-      AND s.started_at < coalesce($6::timestamptz, 'infinity')
-      AND ($7::timestamptz IS NULL OR (s.started_at, s.alert_id) < ($7, $8::uuid))
-    ORDER BY s.started_at DESC, s.alert_id DESC
+      AND s.raised_at >= coalesce($5::timestamptz, '-infinity')
+      AND s.raised_at < coalesce($6::timestamptz, 'infinity')
+      AND ($7::timestamptz IS NULL OR (s.raised_at, s.alert_id) < ($7, $8::uuid))
+    ORDER BY s.raised_at DESC, s.alert_id DESC
     LIMIT $9
 ) a
-ORDER BY a.started_at DESC, a.alert_id DESC
+ORDER BY a.raised_at DESC, a.alert_id DESC
 LIMIT $9";
 
 /// One id may be in several warehouses: it is a hash of what the edge knows, and what is foreign stays apart.
@@ -162,9 +162,9 @@ pub struct Filter {
     pub severity: Option<&'static str>,
     /// `Some(true)`: only those that go on; `Some(false)`: only those that are over.
     pub open: Option<bool>,
-    /// By when it started, inclusive.
+    /// Raised then or later.
     pub from: Option<DateTime<Utc>>,
-    /// Exclusive.
+    /// Raised before.
     pub to: Option<DateTime<Utc>>,
     /// Only what is older than this one.
     pub before: Option<(DateTime<Utc>, Uuid)>,

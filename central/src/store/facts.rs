@@ -46,8 +46,7 @@ const DELIVER: &str = "\
 SELECT fact_id, warehouse_id, position, origin, made_at, made_by, statement FROM alert_facts
 WHERE warehouse_id = $1 AND position > $2 ORDER BY position LIMIT $3";
 
-/// All that bears on some alerts now: what was said of them, the silences that are not over by themselves, and their
-/// ends.
+/// All that bears on some alerts: what was said of them, the silences that had not run out by some time, and their ends.
 const ABOUT: &str = "\
 SELECT fact_id, warehouse_id, position, origin, made_at, made_by, statement FROM alert_facts
 WHERE kind = 'acknowledge' AND warehouse_id = ANY ($1::uuid[]) AND alert_id = ANY ($2::uuid[])
@@ -294,7 +293,7 @@ fn by_warehouse(rows: Vec<Row>) -> ByWarehouse {
     facts
 }
 
-/// All that was said of these alerts, and all silences of their warehouses that may hold at `now`.
+/// All that was said of these alerts, and all silences of their warehouses that may hold at `since` or later.
 ///
 /// # Errors
 /// If Postgres cannot answer.
@@ -302,11 +301,11 @@ pub async fn about(
     db: &Db,
     warehouses: &[Uuid],
     alerts: &[AlertId],
-    now: DateTime<Utc>,
+    since: DateTime<Utc>,
 ) -> Result<ByWarehouse, StoreError> {
     let mut lease = db.lease().await?;
     let alerts: Vec<Uuid> = alerts.iter().map(|alert| alert.uuid()).collect();
-    let rows = within(sqlx::query_as(ABOUT).bind(warehouses).bind(alerts).bind(now).fetch_all(&mut *lease)).await?;
+    let rows = within(sqlx::query_as(ABOUT).bind(warehouses).bind(alerts).bind(since).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(by_warehouse(rows))
 }

@@ -438,7 +438,7 @@ async fn alerts_are_filtered_and_listed_page_by_page() {
             let ended_at = (n % 3 == 0).then_some(started_at);
             let severity = if n % 2 == 0 { Severity::Critical } else { Severity::Notice };
             let zone_id = Some(if n < 4 { zone } else { edge.zone_id });
-            AlertEvent { started_at, ended_at, severity, zone_id, ..alert(&edge) }
+            AlertEvent { started_at, raised_at: started_at, ended_at, severity, zone_id, ..alert(&edge) }
         })
         .collect();
     let records: Vec<_> = (1..).zip(&alerts).map(|(seq, alert)| edge.alert_record(seq, alert)).collect();

@@ -38,6 +38,34 @@ fn a_bad_configuration_is_one_message_and_exit_code_64() {
     assert!(text(&central(&["--help"], &[]).stdout).contains("check-config"));
 }
 
+#[test]
+fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
+    use std::io::{BufRead as _, BufReader};
+    let url = "postgres://somebody:secret@127.0.0.1:1/elsewhere";
+    let named = |error: &str| {
+        for part in ["database.url", "127.0.0.1:1", "elsewhere"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(!error.contains("secret"), "{error}");
+    };
+    let output = central(&["tokens", "list"], &[("DATABASE_URL", url)]);
+    assert_eq!(output.status.code(), Some(1));
+    named(&text(&output.stderr));
+    // `run` waits for it, and says so.
+    let mut run = Command::new(env!("CARGO_BIN_EXE_smartpick-central"))
+        .arg("run")
+        .env_clear()
+        .env("DATABASE_URL", url)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let log = BufReader::new(run.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let waiting = log.into_iter().find(|line| line.contains("Waiting for Postgres"));
+    run.kill().expect("it still waits");
+    run.wait().expect("killed");
+    named(&waiting.expect("it says so"));
+}
+
 #[tokio::test]
 async fn credentials_are_made_listed_and_revoked() {
     let (url, pool) = servers::database().await;

@@ -9,7 +9,7 @@ use common::backoff::Backoff;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -75,14 +75,14 @@ enum Outcome {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    url: String,
+    url: Url,
     token: Option<String>,
     tally: Arc<Tally>,
 }
 
 impl Client {
     /// # Errors
-    /// If the HTTP client cannot be made.
+    /// If the URL cannot be used or the HTTP client not be made.
     pub fn new(url: &str, token: Option<String>, tally: Arc<Tally>) -> anyhow::Result<Self> {
         // Somebody else may have installed it already; either will do.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -93,8 +93,7 @@ impl Client {
             .no_proxy()
             .build()
             .context("cannot make an HTTP client")?;
-        let url = format!("{}/ingestion/ergonomics", url.trim_end_matches('/'));
-        Ok(Self { http, url, token, tally })
+        Ok(Self { http, url: intake(url)?, token, tally })
     }
 
     /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before.
@@ -162,7 +161,7 @@ impl Client {
     }
 
     async fn post(&self, batch: &[Item]) -> Outcome {
-        let mut request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json").body(body(batch));
+        let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body(batch));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -171,6 +170,14 @@ impl Client {
             Err(error) => Outcome::Retry { why: transport(&error), after: None },
         }
     }
+}
+
+/// Where an edge takes events. A URL that can never work is said at the start: trying again would not mend it.
+fn intake(edge: &str) -> anyhow::Result<Url> {
+    let bad = || format!("--url {edge} is not the address of an edge; write it as http://127.0.0.1:8080");
+    let url = Url::parse(&format!("{}/ingestion/ergonomics", edge.trim_end_matches('/'))).with_context(bad)?;
+    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), bad());
+    Ok(url)
 }
 
 fn body(batch: &[Item]) -> String {
@@ -228,4 +235,19 @@ fn transport(error: &reqwest::Error) -> String {
         "connection lost"
     };
     what.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::intake;
+
+    #[test]
+    fn an_address_that_can_never_work_is_refused_with_the_fix() {
+        for wrong in ["ftp://127.0.0.1:8080", "127.0.0.1:8080", "edge.local", "http://", ""] {
+            let error = format!("{:#}", intake(wrong).expect_err(wrong));
+            assert!(error.contains("--url") && error.contains("http://127.0.0.1:8080"), "{error}");
+        }
+        let url = intake("https://edge.example:8443/").expect("an address");
+        assert_eq!(url.as_str(), "https://edge.example:8443/ingestion/ergonomics");
+    }
 }
