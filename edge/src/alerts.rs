@@ -10,9 +10,6 @@
 //! The engine and the system's own watch decide, and know neither clock nor disk; the floor (`floor.rs`) is the one
 //! task that gives them their input, keeps what they say, and tells it on.
 
-pub mod floor;
-pub mod view;
-
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,11 +18,25 @@ use common::event::{Hundredths, Source};
 use common::ids::{AlertId, FactId, WorkerId, ZoneId};
 use serde::Serialize;
 
+pub mod entrance;
+
 pub mod rules;
 
 pub mod engine;
 pub mod flood;
 pub mod system;
+
+pub mod floor;
+
+pub mod board;
+pub mod facts;
+pub mod view;
+
+pub mod history;
+pub mod outbox;
+
+pub mod api;
+pub mod metrics;
 
 /// What the rules see of an accepted event.
 #[derive(Debug, Clone, PartialEq)]

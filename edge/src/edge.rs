@@ -11,10 +11,18 @@ use common::lifecycle::Lifecycle;
 use common::{clock, serve};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tracing::info;
 
 use crate::access::Access;
-use crate::alerts::floor::{Entrance, Floor};
+use crate::alerts::engine::Engine;
+use crate::alerts::entrance::Entrance;
+use crate::alerts::facts::Desk;
+use crate::alerts::floor::{Floor, Inputs};
+use crate::alerts::history::History;
+use crate::alerts::metrics::AlertMetrics;
+use crate::alerts::outbox::Outbox;
+
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
@@ -71,7 +79,12 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::new(&mut registry));
-    let (entrance, observations) = Entrance::new(common::event::Hundredths::from_raw(7_000));
+    let rules = config.alerts.rules()?;
+    let (entrance, observations) = Entrance::new(Engine::new(&rules).keypoints_from());
+    let (desk, says) = Desk::new();
+    let history = History::start(&dir, config.history.clone(), now)?;
+    let shown = rules.iter().map(|rule| (&*rule.name, rule.severity));
+    let alert_metrics = AlertMetrics::new(&mut registry, entrance.unevaluated.clone(), shown);
     let (link, in_flight) = (LinkState::default(), InFlight::default());
     let client = match (&config.central.url, &config.central.token) {
         (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
@@ -91,8 +104,13 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         link: link.clone(),
         in_flight: in_flight.clone(),
         entrance,
+        desk,
+        history: history.clone(),
+        alert_metrics,
         outlook: Mutex::new(Outlook::default()),
-        site: Site::new(&config.site)?,
+        site: Arc::new(Site::new(&config.site)?),
+        rules,
+        keep_days: config.history.keep_days,
         hub: Arc::clone(&hub),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
@@ -106,8 +124,17 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let router = http::router(Arc::clone(&state));
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
     life.stage("access", move |stop| access.run(stop));
-    let floor = Floor::new(Arc::clone(&state), observations);
+    let filled = Arc::new(Notify::new());
+    let inputs = Inputs { observations, says };
+    let floor = Floor::new(Arc::clone(&state), inputs, config.alerts.thresholds(), Arc::clone(&filled));
     life.stage("alerts", move |stop| floor.run(stop));
+    let outbox = Outbox { history: history.clone(), buffer: buffer.clone(), filled };
+    life.stage("outbox", move |stop| outbox.run(stop));
+    life.stage("history", move |stop| async move {
+        stop.cancelled().await;
+        history.close().await;
+        Ok(())
+    });
     let screens = Arc::clone(&hub);
     life.stage("live", move |stop| screens.run(stop));
     if let Some(client) = client.clone() {

@@ -37,6 +37,8 @@ pub struct Findings {
     pub dead_letters: u64,
     /// Events that the rules did not look at in this run, if some were left out lately.
     pub unevaluated: Option<u64>,
+    /// What is wrong with the history of alerts, in words.
+    pub history: Option<String>,
 }
 
 /// The verdict.
@@ -63,6 +65,9 @@ pub fn judge(f: &Findings) -> Health {
                  spread the cameras over several edges"
             ),
         );
+    }
+    if let Some(words) = &f.history {
+        health.add(Status::Degraded, words.clone());
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
         let (seconds, side) = (offset.abs() / 1000, if offset > 0 { "ahead of" } else { "behind" });
@@ -175,6 +180,7 @@ mod tests {
             clock_offset_ms: Some(12),
             dead_letters: 0,
             unevaluated: None,
+            history: None,
         }
     }
 
@@ -214,6 +220,8 @@ mod tests {
         assert_degraded(&Findings { error_rate: (0.02, 500), ..well() }, "2.0 %");
         assert_degraded(&Findings { clock_offset_ms: Some(-90_000), ..well() }, "behind");
         assert_degraded(&Findings { dead_letters: 1, ..well() }, "damaged");
+        assert_degraded(&Findings { unevaluated: Some(7), ..well() }, "7 events were kept but not looked at");
+        assert_degraded(&Findings { history: Some("it is not kept".to_owned()), ..well() }, "not kept");
         assert_degraded(&Findings { vanished: 7, ..well() }, "7 events vanished");
         let mut full = well();
         full.probe.spill.full = true;

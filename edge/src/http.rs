@@ -8,6 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router, middleware};
 use chrono::{DateTime, Utc};
+use common::event::Hundredths;
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
@@ -16,7 +17,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::access::{self, Access, Need};
-use crate::alerts::floor::Entrance;
+use crate::alerts::api;
+use crate::alerts::entrance::Entrance;
+use crate::alerts::facts::Desk;
+use crate::alerts::history::History;
+use crate::alerts::metrics::AlertMetrics;
+use crate::alerts::rules::Rule;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::forward::{InFlight, LinkState};
@@ -26,6 +32,7 @@ use crate::intake::{self, BODY_BYTES_MAX};
 use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::page;
+use crate::shift;
 use crate::site::{self, Site};
 use crate::streams;
 
@@ -53,13 +60,21 @@ pub struct State {
     pub in_flight: InFlight,
     /// The intake's way to the alerts.
     pub entrance: Entrance,
+    /// Where people's facts are handed in.
+    pub desk: Desk,
+    /// What the floor remembers.
+    pub history: History,
+    pub alert_metrics: AlertMetrics,
     /// What screens see.
     pub hub: Arc<Hub>,
     /// As of the last heartbeat.
     pub outlook: Mutex<Outlook>,
 
     // Configuration.
-    pub site: Site,
+    pub site: Arc<Site>,
+    pub rules: Vec<Rule>,
+    /// How long shift figures are kept.
+    pub keep_days: u64,
     pub event_age_max: Duration,
     pub has_central: bool,
     pub stream_name: String,
@@ -90,6 +105,11 @@ impl State {
 
     fn clock_offset(&self) -> Option<i64> {
         Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset| *offset != NO_OFFSET)
+    }
+
+    /// The score from which a second counts as at risk: the first rule's.
+    pub fn at_risk_from(&self) -> Hundredths {
+        self.rules.first().map_or(Hundredths::from_raw(u16::MAX), |rule| rule.threshold)
     }
 
     /// How long the buffer lasts, as of the last heartbeat.
@@ -124,6 +144,7 @@ impl State {
             clock_offset_ms: self.clock_offset(),
             dead_letters: self.buffer.last_probe().spill.dead_letters,
             unevaluated: self.entrance.trouble(now),
+            history: self.history.trouble(),
         })
     }
 }
@@ -157,6 +178,14 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, streams::health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, streams::stats)),
     route(GET, "/api/v1/dead-letters", Need::ADMIN, |m| on(m, streams::dead_letters)),
+    route(GET, "/api/v1/alerts", Need::VIEWER, |m| on(m, api::list)),
+    route(GET, "/api/v1/alerts/{id}", Need::VIEWER, |m| on(m, api::detail)),
+    route(POST, "/api/v1/alerts/{id}/acknowledge", Need::SUPERVISOR, |m| on(m, api::acknowledge)),
+    route(GET, "/api/v1/silences", Need::VIEWER, |m| on(m, api::silences)),
+    route(POST, "/api/v1/silences", Need::SUPERVISOR, |m| on(m, api::silence)),
+    route(POST, "/api/v1/silences/{id}/end", Need::SUPERVISOR, |m| on(m, api::end_silence)),
+    route(GET, "/api/v1/shift", Need::VIEWER, |m| on(m, shift::api::show)),
+    route(GET, "/api/v1/shift.csv", Need::VIEWER, |m| on(m, shift::api::csv)),
     route(GET, "/api/v1/site", Need::VIEWER, |m| on(m, site::show)),
     route(GET, "/ws/live", Need::VIEWER, |m| on(m, live::live)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, streams::metrics)),

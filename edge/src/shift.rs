@@ -5,6 +5,10 @@
 //! touch in time: no instant is in two occurrences of one shift, and none falls between two that follow each other. A
 //! night shift over the change is an hour longer or shorter, as it is for those who work it.
 
+pub mod api;
+pub mod figures;
+pub mod summary;
+
 use chrono::{
     DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc,
     Weekday,

@@ -13,6 +13,7 @@ use common::ids::ZoneId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::alerts::rules::Rule;
 use crate::http::State;
 use crate::shift::Shift;
 
@@ -211,9 +212,19 @@ pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<Value> {
         "zones": site.config.zones,
         "cameras": site.config.cameras,
         "shifts": site.config.shifts,
-        "rules": [],
+        "rules": state.rules.iter().map(rule).collect::<Vec<_>>(),
         "no_data_after_seconds": NO_DATA_AFTER_SECS,
     }))
+}
+
+fn rule(rule: &Rule) -> Value {
+    json!({
+        "name": rule.name,
+        "threshold": rule.threshold.as_f64(),
+        "clear_below": rule.clear_below.as_f64(),
+        "for_seconds": rule.hold.as_seconds_f64(),
+        "severity": rule.severity,
+    })
 }
 
 #[cfg(test)]

@@ -1,88 +1,66 @@
 //! The one task that turns accepted events into what the floor sees. It gives the engine and the system's watch their
-//! input, keeps what they say, and tells it on.
+//! input, shows what they say at once, and has it kept.
 //!
-//! Nothing in it can hold up the intake: events come through a bounded queue that is never waited for.
+//! Showing does not wait for keeping: with a full or broken disk alerts still appear, and health says that they are not
+//! kept. What is to be kept is marked on the board; one write is on its way at a time, and takes whatever changed
+//! meanwhile with the next. A fact that somebody states is shown and answered only once it is on disk.
+//!
+//! What dying loses: observations that were accepted but not yet judged (the events themselves are in the buffer), the
+//! last seconds of an open alert's curve, and up to [`FIGURES_TICKS`] of a shift's figures.
+
+mod health;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use common::alert::ShiftSnapshotEvent;
+use chrono::{DateTime, Utc};
+use common::alert::{ShiftSnapshotEvent, Subject};
 use common::clock;
-use common::event::Hundredths;
-use common::health::Status;
 use common::ids::ZoneId;
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use super::Observation;
-use super::view::{CameraHealth, FloorHealth, Uplink, UplinkState, Waiting};
+use super::board::{Board, CLEARED_SHOWN, Identity};
+use super::engine::Engine;
+use super::facts::Say;
+use super::history::{Batch, HistoryError, Written};
+use super::rules::Rule;
+use super::system::{Findings, Thresholds, Watch};
+use super::{Change, Observation};
 use crate::http::State;
 use crate::intake::TEST_ZONE;
-use crate::site::NO_DATA_AFTER_SECS;
+use crate::shift::figures::Figures;
+use health::Teller;
 
-/// Observations that may wait for the floor: a minute of a busy site (250 a second), a few seconds of what the intake
-/// can take at most. Beyond it they are not evaluated, which is counted and said in health.
-const QUEUE: usize = 16_384;
 /// Observations taken in one turn, so that ticks and people get theirs.
 const TURN: usize = 1_024;
 /// The engine's tick, and how often screens get new snapshots.
 const TICK: Duration = Duration::from_millis(250);
-/// Ticks between two looks at the system.
-const TICKS_PER_LOOK: u32 = 4;
-/// Health is told on after this long though nothing has changed, so that a screen knows it is fresh.
-const HEALTH_AGE_MAX: TimeDelta = TimeDelta::seconds(10);
-/// How long health speaks of events that were not evaluated.
-const UNEVALUATED_SHOWN: TimeDelta = TimeDelta::minutes(5);
-/// Zones and cameras whose latest event is kept for the next tick; beyond it further new ones wait for theirs.
+/// Ticks between two looks at the system: a second.
+const LOOK_TICKS: u64 = 4;
+/// Ticks between two writes of shift figures: five seconds. Each write is an fsync.
+const FIGURES_TICKS: u64 = 20;
+/// Ticks between two writes of alerts that have only grown.
+const GROWN_TICKS: u64 = 40;
+/// After a write that failed the next is tried this much later, unless somebody waits for it.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// How long raising an alert waits for the history to say whether it is an old one.
+const RECALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the last write may take once we stop.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Zones and cameras whose latest event is held for the next tick; beyond it further ones wait for theirs.
 const SNAPSHOTS_MAX: usize = 2_000;
 
-/// The intake's way to the floor.
-#[derive(Debug)]
-pub struct Entrance {
-    queue: mpsc::Sender<Observation>,
-    /// Scores below it need no posture: no rule would show it.
-    keypoints_from: Hundredths,
-    /// Observations for which there was no room.
-    pub unevaluated: Counter,
-    last_unevaluated_us: AtomicI64,
-}
-
-impl Entrance {
-    pub fn new(keypoints_from: Hundredths) -> (Self, mpsc::Receiver<Observation>) {
-        let (queue, observations) = mpsc::channel(QUEUE);
-        let entrance = Self {
-            queue,
-            keypoints_from,
-            unevaluated: Counter::default(),
-            last_unevaluated_us: AtomicI64::new(i64::MIN),
-        };
-        (entrance, observations)
-    }
-
-    /// Whether an alert might want to show the posture of an event with this score.
-    pub fn wants_keypoints(&self, risk_score: Hundredths) -> bool {
-        risk_score >= self.keypoints_from
-    }
-
-    /// Hands accepted events over. Never waits.
-    pub fn offer(&self, observations: impl IntoIterator<Item = Observation>, now: DateTime<Utc>) {
-        let dropped = observations.into_iter().filter_map(|one| self.queue.try_send(one).err()).count() as u64;
-        if dropped > 0 {
-            self.unevaluated.inc_by(dropped);
-            self.last_unevaluated_us.store(now.timestamp_micros(), Ordering::Relaxed);
-        }
-    }
-
-    /// How many could not be evaluated in this run, if that is still news.
-    pub fn trouble(&self, now: DateTime<Utc>) -> Option<u64> {
-        let last = DateTime::from_timestamp_micros(self.last_unevaluated_us.load(Ordering::Relaxed))?;
-        (now - last < UNEVALUATED_SHOWN).then(|| self.unevaluated.get())
-    }
+/// A write on its way.
+struct Writing {
+    task: JoinHandle<Result<Written, HistoryError>>,
+    batch: Arc<Batch>,
+    /// Who waits for it, in the order of the batch's facts.
+    says: Vec<Say>,
 }
 
 /// The floor. See the module.
@@ -90,61 +68,286 @@ pub struct Floor {
     // What it works with.
     state: Arc<State>,
     observations: mpsc::Receiver<Observation>,
+    says: mpsc::Receiver<Say>,
+    filled: Arc<tokio::sync::Notify>,
+
+    // Who decides.
+    engine: Engine,
+    watch: Watch,
 
     // What it remembers.
+    board: Board,
+    figures: Figures,
+    teller: Teller,
     latest: HashMap<(ZoneId, Arc<str>), ShiftSnapshotEvent>,
-    told: Option<(DateTime<Utc>, FloorHealth)>,
-    uplink: Option<Uplink>,
+    changes: Vec<Change>,
+    late: u64,
+    ticks: u64,
+
+    // What is to be kept.
+    waiting: Vec<Say>,
+    writing: Option<Writing>,
+    retry_at: Option<Instant>,
+    generation: u64,
+}
+
+/// What reaches the floor.
+pub struct Inputs {
+    pub observations: mpsc::Receiver<Observation>,
+    pub says: mpsc::Receiver<Say>,
 }
 
 impl Floor {
-    pub fn new(state: Arc<State>, observations: mpsc::Receiver<Observation>) -> Self {
-        Self { state, observations, latest: HashMap::new(), told: None, uplink: None }
+    /// `filled` is told when there may be something for headquarters.
+    pub fn new(state: Arc<State>, inputs: Inputs, thresholds: Thresholds, filled: Arc<tokio::sync::Notify>) -> Self {
+        let rules: &[Rule] = &state.rules;
+        let levels = rules.iter().map(|rule| (rule.name.to_string(), (rule.threshold, rule.clear_below))).collect();
+        let identity = Identity { warehouse_id: state.warehouse_id, edge_id: state.edge_id };
+        Self {
+            engine: Engine::new(rules),
+            watch: Watch::new(thresholds),
+            board: Board::new(Arc::clone(&state.site), identity, levels),
+            figures: Figures::new(state.at_risk_from()),
+            teller: Teller::default(),
+            observations: inputs.observations,
+            says: inputs.says,
+            state,
+            filled,
+            latest: HashMap::new(),
+            changes: Vec::new(),
+            late: 0,
+            ticks: 0,
+            waiting: Vec::new(),
+            writing: None,
+            retry_at: None,
+            generation: 0,
+        }
     }
 
     /// Runs until all that was accepted before `stop` is evaluated and kept.
     ///
     /// # Errors
-    /// None today; the type fits a lifecycle stage.
+    /// None; the type fits a lifecycle stage.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.restore().await;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut turn, mut count) = (Vec::with_capacity(TURN), 0u32);
+        let mut turn = Vec::with_capacity(TURN);
         loop {
             tokio::select! {
                 // Accepted events.
-                _ = self.observations.recv_many(&mut turn, TURN) => self.observe(turn.drain(..)),
+                _ = self.observations.recv_many(&mut turn, TURN) => self.observe(turn.drain(..)).await,
+                // Somebody says something of an alert.
+                Some(say) = self.says.recv() => self.waiting.push(say),
+                // What was to be kept is on disk, or is not.
+                written = written(&mut self.writing) => self.written(written),
                 // Time passes.
-                _ = ticks.tick() => {
-                    count = count.wrapping_add(1);
-                    self.tick(count.is_multiple_of(TICKS_PER_LOOK));
-                }
+                _ = ticks.tick() => self.tick(clock::now()).await,
                 // The intake has stopped; what it handed over is still here.
                 () = stop.cancelled() => {
                     self.observations.close();
                     while self.observations.recv_many(&mut turn, TURN).await > 0 {
-                        self.observe(turn.drain(..));
+                        self.observe(turn.drain(..)).await;
                     }
-                    self.tick(true);
+                    self.finish().await;
                     return Ok(());
+                }
+            }
+            self.keep(false);
+        }
+    }
+
+    /// Goes on where the last run stopped: what was open is open.
+    async fn restore(&mut self) {
+        let now = clock::now();
+        let asked =
+            self.state.history.ask(now, move |store| Ok((store.recent(now - CLEARED_SHOWN)?, store.silences())));
+        match asked.await {
+            Ok((found, silences)) => {
+                self.board.silences(silences);
+                self.board.restore(found);
+            }
+            Err(error) => warn!("Alerts of the last run are not known: {error}"),
+        }
+        let open = self.board.open_episodes();
+        if !open.is_empty() {
+            info!("{} alerts were open when the last run ended, and go on", open.len());
+        }
+        for episode in open {
+            match episode.subject {
+                Subject::Risk => self.engine.resume(episode),
+                Subject::System => self.watch.resume(episode),
+            }
+        }
+        self.show(true, now);
+    }
+
+    async fn observe(&mut self, observations: impl Iterator<Item = Observation>) {
+        for one in observations {
+            self.engine.observe(&one, &mut self.changes);
+            self.figures.add(&one);
+            self.remember_latest(&one);
+        }
+        self.take_changes(clock::now()).await;
+    }
+
+    async fn tick(&mut self, now: DateTime<Utc>) {
+        self.ticks += 1;
+        let look = self.ticks.is_multiple_of(LOOK_TICKS);
+        self.engine.tick(now, &mut self.changes);
+        if look {
+            let (cameras, probe) = (self.state.cameras.reports(), self.state.buffer.last_probe());
+            let link = self.state.has_central.then(|| self.state.link.get());
+            let findings = Findings::new(cameras, &probe, link, ZoneId::from_uuid(TEST_ZONE));
+            self.watch.look(now, &findings, &mut self.changes);
+        }
+        self.take_changes(now).await;
+        // What has grown, and with each look also what a silence has covered or left.
+        self.show(look, now);
+        if !self.latest.is_empty() {
+            self.state.hub.snapshots(self.latest.drain().map(|(_, snapshot)| snapshot).collect());
+        }
+        if look {
+            self.count(now);
+            self.teller.tell(&self.state, now);
+        }
+        self.keep(true);
+    }
+
+    fn count(&mut self, now: DateTime<Utc>) {
+        let unkept = self.board.forget(now);
+        if unkept > 0 {
+            warn!("{unkept} cleared alerts were let go that the history never took");
+        }
+        let metrics = &self.state.alert_metrics;
+        metrics.open.set(i64::try_from(self.board.open()).unwrap_or(i64::MAX));
+        let late: u64 = self.engine.figures().iter().map(|(_, figures)| figures.late).sum();
+        metrics.late.inc_by(late.saturating_sub(self.late));
+        self.late = late;
+        let left_out = std::mem::take(&mut self.figures.left_out);
+        if left_out > 0 {
+            warn!("{left_out} events are not in the shift's figures: they wait for the disk, and there are too many");
+        }
+    }
+
+    /// Takes over what the engine and the watch said. What is raised or cleared is shown at once.
+    async fn take_changes(&mut self, now: DateTime<Utc>) {
+        let mut news = false;
+        for change in std::mem::take(&mut self.changes) {
+            news |= !matches!(change, Change::Updated(_));
+            let Change::Raised(episode) = &change else {
+                self.board.apply(change, now);
+                continue;
+            };
+            if !self.board.has(episode.alert_id) {
+                self.recall(episode.alert_id, now).await;
+            }
+            let (rule, severity) = (Arc::clone(&episode.rule), episode.severity);
+            if self.board.apply(change, now) {
+                self.state.alert_metrics.raised(&rule, severity);
+            }
+        }
+        if news {
+            self.show(false, now);
+        }
+    }
+
+    /// Events that come once more, days later, name an alert that the history has: it is no second one.
+    async fn recall(&mut self, alert_id: common::ids::AlertId, now: DateTime<Utc>) {
+        let found = self.state.history.ask(now, move |store| store.find(alert_id));
+        // A disk that hangs must not hold up an alert.
+        if let Ok(Ok(Some(found))) = tokio::time::timeout(RECALL_TIMEOUT, found).await {
+            self.board.recall(found);
+        }
+    }
+
+    fn show(&mut self, all: bool, now: DateTime<Utc>) {
+        for view in self.board.changed(all, now) {
+            self.state.hub.alert(view);
+        }
+    }
+
+    /// Sends what is to be kept on its way, unless something is on it already.
+    fn keep(&mut self, on_tick: bool) {
+        let due = |every: u64| on_tick && self.ticks.is_multiple_of(every);
+        self.keep_now(due(GROWN_TICKS), due(FIGURES_TICKS));
+    }
+
+    fn keep_now(&mut self, grown: bool, figures: bool) {
+        if self.writing.is_some() {
+            return;
+        }
+        let pausing = self.retry_at.is_some_and(|at| Instant::now() < at);
+        if pausing && self.waiting.is_empty() {
+            return;
+        }
+        let says = std::mem::take(&mut self.waiting);
+        let batch = Arc::new(Batch {
+            alerts: self.board.to_save(grown),
+            facts: says.iter().map(|say| say.fact.clone()).collect(),
+            minutes: if figures { self.figures.take() } else { Vec::new() },
+        });
+        if batch.alerts.is_empty() && batch.facts.is_empty() && batch.minutes.is_empty() {
+            return;
+        }
+        let (history, now) = (self.state.history.clone(), clock::now());
+        let write = Arc::clone(&batch);
+        let task = tokio::spawn(async move { history.write(write, now).await });
+        self.writing = Some(Writing { task, batch, says });
+    }
+
+    fn written(&mut self, (writing, result): (Writing, Result<Written, HistoryError>)) {
+        let now = clock::now();
+        match result {
+            Ok(written) => {
+                self.retry_at = None;
+                self.board.silences(written.silences);
+                if written.generation != self.generation {
+                    self.generation = written.generation;
+                    self.board.all_unsaved();
+                }
+                for (say, said) in writing.says.into_iter().zip(written.said) {
+                    if let Some(view) = self.board.said(said.found(), now) {
+                        self.state.hub.alert(view);
+                    }
+                    // Who asked may have gone away; it is said all the same.
+                    drop(say.reply.send(Ok(said)));
+                }
+                if !writing.batch.facts.is_empty() {
+                    self.show(true, now);
+                }
+                self.filled.notify_one();
+            }
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY_AFTER);
+                self.board.unsaved(&writing.batch.alerts);
+                self.figures.give_back(writing.batch.minutes.clone());
+                for say in writing.says {
+                    drop(say.reply.send(Err(error.clone())));
                 }
             }
         }
     }
 
-    fn observe(&mut self, observations: impl Iterator<Item = Observation>) {
-        for one in observations {
-            self.remember_latest(&one);
+    /// Writes all there is, once.
+    async fn finish(&mut self) {
+        let last = async {
+            if let Some(written) = self.on_its_way().await {
+                self.written(written);
+            }
+            self.retry_at = None;
+            self.keep_now(true, true);
+            if let Some(written) = self.on_its_way().await {
+                self.written(written);
+            }
+        };
+        if tokio::time::timeout(LAST_WRITE_TIMEOUT, last).await.is_err() {
+            warn!("The history did not take the last changes in time");
         }
     }
 
-    fn tick(&mut self, look: bool) {
-        if !self.latest.is_empty() {
-            self.state.hub.snapshots(self.latest.drain().map(|(_, snapshot)| snapshot).collect());
-        }
-        if look {
-            self.tell_health(clock::now());
-        }
+    async fn on_its_way(&mut self) -> Option<(Writing, Result<Written, HistoryError>)> {
+        if self.writing.is_none() { None } else { Some(written(&mut self.writing).await) }
     }
 
     /// Screens get the latest of each zone and camera, four times a second at most.
@@ -167,58 +370,15 @@ impl Floor {
         };
         self.latest.insert(key, snapshot);
     }
+}
 
-    fn tell_health(&mut self, now: DateTime<Utc>) {
-        let health = self.health(now);
-        let due = self.told.as_ref().is_none_or(|(at, told)| now - *at >= HEALTH_AGE_MAX || *told != health);
-        if due {
-            self.state.hub.health(&health);
-            self.told = Some((now, health));
-        }
-    }
-
-    fn health(&mut self, now: DateTime<Utc>) -> FloorHealth {
-        let state = Arc::clone(&self.state);
-        let (contents, outlook) = (state.buffer.contents(), state.outlook());
-        let silent_after = TimeDelta::seconds(NO_DATA_AFTER_SECS.cast_signed());
-        let cameras = state.cameras.reports().into_iter().filter(|camera| camera.zone_id.uuid() != TEST_ZONE);
-        let mut health = FloorHealth {
-            status: Status::Healthy,
-            reasons: Vec::new(),
-            uplink: self.look_at_uplink(now),
-            waiting: Waiting { live: contents.live_records, backlog: contents.backlog_records },
-            room_hours: outlook.room_hours,
-            drain_seconds: outlook.drain_seconds,
-            disk_bytes_free: state.buffer.last_probe().spill.disk_bytes_free,
-            cameras: cameras
-                .map(|camera| CameraHealth {
-                    silent: now - camera.last_seen > silent_after,
-                    camera_id: camera.camera_id,
-                    zone_id: camera.zone_id,
-                    last_seen: camera.last_seen,
-                    clock_suspect: camera.clock_suspect,
-                })
-                .collect(),
-            unevaluated: state.entrance.unevaluated.get(),
-        };
-        health.judged(state.health(now));
-        health
-    }
-
-    fn look_at_uplink(&mut self, now: DateTime<Utc>) -> Uplink {
-        let link = self.state.link.get();
-        let (state, since) = if !self.state.has_central {
-            (UplinkState::None, None)
-        } else if let Some((since, _)) = link.failing {
-            (UplinkState::Down, Some(since))
-        } else if link.confirmed_at.is_some() {
-            (UplinkState::Up, Some(now))
-        } else {
-            // Nothing proves that it is up.
-            (UplinkState::Down, Some(self.state.started_at))
-        };
-        let uplink = self.uplink.filter(|known| known.state == state).unwrap_or(Uplink { state, since });
-        self.uplink = Some(uplink);
-        uplink
+/// The write on its way and what became of it; for ever if there is none.
+async fn written(writing: &mut Option<Writing>) -> (Writing, Result<Written, HistoryError>) {
+    let Some(on_its_way) = writing else { return std::future::pending().await };
+    // A panic in there is as good as a history that is gone.
+    let result = (&mut on_its_way.task).await.unwrap_or(Err(HistoryError::Busy));
+    match writing.take() {
+        Some(writing) => (writing, result),
+        None => std::future::pending().await,
     }
 }

@@ -2,9 +2,69 @@
 //! Pure: everything comes in as an argument.
 
 use chrono::{DateTime, Utc};
-use common::health::{Health, Status};
+use common::alert::{Fact, Silence, merge};
+use common::event::Hundredths;
+use common::health::Status;
 use common::ids::ZoneId;
 use serde::Serialize;
+
+use super::history::{Kept, Silences};
+use super::{Acknowledged, AlertView, Silenced, State};
+use crate::site::Site;
+
+/// An alert as the floor sees it at `now`, with what was said of it.
+pub fn alert(kept: &Kept, facts: &[Fact], silences: &Silences, site: &Site, now: DateTime<Utc>) -> AlertView {
+    let event = &kept.event;
+    let acknowledged = acknowledged(kept, facts);
+    let state = match (event.ended_at, &acknowledged) {
+        (Some(_), _) => State::Cleared,
+        (None, Some(_)) => State::Acknowledged,
+        (None, None) => State::Raised,
+    };
+    AlertView {
+        alert_id: event.alert_id,
+        revision: event.revision,
+        state,
+        subject: event.subject,
+        rule: event.rule.clone(),
+        severity: event.severity,
+        zone_id: event.zone_id,
+        zone: event.zone_id.and_then(|zone| site.zone(zone)).map(str::to_owned),
+        camera_id: event.camera_id.clone(),
+        camera: event.camera_id.as_deref().and_then(|camera| site.camera(camera)).map(str::to_owned),
+        started_at: event.started_at,
+        raised_at: event.raised_at,
+        ended_at: event.ended_at,
+        latest: kept.latest.map(Hundredths::as_f64),
+        peak: event.peak,
+        peak_at: event.peak_at,
+        events: event.events,
+        episodes: event.episodes,
+        summary: event.summary.clone(),
+        late: kept.late,
+        acknowledged,
+        silenced: silence(kept, silences, now).map(|silence| Silenced {
+            silence_id: silence.silence_id,
+            reason: silence.reason.clone(),
+            until: silence.until,
+        }),
+    }
+}
+
+/// The acknowledgement that counts, by the rule that both sides share.
+pub fn acknowledged(kept: &Kept, facts: &[Fact]) -> Option<Acknowledged> {
+    let first = merge(facts).acknowledgements.remove(&kept.event.alert_id)?.into_iter().next()?;
+    Some(Acknowledged { by: first.by, at: first.at, note: first.note, origin: first.origin })
+}
+
+/// The silence under which an alert is now, or was when it cleared; of several the one that lasts longest.
+pub fn silence<'s>(kept: &Kept, silences: &'s Silences, now: DateTime<Utc>) -> Option<&'s Silence> {
+    let (event, at) = (&kept.event, kept.cleared_at.unwrap_or(now));
+    silences
+        .values()
+        .filter(|one| one.active(at) && one.scope.covers(&event.rule, event.zone_id, event.camera_id.as_deref()))
+        .max_by_key(|one| (one.until, one.silence_id))
+}
 
 /// How the edge is, for screens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,12 +118,4 @@ pub struct CameraHealth {
     pub clock_suspect: bool,
     /// It has sent nothing for longer than `no_data_after_seconds`.
     pub silent: bool,
-}
-
-impl FloorHealth {
-    /// Takes over the edge's own verdict.
-    pub fn judged(&mut self, health: Health) {
-        self.status = health.status;
-        self.reasons = health.reasons;
-    }
 }
