@@ -26,6 +26,8 @@ pub mod engine;
 pub mod flood;
 pub mod system;
 
+pub mod replay;
+
 pub mod floor;
 
 pub mod board;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod password;
+mod rules;
 mod status;
 mod tail;
 mod tokens;
@@ -51,6 +52,8 @@ enum Command {
     /// Make, show and remove the tokens by which cameras may send events.
     #[command(subcommand)]
     Cameras(tokens::Tokens),
+    /// Try alert rules on recorded events.
+    Rules(rules::RulesArgs),
     /// Be a row of cameras: for demos, load, and trying an installation.
     Simulate(Box<simulate::Args>),
 }
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Cameras(command) => {
             manage(command.config(), |config| tokens::run(TokenKind::Camera, &command, config))
         }
+        Command::Rules(args) => rules::run(&args),
         Command::Simulate(args) => match runtime.block_on(simulate::run(*args)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&format!("{error:#}"), 1),

@@ -39,7 +39,7 @@ use crate::buffer::{AppendError, Candidate, Key, Verdict};
 use crate::http::State;
 use body::{BodyError, Format};
 pub use body::{EVENTS_MAX, json_from_messagepack, read as read_body};
-use check::Refusal;
+pub use check::Refusal;
 
 /// Bytes of a request body, at most.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -277,6 +277,17 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
         }
     }
     Ok(parsed)
+}
+
+/// One recorded event, judged as it was at the time: by its own `ingest_time`, or where it has none, `event_time`.
+///
+/// # Errors
+/// The first field that breaks a bound.
+pub fn read_recorded(json: &str, event_age_max: Duration) -> Result<Event<'_>, Refusal> {
+    let wire = wire::read_event(json)?;
+    let said = wire.ingest_time.as_deref().or(wire.event_time.as_deref());
+    let then = said.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).unwrap_or_default();
+    check::check(wire, then.to_utc(), event_age_max)
 }
 
 fn observation(state: &State, event: &Event<'_>, now: DateTime<Utc>) -> Observation {

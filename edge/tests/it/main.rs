@@ -5,4 +5,5 @@ mod buffer_model;
 mod http;
 mod live;
 mod redis_server;
+mod rules;
 mod weak_redis;
