@@ -12,9 +12,10 @@ use chrono::{DateTime, Utc};
 use common::clock;
 use common::credentials::token_hash;
 use common::problem::Problem;
+use tokio::time::MissedTickBehavior;
 
 use super::origin::{self, Page};
-use super::{Access, Caller, CallerKind, Credential, Need, Role, bearer, is_local, session_cookie};
+use super::{Access, Caller, CallerKind, Credential, Need, POLL, Role, bearer, is_local, session_cookie};
 use crate::http::{self, State};
 
 /// Set on every answer that has none of its own.
@@ -39,13 +40,23 @@ impl Pass {
     pub fn caller(&self, now: DateTime<Utc>) -> Option<Caller> {
         self.access.caller(self.credential, now)
     }
+
+    /// Ends when it would no longer be let in.
+    pub async fn revoked(&self) {
+        let mut turn = tokio::time::interval(POLL);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.caller(clock::now()).is_some() {
+            turn.tick().await;
+        }
+    }
 }
 
 /// The middleware around the whole router.
 pub async fn guard(Shared(state): Shared<Arc<State>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
+    let under_api = request.uri().path().starts_with("/api/");
     let (mut response, private) = match admit(&state.access, &mut request, clock::now()) {
-        Ok(need) => (next.run(request).await, need != Need::Public),
+        Ok(need) => (next.run(request).await, need != Need::Public || under_api),
         Err(problem) => (problem.into_response(), true),
     };
     let status = response.status();

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::client::{Client, PACE};
 use super::topics::Topics;
 use super::upgrade::Upgrade;
+use crate::access::Pass;
 use crate::http::State;
 
 /// When to try again if all places are taken: screens are not closed often.
@@ -72,6 +73,7 @@ pub async fn live(
         query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.to_string()))?;
     let wish = Wish::of(&query)?;
     let (mut parts, _) = request.into_parts();
+    let pass = parts.extensions.remove::<Pass>();
     let upgrade = Upgrade::of(&mut parts)?;
     let hub = Arc::clone(&state.hub);
     if hub.closing().is_cancelled() {
@@ -87,12 +89,25 @@ pub async fn live(
     let answer = upgrade.answer();
     tokio::spawn(async move {
         match upgrade.socket().await {
-            Ok(socket) => Client::new(socket, hub, PACE).talk(wish).await,
+            Ok(socket) => tokio::select! {
+                // One side has ended it.
+                () = Client::new(socket, hub, PACE).talk(wish) => {}
+                // The account, token or session is gone: cut off, and told so when it comes again.
+                () = revoked(pass) => debug!("Cut off a live client that may not look any more"),
+            },
             Err(error) => debug!("A live client went away before it began: {error}"),
         }
         drop(place);
     });
     Ok(answer)
+}
+
+/// Ends when who was let in would not be let in again.
+async fn revoked(pass: Option<Pass>) {
+    match pass {
+        Some(pass) => pass.revoked().await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

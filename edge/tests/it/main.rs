@@ -1,5 +1,6 @@
 //! The edge against the real thing: its buffer with a real Redis and SQLite, its HTTP surface with real requests.
 
+mod access;
 mod alerts;
 mod buffer_model;
 mod http;
