@@ -219,11 +219,14 @@ export function order(a: Alert, b: Alert): number {
   return (
     place(a) - place(b)
     || (open(a)
-      ? RANK[b.severity] - RANK[a.severity] || Date.parse(a.started_at) - Date.parse(b.started_at)
-      : Date.parse(b.raised_at) - Date.parse(a.raised_at))
+      ? RANK[b.severity] - RANK[a.severity] || text(a.started_at, b.started_at)
+      : text(b.raised_at, a.raised_at))
     || (a.alert_id < b.alert_id ? -1 : 1)
   );
 }
+
+/** Times in UTC sort as text, to the second; a thousand of them are not parsed at each change. */
+const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 function place(alert: Alert): number {
   if (!open(alert)) return 4;

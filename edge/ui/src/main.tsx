@@ -28,7 +28,7 @@ async function begin(): Promise<void> {
     if (token !== null) await post('/api/v1/session', { kiosk_token: token });
   } catch (error) {
     if (!(error as Problem).passing) token = null;
-    refusal.value = (error as Problem).status === 0 ? null : (error as Problem).message;
+    refusal.value = (error as Problem).status === 0 ? null : (error as Problem);
   }
   if (!(await whoAmI())) return;
   refusal.value = null;
@@ -40,7 +40,7 @@ async function begin(): Promise<void> {
 }
 
 /** Whether somebody is signed in, as far as is known. */
-async function whoAmI(): Promise<boolean> {
+async function whoAmI(mayRenew = true): Promise<boolean> {
   try {
     session.value = await get<Session>('/api/v1/session');
     return true;
@@ -48,11 +48,11 @@ async function whoAmI(): Promise<boolean> {
     const problem = error as Problem;
     // Not reached is not refused.
     if (problem.passing) return true;
-    if (token !== null && session.value !== 'nobody') {
+    if (token !== null && mayRenew) {
       const again = await post('/api/v1/session', { kiosk_token: token }).then(() => true, () => false);
-      if (again) return whoAmI();
+      if (again) return whoAmI(false);
     }
-    if (problem.code !== 'sign_in') refusal.value = problem.message;
+    if (problem.code !== 'sign_in') refusal.value = problem;
     session.value = 'nobody';
     disconnect();
     return false;

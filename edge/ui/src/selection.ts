@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { matches, order } from './derive';
 import { filter, view } from './route';
-import { present } from './store';
+import { alerts } from './store';
 import type { Alert } from './wire';
 import { searchable } from './words';
 
@@ -19,6 +19,6 @@ export const history = signal<{ alerts: Alert[]; next: string | null; query: str
 
 export const listed = computed(() => {
   const all = new Map(history.value.alerts.map((alert) => [alert.alert_id, alert]));
-  for (const [id, alert] of present.value.alerts) all.set(id, alert);
+  for (const [id, alert] of alerts.value) all.set(id, alert);
   return [...all.values()].filter((alert) => matches(alert, filter.value, searchable)).sort(order);
 });

@@ -12,7 +12,7 @@ const RETRY_MIN_MS = 500;
 /** Long enough for a hall full of screens, short enough for somebody who waits. */
 const RETRY_MAX_MS = 8_000;
 /** Changes of this long are shown at once, so that a storm does not keep the screen busy. */
-const GATHER_MS = 60;
+const GATHER_MS = 100;
 /** After this many failures in a row we ask whether we are still signed in. */
 const ASK_AFTER = 2;
 

@@ -3,7 +3,7 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import { audible } from './derive';
-import { link, present } from './store';
+import { alerts, link } from './store';
 
 const KEY = 'smartpick.sound';
 
@@ -24,8 +24,8 @@ export const sound = computed<'on' | 'off' | 'blocked'>(() => (!on.value ? 'off'
 /** Severity of what shall be heard, if anything. A lost link says nothing new. */
 const calling = computed(() => {
   if (link.value.phase !== 'up') return null;
-  const alerts = [...present.value.alerts.values()].filter(audible);
-  return alerts.length === 0 ? null : alerts.some((alert) => alert.severity === 'critical') ? 'critical' : 'warning';
+  const own = [...alerts.value.values()].filter(audible);
+  return own.length === 0 ? null : own.some((alert) => alert.severity === 'critical') ? 'critical' : 'warning';
 });
 
 /** A hall is loud between 100 Hz and 1 kHz; these are above, and low enough for ears that have worked there for years. */

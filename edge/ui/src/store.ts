@@ -6,14 +6,16 @@ import { nothing, put, type Present } from './present';
 import type { Alert, Session, Silence, Site } from './wire';
 
 export const present = signal<Present>(nothing);
+/** Changes only when an alert does, unlike the present, which every camera moves. */
+export const alerts = computed(() => present.value.alerts);
 export const link = signal<Link>({ phase: 'connecting', since: Date.now() });
 export const site = signal<Site | null>(null);
 export const silences = signal<Silence[]>([]);
 
 /** Who we are: not asked yet, nobody, or somebody. */
 export const session = signal<Session | 'unknown' | 'nobody'>('unknown');
-/** Why nobody is let in, in the edge's words. */
-export const refusal = signal<string | null>(null);
+/** Why nobody is let in. */
+export const refusal = signal<{ code: string; message: string } | null>(null);
 
 /** The server's clock minus ours, in ms: ages must be right on a tablet whose clock is wrong. */
 export const skew = signal(0);
@@ -31,9 +33,9 @@ export const mayAct = computed(() => {
 
 /** An answer to an action is news too, often before the socket brings it. */
 export function learn(alert: Alert): void {
-  const alerts = new Map(present.value.alerts);
-  put(alerts, alert);
-  present.value = { ...present.value, alerts };
+  const known = new Map(alerts.value);
+  put(known, alert);
+  present.value = { ...present.value, alerts: known };
 }
 
 setInterval(() => (local.value = Date.now()), 500);

@@ -64,6 +64,7 @@ export const de: Dictionary = {
   raisedCount: 'Ausgelöst', acknowledgedCount: 'Bestätigt', clearedCount: 'Vorbei', silencedCount: 'Stumm', median: 'Mittlere Zeit bis zur Bestätigung', topCameras: 'Kameras mit dem meisten Risiko', unknown: 'unbekannt', loading: 'Lädt …', failed: (why) => `Das ging nicht: ${why}`, again: 'Noch einmal',
   shiftEmpty: 'In dieser Schicht kam kein Ereignis an.',
   signIn: 'Anmelden', signOut: 'Abmelden', name: 'Name', password: 'Passwort', wrong: 'Name und Passwort passen nicht zusammen.', signInHint: 'Konten werden auf der Box angelegt:', kioskHint: 'Das Token dieses Bildschirms gilt nicht. Machen Sie auf der Box ein neues und öffnen Sie die Adresse, die dort steht:',
+  noAccounts: 'Diese Box hat noch keine Konten und lässt nur sich selbst ein. Legen Sie auf ihr eines an:',
   keys: 'Tasten', keyHelp: { j: 'nächster Alarm', k: 'voriger Alarm', enter: 'Einzelheiten', a: 'bestätigen', s: 'stummschalten', slash: 'suchen', question: 'diese Hilfe', escape: 'schließen' },
   readOnly: 'Sie dürfen zusehen, nicht handeln.', dropped: (what, why) => `${what} wurde abgelehnt: ${why}`, tooOld: 'es war vorbei, bevor es gesendet werden konnte',
   toAlerts: 'Zu den Alarmen springen', joints: 'Skizze des Körpers aus den Punkten der Kamera',

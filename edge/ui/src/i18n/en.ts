@@ -63,6 +63,7 @@ export const en = {
   raisedCount: 'Raised', acknowledgedCount: 'Acknowledged', clearedCount: 'Over', silencedCount: 'Silenced', median: 'Median time to acknowledge', topCameras: 'Cameras with most risk', unknown: 'unknown', loading: 'Loading …', failed: (why: string) => `That did not work: ${why}`, again: 'Try again',
   shiftEmpty: 'No event arrived in this shift.',
   signIn: 'Sign in', signOut: 'Sign out', name: 'Name', password: 'Password', wrong: 'That name and password do not fit.', signInHint: 'Accounts are made on the box:', kioskHint: 'This screen’s token is not valid. Make a new one on the box and open the address that is printed:',
+  noAccounts: 'This box has no accounts yet, so nobody but the box itself is let in. Make one on it:',
   keys: 'Keys', keyHelp: { j: 'next alert', k: 'previous alert', enter: 'details', a: 'acknowledge', s: 'silence', slash: 'search', question: 'this help', escape: 'close' },
   readOnly: 'You may look, not act.', dropped: (what: string, why: string) => `${what} was refused: ${why}`, tooOld: 'it was over before it could be sent',
   toAlerts: 'Skip to the alerts', joints: 'Sketch of the body from the camera’s keypoints',

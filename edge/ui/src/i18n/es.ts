@@ -64,6 +64,7 @@ export const es: Dictionary = {
   raisedCount: 'Activadas', acknowledgedCount: 'Atendidas', clearedCount: 'Terminadas', silencedCount: 'Silenciadas', median: 'Mediana hasta atender', topCameras: 'Cámaras con más riesgo', unknown: 'desconocida', loading: 'Cargando …', failed: (why) => `No ha funcionado: ${why}`, again: 'Reintentar',
   shiftEmpty: 'En este turno no llegó ningún evento.',
   signIn: 'Entrar', signOut: 'Salir', name: 'Nombre', password: 'Contraseña', wrong: 'El nombre y la contraseña no coinciden.', signInHint: 'Las cuentas se crean en el equipo:', kioskHint: 'El token de esta pantalla no es válido. Cree uno nuevo en el equipo y abra la dirección que se muestra:',
+  noAccounts: 'Este equipo aún no tiene cuentas y solo se deja entrar a sí mismo. Cree una en él:',
   keys: 'Teclas', keyHelp: { j: 'alerta siguiente', k: 'alerta anterior', enter: 'detalles', a: 'atender', s: 'silenciar', slash: 'buscar', question: 'esta ayuda', escape: 'cerrar' },
   readOnly: 'Puede mirar, no actuar.', dropped: (what, why) => `${what}: rechazado, ${why}`, tooOld: 'terminó antes de poder enviarse',
   toAlerts: 'Ir a las alertas', joints: 'Esquema del cuerpo según los puntos de la cámara',

@@ -64,6 +64,7 @@ export const pl: Dictionary = {
   raisedCount: 'Zgłoszone', acknowledgedCount: 'Potwierdzone', clearedCount: 'Zakończone', silencedCount: 'Wyciszone', median: 'Mediana czasu do potwierdzenia', topCameras: 'Kamery z największym ryzykiem', unknown: 'nieznane', loading: 'Wczytywanie …', failed: (why) => `Nie udało się: ${why}`, again: 'Ponów',
   shiftEmpty: 'W tej zmianie nie przyszło żadne zdarzenie.',
   signIn: 'Zaloguj', signOut: 'Wyloguj', name: 'Nazwa', password: 'Hasło', wrong: 'Nazwa i hasło nie pasują do siebie.', signInHint: 'Konta zakłada się na urządzeniu:', kioskHint: 'Token tego ekranu jest nieważny. Utwórz nowy na urządzeniu i otwórz wypisany adres:',
+  noAccounts: 'To urządzenie nie ma jeszcze kont i wpuszcza tylko siebie. Załóż na nim konto:',
   keys: 'Klawisze', keyHelp: { j: 'następny alarm', k: 'poprzedni alarm', enter: 'szczegóły', a: 'potwierdź', s: 'wycisz', slash: 'szukaj', question: 'ta pomoc', escape: 'zamknij' },
   readOnly: 'Możesz patrzeć, nie działać.', dropped: (what, why) => `${what}: odrzucono, ${why}`, tooOld: 'skończyło się, zanim mogło zostać wysłane',
   toAlerts: 'Przejdź do alarmów', joints: 'Szkic ciała z punktów kamery',

@@ -7,7 +7,7 @@ import { open } from '../derive';
 import { age, count, dated, score } from '../format';
 import { t } from '../i18n';
 import { href, wall } from '../route';
-import { link, mayAct, now, present } from '../store';
+import { alerts, link, mayAct, now } from '../store';
 import type { AlertDetail as Detail } from '../wire';
 import { place, whereabouts, why } from '../words';
 import { Buttons, follow, Said } from './AlertCard';
@@ -24,7 +24,7 @@ export function AlertDetail({ id }: { id: string }) {
   const note = useSignal('');
   const asked = useRef(0);
   const heading = useRef<HTMLHeadingElement>(null);
-  const live = present.value.alerts.get(id);
+  const live = alerts.value.get(id);
   const revision = live ? `${live.revision} ${live.state} ${live.events} ${live.acknowledged?.at}` : '';
   useEffect(() => {
     detail.value = null;

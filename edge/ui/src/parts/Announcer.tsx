@@ -5,7 +5,7 @@ import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { wanting } from '../derive';
 import { t } from '../i18n';
-import { present, state } from '../store';
+import { alerts, state } from '../store';
 import { place } from '../words';
 import { stateWords } from './StateBand';
 
@@ -36,7 +36,7 @@ function watch(): () => void {
     timer = setTimeout(say, PAUSE_MS);
   };
   const stop = effect(() => {
-    const now = [...present.value.alerts.values()].filter(wanting);
+    const now = [...alerts.value.values()].filter(wanting);
     fresh.push(...now.filter((alert) => !known.has(alert.alert_id)).map(place));
     known = new Set(now.map((alert) => alert.alert_id));
     if (fresh.length > 0 || state.value.kind !== kind) timer ??= setTimeout(say, 300);
