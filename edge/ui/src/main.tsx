@@ -88,7 +88,7 @@ effect(() => {
   const where = kind === 'alert' ? `: ${zones.join(', ')}` : '';
   document.title = session.value === 'nobody' ? 'SmartPick' : `${stateTitle()}${many}${where} · SmartPick`;
   const icon = document.getElementById('icon') as HTMLLinkElement;
-  const href = icon.dataset[kind === 'connecting' ? 'lost' : kind];
+  const href = icon.getAttribute(`data-icon-${kind === 'connecting' ? 'lost' : kind}`);
   if (href && icon.getAttribute('href') !== href) icon.href = href;
 });
 
