@@ -153,12 +153,12 @@ test('it sounds until somebody acknowledges, and says so when the browser blocks
   const page = await openPage(browser, edge.url);
   await waitState(page, 'quiet');
   const button = page.locator('[data-testid=sound]');
-  assert.equal(await button.innerText(), 'Sound is blocked: tap to enable');
+  assert.equal((await button.innerText()).trim(), 'Sound is blocked: tap to enable');
   const { id, stop } = await raised(page, 'Picking', 'cam-01');
   assert.equal(await page.evaluate(() => document.documentElement.dataset.sounding), 'false');
   await button.click();
   await page.waitForFunction(() => document.documentElement.dataset.sounding === 'true');
-  assert.equal(await button.innerText(), 'Sound on');
+  assert.equal((await button.innerText()).trim(), 'Sound on');
   await cards(page, `[data-alert="${id}"]`).locator('[data-action=acknowledge]').click();
   await page.waitForFunction(() => document.documentElement.dataset.sounding === 'false');
   stop();

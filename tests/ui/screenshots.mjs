@@ -48,13 +48,14 @@ try {
   await tablet.emulateMedia({ colorScheme: 'light' });
   for (const name of ['tablet', 'phone']) {
     await pages[name].getByRole('link', { name: 'Shift', exact: true }).click();
-    await pages[name].locator('[data-testid=shift] tbody tr').first().waitFor();
+    // Figures reach the disk every few seconds, and the page asks for them every fifteen.
+    await until('a shift with some figures', async () => Number((await pages[name].locator('.figures dd').first().innerText()).replace(/\D/g, '')) > 50, 40_000);
   }
   await shoot('shift', { only: ['tablet', 'phone'], fullPage: true });
   await tablet.emulateMedia({ media: 'print' });
   await shoot('shift-print', { only: ['tablet'], fullPage: true });
   await tablet.emulateMedia({ media: 'screen' });
-  for (const name of ['tablet', 'phone']) await pages[name].getByRole('link', { name: 'Alerts' }).click();
+  for (const name of ['tablet', 'phone']) await pages[name].getByRole('link', { name: 'Alerts', exact: true }).click();
   wire.cut();
   await all('lost');
   await shoot('connection-lost');

@@ -32,7 +32,8 @@ export function RiskCurve({ curve, threshold, peak }: { curve: AlertDetail['curv
         {threshold !== null && <span class="legend"> – – {t.value.threshold} {threshold}</span>}
       </figcaption>
       <div ref={box} role="img" aria-label={`${t.value.curve}. ${t.value.peak} ${score(peak)}. ${t.value.threshold} ${threshold ?? t.value.none}.`} />
-      <table class="visually-hidden">
+      <div class="visually-hidden">
+      <table>
         <caption>{t.value.curve}</caption>
         <thead><tr><th scope="col">{t.value.at}</th><th scope="col">{t.value.risk}</th></tr></thead>
         <tbody>
@@ -41,6 +42,7 @@ export function RiskCurve({ curve, threshold, peak }: { curve: AlertDetail['curv
           ))}
         </tbody>
       </table>
+      </div>
     </figure>
   );
 }
@@ -58,7 +60,7 @@ function draw(box: HTMLElement, curve: AlertDetail['curve'], threshold: number |
       cursor: { show: false },
       scales: { x: { time: true }, y: { range: [0, 100] } },
       axes: [
-        { ...axis, space: 90, values: (_, ticks) => ticks.map((tick) => clockSeconds(tick * 1000)) },
+        { ...axis, space: 64, values: (_, ticks) => ticks.map((tick) => clockSeconds(tick * 1000)) },
         { ...axis, size: 40 },
       ],
       series: [

@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { get } from '../api';
 import { cameraName, zoneName } from '../derive';
 import { age, count, dated, score, share } from '../format';
-import { t } from '../i18n';
+import { language, t } from '../i18n';
 import { link, site } from '../store';
 import type { Shift as Summary } from '../wire';
 
@@ -69,7 +69,7 @@ function Sheet({ own }: { own: Summary }) {
         <div><dt>{t.value.silencedCount}</dt><dd>{count(alerts.silenced)}</dd></div>
         <div><dt>{t.value.median}</dt><dd>{median === null ? t.value.none : age(median * 1000)}</dd></div>
       </dl>
-      <p class="dim">{t.value.coverageWhy}</p>
+      <p class="dim">{t.value.coverageWhy} {language.value === 'en' && own.coverage_note}</p>
       {own.events === 0 && <p class="empty">{t.value.shiftEmpty}</p>}
       {own.zones.length > 0 && (
         <div class="scroll" role="region" aria-label={t.value.zones} tabIndex={0}>
