@@ -10,6 +10,7 @@ mod end_to_end;
 mod intake;
 mod latency;
 mod limits;
+mod live;
 mod report;
 mod usage;
 
@@ -30,7 +31,7 @@ struct Args {
     /// Where the figures go as JSON
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
-    /// Only these parts: intake, end-to-end, latency, drain
+    /// Only these parts: intake, end-to-end, latency, drain, live
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How large each measurement is; 0.1 is a quick look
@@ -77,6 +78,9 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if wanted("drain") {
         drain::measure(&mut report, size(200_000)).await.context("drain")?;
+    }
+    if wanted("live") {
+        live::measure(&mut report, args.scale).await.context("live")?;
     }
     report.print()?;
     report.write(&args.json)
