@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use common::backoff::Backoff;
 use futures_util::StreamExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, header};
@@ -45,12 +45,9 @@ pub struct TailArgs {
     /// Show times in UTC instead of the site's time zone.
     #[arg(long)]
     utc: bool,
-    /// Sign in with this token, sent as `Authorization: Bearer …`.
-    #[arg(long, value_name = "TOKEN", env = "SMARTPICK_TOKEN", hide_env_values = true)]
+    /// A kiosk's token (`smartpick-edge kiosk add NAME` makes one). Needed once there are accounts, or from elsewhere.
+    #[arg(long, visible_alias = "kiosk", value_name = "TOKEN", env = "SMARTPICK_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Sign in as a kiosk with its token.
-    #[arg(long, value_name = "TOKEN", env = "SMARTPICK_KIOSK_TOKEN", hide_env_values = true, conflicts_with = "token")]
-    kiosk: Option<String>,
 }
 
 fn topics(text: &str) -> Result<String, String> {
@@ -125,11 +122,11 @@ impl Tail<'_> {
     }
 
     async fn follow_once(&mut self) -> Result<std::convert::Infallible, Broken> {
-        let sign_in = self.sign_in().await?;
+        let credentials = self.credentials()?;
         if self.lines.is_none() && !self.args.json {
-            self.lines = Some(Lines::new(self.time_zone(&sign_in).await?));
+            self.lines = Some(Lines::new(self.time_zone(&credentials).await?));
         }
-        let mut socket = self.connect(sign_in).await?;
+        let mut socket = self.connect(credentials).await?;
         loop {
             let said = tokio::time::timeout(SILENCE_MAX, socket.next()).await;
             match said.map_err(|_| Broken::lost(anyhow!("nothing heard for {} s", SILENCE_MAX.as_secs())))? {
@@ -146,54 +143,37 @@ impl Tail<'_> {
         }
     }
 
-    /// The headers that say who we are.
-    async fn sign_in(&self) -> Result<HeaderMap, Broken> {
+    /// The header that says who we are.
+    fn credentials(&self) -> Result<HeaderMap, Broken> {
         let mut headers = HeaderMap::new();
-        let bad = |_| Broken::Refused("the token has characters that no token has".to_owned());
         if let Some(token) = &self.args.token {
-            let value = HeaderValue::try_from(format!("Bearer {token}")).map_err(bad)?;
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let value = value.map_err(|_| Broken::Refused("--token: has characters that no token has".to_owned()))?;
             headers.insert(header::AUTHORIZATION, value);
-        }
-        if let Some(token) = &self.args.kiosk {
-            let url = format!("{}/api/v1/session", self.base);
-            let ask = reqwest::Client::new().post(url).json(&json!({ "kiosk_token": token })).timeout(CONNECT_TIMEOUT);
-            // Together with a cookie the edge wants to know which page it is for.
-            let origin = HeaderValue::try_from(&self.base).map_err(bad)?;
-            let answer = ask.header(header::ORIGIN, origin.clone()).send().await.map_err(Broken::lost)?;
-            if !answer.status().is_success() {
-                let (status, retry_after) = (answer.status().as_u16(), retry_after(answer.headers()));
-                let body = answer.bytes().await.map_err(Broken::lost)?;
-                return Err(self.refusal(status, retry_after, &body));
-            }
-            headers.insert(header::ORIGIN, origin);
-            for cookie in answer.headers().get_all(header::SET_COOKIE) {
-                let pair = cookie.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-                headers.append(header::COOKIE, HeaderValue::from_bytes(pair).map_err(bad)?);
-            }
         }
         Ok(headers)
     }
 
     /// In which time zone to show times: the site's, if the edge tells it.
-    async fn time_zone(&self, sign_in: &HeaderMap) -> Result<Option<chrono_tz::Tz>, Broken> {
+    async fn time_zone(&self, credentials: &HeaderMap) -> Result<Option<chrono_tz::Tz>, Broken> {
         if self.args.utc {
             return Ok(None);
         }
         let ask = reqwest::Client::new().get(format!("{}/api/v1/site", self.base)).timeout(CONNECT_TIMEOUT);
-        let answer = ask.headers(sign_in.clone()).send().await.context("ask for the site's time zone");
+        let answer = ask.headers(credentials.clone()).send().await.context("ask for the site's time zone");
         let answer = answer.map_err(Broken::lost)?;
         // The WebSocket will say what is wrong, if something is.
         let site: Value = answer.json().await.unwrap_or_default();
         Ok(site["time_zone"].as_str().and_then(|name| name.parse().ok()))
     }
 
-    async fn connect(&self, sign_in: HeaderMap) -> Result<Socket, Broken> {
+    async fn connect(&self, credentials: HeaderMap) -> Result<Socket, Broken> {
         let mut url = format!("ws{}/ws/live?topics={}", self.base.trim_start_matches("http"), self.args.topics);
         if let Some((run, seq)) = &self.place {
             url.push_str(&format!("&run={run}&after={seq}"));
         }
         let mut request = url.into_client_request().map_err(|error| Broken::Refused(format!("--url: {error}")))?;
-        request.headers_mut().extend(sign_in);
+        request.headers_mut().extend(credentials);
         let connect = tokio_tungstenite::connect_async(request);
         match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
             Ok(Ok((socket, _))) => Ok(socket),

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::hub::{Cursor, Hub};
@@ -45,14 +46,16 @@ enum End {
     Silent,
     /// It said what it should not.
     Refused(CloseCode, &'static str),
-    /// We stop.
-    Stopping,
+    /// Our side ends it.
+    Over,
 }
 
 /// See the module.
 pub struct Client {
     socket: Socket,
     hub: Arc<Hub>,
+    /// We stop, or it may not look any more.
+    over: CancellationToken,
     pace: Pace,
     /// What waits to be written.
     out: Vec<Bytes>,
@@ -61,8 +64,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(socket: Socket, hub: Arc<Hub>, pace: Pace) -> Self {
-        Self { socket, hub, pace, out: Vec::new(), unanswered_since: None }
+    pub fn new(socket: Socket, hub: Arc<Hub>, over: CancellationToken, pace: Pace) -> Self {
+        Self { socket, hub, over, pace, out: Vec::new(), unanswered_since: None }
     }
 
     /// Tells the client what it wished for until one side ends it.
@@ -78,7 +81,10 @@ impl Client {
                 return;
             }
             End::Refused(code, reason) => CloseFrame { code, reason: reason.into() },
-            End::Stopping => CloseFrame { code: CloseCode::Away, reason: "the edge stops; come back".into() },
+            End::Over if self.hub.closing().is_cancelled() => {
+                CloseFrame { code: CloseCode::Away, reason: "the edge stops; come back".into() }
+            }
+            End::Over => CloseFrame { code: CloseCode::Policy, reason: "no longer let in; sign in again".into() },
         };
         let farewell = async {
             if self.socket.close(Some(goodbye)).await.is_ok() {
@@ -90,7 +96,7 @@ impl Client {
     }
 
     async fn converse(&mut self, wish: Wish) -> Result<std::convert::Infallible, End> {
-        let (hub, closing) = (Arc::clone(&self.hub), self.hub.closing().clone());
+        let (hub, over) = (Arc::clone(&self.hub), self.over.clone());
         let mut news = hub.news();
         let mut cursor = hub.join(wish.topics, wish.resume, clock::now(), &mut self.out);
         let mut beats = tokio::time::interval_at(Instant::now() + self.pace.beat, self.pace.beat);
@@ -101,8 +107,8 @@ impl Client {
         loop {
             tokio::select! {
                 biased;
-                // The process stops.
-                () = closing.cancelled() => return Err(End::Stopping),
+                // Our side ends it.
+                () = over.cancelled() => return Err(End::Over),
                 // The client says something: a pong, if all is well.
                 said = self.socket.next() => self.hear(said)?,
                 // Somebody published.
@@ -147,13 +153,13 @@ impl Client {
             }
             self.feed(Message::Frame(Frame::message(rest, OpCode::Data(kind), true))).await?;
         }
-        let (closing, silence_max) = (self.hub.closing(), self.pace.silence_max);
-        within(closing, silence_max, self.socket.flush()).await
+        let (over, silence_max) = (&self.over, self.pace.silence_max);
+        within(over, silence_max, self.socket.flush()).await
     }
 
     async fn feed(&mut self, message: Message) -> Result<(), End> {
-        let (closing, silence_max) = (self.hub.closing(), self.pace.silence_max);
-        within(closing, silence_max, self.socket.feed(message)).await
+        let (over, silence_max) = (&self.over, self.pace.silence_max);
+        within(over, silence_max, self.socket.feed(message)).await
     }
 
     fn hear(&mut self, said: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> Result<(), End> {
@@ -170,16 +176,16 @@ impl Client {
     }
 }
 
-/// A write that ends when we stop or when nothing of it gets through: a reader that takes anything makes room in time.
+/// A write that ends when our side ends all or when nothing of it gets through: a reader that takes anything makes room in time.
 async fn within<T, E>(
-    closing: &tokio_util::sync::CancellationToken,
+    over: &CancellationToken,
     silence_max: Duration,
     write: impl Future<Output = Result<T, E>>,
 ) -> Result<(), End> {
     tokio::select! {
         biased;
         written = write => written.map(drop).map_err(|_| End::Left),
-        () = closing.cancelled() => Err(End::Stopping),
+        () = over.cancelled() => Err(End::Over),
         () = tokio::time::sleep(silence_max) => Err(End::Silent),
     }
 }

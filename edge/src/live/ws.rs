@@ -6,6 +6,7 @@ use axum::extract::{Query, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use common::problem::Problem;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use uuid::Uuid;
 
@@ -89,12 +90,16 @@ pub async fn live(
     let answer = upgrade.answer();
     tokio::spawn(async move {
         match upgrade.socket().await {
-            Ok(socket) => tokio::select! {
-                // One side has ended it.
-                () = Client::new(socket, hub, PACE).talk(wish) => {}
-                // The account, token or session is gone: cut off, and told so when it comes again.
-                () = revoked(pass) => debug!("Cut off a live client that may not look any more"),
-            },
+            Ok(socket) => {
+                let over = hub.closing().child_token();
+                let client = Client::new(socket, hub, over.clone(), PACE);
+                tokio::select! {
+                    // One side has ended it.
+                    () = client.talk(wish) => {}
+                    // Never: has the client told that its account, token or session is gone.
+                    () = end_when_revoked(pass, over) => {}
+                }
+            }
             Err(error) => debug!("A live client went away before it began: {error}"),
         }
         drop(place);
@@ -102,12 +107,12 @@ pub async fn live(
     Ok(answer)
 }
 
-/// Ends when who was let in would not be let in again.
-async fn revoked(pass: Option<Pass>) {
-    match pass {
-        Some(pass) => pass.revoked().await,
-        None => std::future::pending().await,
+async fn end_when_revoked(pass: Option<Pass>, over: CancellationToken) {
+    if let Some(pass) = pass {
+        pass.revoked().await;
+        over.cancel();
     }
+    std::future::pending().await
 }
 
 #[cfg(test)]

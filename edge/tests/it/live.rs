@@ -204,11 +204,14 @@ impl Screen {
     }
 
     async fn closed(&mut self) -> Option<CloseCode> {
-        loop {
-            if let Err(code) = self.try_next().await {
-                return code;
+        let closed = async {
+            loop {
+                if let Err(code) = self.try_next().await {
+                    return code;
+                }
             }
-        }
+        };
+        tokio::time::timeout(SOON, closed).await.expect("is closed")
     }
 }
 
@@ -259,6 +262,21 @@ async fn a_snapshot_then_changes_in_order_and_without_a_gap_while_others_publish
     fresh.until(screen.seen.seq).await;
     assert_eq!(screen.seen.alerts, fresh.seen.alerts);
     assert_eq!(screen.seen.alerts.len(), 150);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_come_at_once_and_not_with_the_next_beat() {
+    const BEAT: Duration = Duration::from_secs(5);
+    let site = site(|_| {}).await;
+    let mut screen = site.screen("topics=alerts").await;
+    screen.next().await;
+    let began = Instant::now();
+    for number in 1..=20 {
+        site.hub().alert(alert(number, 1, State::Raised));
+        screen.until(last_seq(site.hub())).await;
+    }
+    assert!(began.elapsed() < BEAT * 4, "{:?}", began.elapsed());
     site.stop().await;
 }
 
@@ -699,5 +717,37 @@ async fn tail_ends_with_a_reason_where_trying_again_cannot_help() {
     let mut tail = Tail::start(&["--url", "edge:8080"]);
     assert!(tail.remark().contains("http://"));
     assert_eq!(tail.ended().await.code(), Some(64));
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_token_is_taken_back_sees_no_more() {
+    let site = site(|_| {}).await;
+    let data_dir = format!("data_dir={}", site._dir.path().join("data").display());
+    let kiosk = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-edge"));
+        let output = command.arg("kiosk").args(args).args(["--set", &data_dir]).output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let made: Value = serde_json::from_slice(&kiosk(&["add", "wall", "--json"])).expect("JSON");
+    let token = text(&made["token"]);
+    let authorization = format!("Bearer {token}");
+    let addr = site.edge.addr;
+    let mut screen = None;
+    until("the edge to know the token", async || {
+        screen = Screen::try_open(addr, "", &[("authorization", &authorization)]).await.ok();
+        screen.is_some()
+    })
+    .await;
+    let mut screen = screen.expect("open");
+    screen.next().await;
+    let mut tail = Tail::start(&["--url", &format!("http://{addr}"), "--token", &token]);
+    assert!(tail.line().starts_with("Times are"));
+    kiosk(&["remove", "wall"]);
+    assert_eq!(screen.closed().await, Some(CloseCode::Policy));
+    assert!(tail.remark().contains("no longer let in"));
+    assert!(tail.remark().contains("no valid token"));
+    assert!(!tail.ended().await.success());
     site.stop().await;
 }

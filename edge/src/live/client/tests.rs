@@ -27,7 +27,9 @@ async fn handler(Extension(hub): Extension<Arc<Hub>>, request: Request) -> Respo
     let answer = upgrade.answer();
     tokio::spawn(async move {
         let socket = upgrade.socket().await.expect("upgrades");
-        Client::new(socket, hub, QUICK).talk(Wish { topics: Topics::ALL, resume: None }).await;
+        Client::new(socket, hub, CancellationToken::new(), QUICK)
+            .talk(Wish { topics: Topics::ALL, resume: None })
+            .await;
         drop(place);
     });
     answer
