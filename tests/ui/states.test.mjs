@@ -141,13 +141,20 @@ test('the page is served to be kept, packed, and asked for again', async () => {
 });
 
 for (const colorScheme of ['light', 'dark']) {
-  test(`axe-core finds nothing to complain of (${colorScheme})`, async () => {
+  test(`axe-core finds nothing to complain of, and nothing sticks out (${colorScheme === 'dark' ? 'dark, on a phone' : 'light'})`, async () => {
     await withEdge({}, async (edge) => {
       const wire = await startWire(edge.port);
-      const page = await openPage(browser, wire.url, { colorScheme });
+      const page = await openPage(browser, wire.url, { colorScheme, ...(colorScheme === 'dark' && { viewport: { width: 360, height: 740 } }) });
       // Still pictures: axe reads colours in the middle of a transition too.
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      const clean = async (what) => assert.deepEqual(await axe(page), [], what);
+      const clean = async (what) => {
+        assert.deepEqual(await axe(page), [], what);
+        const { wide, tall } = await page.evaluate(() => ({
+          wide: document.documentElement.scrollWidth - innerWidth,
+          tall: document.documentElement.scrollHeight - Math.max(innerHeight, document.getElementById('page').offsetHeight),
+        }));
+        assert.ok(wide <= 0 && tall <= 1, `${what}: nothing sticks out, ${wide} px to the side, ${tall} px below`);
+      };
       await waitState(page, 'nodata');
       await clean('no data');
       const quiet = calm(edge);

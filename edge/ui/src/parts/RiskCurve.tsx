@@ -31,7 +31,7 @@ export function RiskCurve({ curve, threshold, peak }: { curve: AlertDetail['curv
         {t.value.curve}
         {threshold !== null && <span class="legend"> – – {t.value.threshold} {threshold}</span>}
       </figcaption>
-      <div ref={box} role="img" aria-label={`${t.value.curve}. ${t.value.peak} ${score(peak)}. ${t.value.threshold} ${threshold ?? t.value.none}.`} />
+      <div ref={box} class="plot" role="img" aria-label={`${t.value.curve}. ${t.value.peak} ${score(peak)}. ${t.value.threshold} ${threshold ?? t.value.none}.`} />
       <div class="visually-hidden">
       <table>
         <caption>{t.value.curve}</caption>
