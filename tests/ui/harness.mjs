@@ -110,12 +110,14 @@ export async function startWire(port) {
     const far = net.connect(port, '127.0.0.1');
     for (const [one, other] of [[near, far], [far, near]]) {
       sockets.add(one);
+      one.unref();
       one.on('error', () => other.destroy());
       one.on('close', () => (sockets.delete(one), other.destroy()));
       one.pipe(other);
     }
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.unref();
   const cut = () => {
     open = false;
     for (const socket of sockets) socket.destroy();
@@ -165,6 +167,8 @@ export async function bend(edge, { zone = 'Picking', camera = 'cam-01', worker =
   await send(edge, events, headers);
   if (!keep) return { worker, stop: () => {} };
   const timer = setInterval(() => void send(edge, [event({ zone, camera, worker, risk: score(Date.now()) })], headers).catch(() => {}), 125);
+  // A test that fails before it stops this must still end.
+  timer.unref();
   return { worker, stop: () => clearInterval(timer) };
 }
 
@@ -173,6 +177,7 @@ export function calm(edge, headers) {
   const tick = () => send(edge, Object.entries(CAMERAS).map(([camera, zone], index) => event({ zone, camera, worker: `00000000-0000-4000-8000-00000000000${index}`, risk: 18 + 9 * index + 6 * Math.random() })), headers).catch(() => {});
   void tick();
   const timer = setInterval(tick, 500);
+  timer.unref();
   return { stop: () => clearInterval(timer) };
 }
 
