@@ -12,6 +12,7 @@ mod latency;
 mod limits;
 mod live;
 mod report;
+mod rules;
 mod usage;
 
 use std::io::Write as _;
@@ -31,7 +32,7 @@ struct Args {
     /// Where the figures go as JSON
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
-    /// Only these parts: intake, end-to-end, latency, drain, live
+    /// Only these parts: intake, end-to-end, latency, drain, live, rules
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How large each measurement is; 0.1 is a quick look
@@ -81,6 +82,9 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if wanted("live") {
         live::measure(&mut report, args.scale).await.context("live")?;
+    }
+    if wanted("rules") {
+        rules::measure(&mut report, size(2_000_000)).context("rules")?;
     }
     report.print()?;
     report.write(&args.json)
