@@ -7,4 +7,5 @@ mod http;
 mod live;
 mod redis_server;
 mod rules;
+mod shift;
 mod weak_redis;

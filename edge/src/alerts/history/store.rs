@@ -478,6 +478,12 @@ impl Store {
         Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
     }
 
+    /// Makes the disk as good as full at so many pages.
+    #[cfg(test)]
+    pub fn limit_pages(&mut self, pages: u64) -> rusqlite::Result<()> {
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+    }
+
     fn load_silences(&mut self) -> rusqlite::Result<()> {
         let mut select = self.connection.prepare_cached("SELECT body FROM facts WHERE silence_id IS NOT NULL")?;
         let bodies: Vec<Vec<u8>> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
