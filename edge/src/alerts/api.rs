@@ -80,7 +80,7 @@ pub async fn acknowledge(
 /// `GET /api/v1/silences`: those that hold, and those of the past, the latest first.
 pub async fn silences(Shared(state): Shared<Arc<State>>) -> Result<Json<Value>, Problem> {
     let now = clock::now();
-    let counted = state.history.ask(now, |store| store.count_silences()).await.map_err(unavailable)?;
+    let counted = state.history.ask(now, move |store| store.count_silences(None, now)).await.map_err(unavailable)?;
     let views: Vec<Value> = counted.iter().map(|one| silence_view(one, now)).collect();
     Ok(Json(json!({ "silences": views })))
 }
@@ -118,9 +118,9 @@ pub async fn end_silence(
 
 async fn one_silence(state: &State, silence_id: FactId) -> Result<Value, Problem> {
     let now = clock::now();
-    let counted = state.history.ask(now, |store| store.count_silences()).await.map_err(unavailable)?;
-    let one = counted.iter().find(|one| one.silence.silence_id == silence_id);
-    one.map(|one| silence_view(one, now)).ok_or_else(|| no_such_silence(&silence_id.to_string()))
+    let counted = state.history.ask(now, move |store| store.count_silences(Some(silence_id), now));
+    let counted = counted.await.map_err(unavailable)?;
+    counted.first().map(|one| silence_view(one, now)).ok_or_else(|| no_such_silence(&silence_id.to_string()))
 }
 
 /// Hands a fact in. `None`: what it is about is not known.

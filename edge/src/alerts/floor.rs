@@ -50,6 +50,8 @@ const GROWN_TICKS: u64 = 40;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How long raising an alert waits for the history to say whether it is an old one.
 const RECALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// After that it is not asked for a while: an old alert that comes once more is better than a new one that waits.
+const RECALL_PAUSE: Duration = Duration::from_secs(30);
 /// How long the last write may take once we stop.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Zones and cameras whose latest event is held for the next tick; beyond it further ones wait for theirs.
@@ -86,8 +88,12 @@ pub struct Floor {
 
     // What is to be kept.
     waiting: Vec<Say>,
+    grown_due: bool,
+    figures_due: bool,
     writing: Option<Writing>,
     retry_at: Option<Instant>,
+    /// The history was too slow to be asked; not before then.
+    recall_again_at: Option<Instant>,
     generation: u64,
 }
 
@@ -118,8 +124,11 @@ impl Floor {
             late: 0,
             ticks: 0,
             waiting: Vec::new(),
+            grown_due: false,
+            figures_due: false,
             writing: None,
             retry_at: None,
+            recall_again_at: None,
             generation: 0,
         }
     }
@@ -153,7 +162,7 @@ impl Floor {
                     return Ok(());
                 }
             }
-            self.keep(false);
+            self.keep();
         }
     }
 
@@ -211,7 +220,8 @@ impl Floor {
             self.count(now);
             self.teller.tell(&self.state, now);
         }
-        self.keep(true);
+        self.grown_due |= self.ticks.is_multiple_of(GROWN_TICKS);
+        self.figures_due |= self.ticks.is_multiple_of(FIGURES_TICKS);
     }
 
     fn count(&mut self, now: DateTime<Utc>) {
@@ -254,10 +264,15 @@ impl Floor {
 
     /// Events that come once more, days later, name an alert that the history has: it is no second one.
     async fn recall(&mut self, alert_id: common::ids::AlertId, now: DateTime<Utc>) {
+        if self.recall_again_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
         let found = self.state.history.ask(now, move |store| store.find(alert_id));
-        // A disk that hangs must not hold up an alert.
-        if let Ok(Ok(Some(found))) = tokio::time::timeout(RECALL_TIMEOUT, found).await {
-            self.board.recall(found);
+        // A disk that hangs must not hold up an alert, nor one after the other.
+        match tokio::time::timeout(RECALL_TIMEOUT, found).await {
+            Ok(Ok(Some(found))) => self.board.recall(found),
+            Ok(Ok(None) | Err(_)) => {}
+            Err(_) => self.recall_again_at = Some(Instant::now() + RECALL_PAUSE),
         }
     }
 
@@ -267,13 +282,8 @@ impl Floor {
         }
     }
 
-    /// Sends what is to be kept on its way, unless something is on it already.
-    fn keep(&mut self, on_tick: bool) {
-        let due = |every: u64| on_tick && self.ticks.is_multiple_of(every);
-        self.keep_now(due(GROWN_TICKS), due(FIGURES_TICKS));
-    }
-
-    fn keep_now(&mut self, grown: bool, figures: bool) {
+    /// Sends what is to be kept on its way, unless something is on it already: then it goes with the next.
+    fn keep(&mut self) {
         if self.writing.is_some() {
             return;
         }
@@ -283,9 +293,9 @@ impl Floor {
         }
         let says = std::mem::take(&mut self.waiting);
         let batch = Arc::new(Batch {
-            alerts: self.board.to_save(grown),
+            alerts: self.board.to_save(std::mem::take(&mut self.grown_due)),
             facts: says.iter().map(|say| say.fact.clone()).collect(),
-            minutes: if figures { self.figures.take() } else { Vec::new() },
+            minutes: if std::mem::take(&mut self.figures_due) { self.figures.take() } else { Vec::new() },
         });
         if batch.alerts.is_empty() && batch.facts.is_empty() && batch.minutes.is_empty() {
             return;
@@ -336,7 +346,8 @@ impl Floor {
                 self.written(written);
             }
             self.retry_at = None;
-            self.keep_now(true, true);
+            (self.grown_due, self.figures_due) = (true, true);
+            self.keep();
             if let Some(written) = self.on_its_way().await {
                 self.written(written);
             }

@@ -7,6 +7,7 @@
 //! - a minute with a single event counts as covered;
 //! - without `[[site.cameras]]`, a camera that has never sent is not missed, nor one that has been dead for a week, and a
 //!   new one is expected from its first event on;
+//! - events that the floor had no room for (`unevaluated` in health) are stored and forwarded, but are not in here;
 //! - events still on their way from a camera that was cut off count once they arrive, in the minute they are of.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -21,6 +21,8 @@ const STEPS: &[M<'_>] = &[M::up(
         body BLOB NOT NULL
     );
     CREATE INDEX alerts_by_time ON alerts (raised_us, alert_id);
+    -- Has all that counting a silence's alerts asks for.
+    CREATE INDEX alerts_by_life ON alerts (cleared_us, seen_us, rule, zone, camera);
     CREATE INDEX alerts_open ON alerts (raised_us) WHERE cleared_us IS NULL;
 
     -- What people said. Only ever added to; goes with its alert, or once its silence is long over.

@@ -19,11 +19,13 @@ use crate::config::HistoryConfig;
 
 /// Rows looked at in one go where a filter cannot be said in SQL.
 const CHUNK: usize = 500;
+/// Silences listed with their counts; each is a look through the alerts' index.
+const SILENCES_MAX: usize = 200;
 /// Records that wait for the buffer, at most; beyond it the oldest are given up, which is counted and logged. The
 /// buffer refuses them only while it is full, so this is days of alerts.
 const OUTBOX_MAX: u64 = 100_000;
-/// Alerts deleted in one go when the file is too large: a hundredth of a second's work.
-const TRIM: u64 = 500;
+/// Alerts deleted in one go when the file is too large: few, so that no more go than must.
+const TRIM: u64 = 50;
 
 /// An alert as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -322,17 +324,24 @@ impl Store {
         Ok((found?, system))
     }
 
-    /// Silences, the latest first, with what each covered.
+    /// Silences, the latest first, with what each covered: those that hold and the last of the others, or only one.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn count_silences(&mut self) -> rusqlite::Result<Vec<SilenceCount>> {
-        let mut count = self.connection.prepare(
+    pub fn count_silences(&mut self, only: Option<FactId>, now: DateTime<Utc>) -> rusqlite::Result<Vec<SilenceCount>> {
+        let mut wanted: Vec<&Silence> = match only {
+            Some(silence_id) => self.silences.get(&silence_id).into_iter().collect(),
+            None => self.silences.values().collect(),
+        };
+        wanted.sort_by_key(|one| (!one.active(now), std::cmp::Reverse(one.from), one.silence_id));
+        wanted.truncate(SILENCES_MAX);
+        wanted.sort_by_key(|one| (std::cmp::Reverse(one.from), one.silence_id));
+        let mut count = self.connection.prepare_cached(
             "SELECT count(*) FROM alerts WHERE seen_us < ?1 AND (cleared_us IS NULL OR cleared_us >= ?2) \
              AND (?3 IS NULL OR rule = ?3) AND (?4 IS NULL OR zone = ?4) AND (?5 IS NULL OR camera = ?5)",
         )?;
-        let mut all = Vec::with_capacity(self.silences.len());
-        for silence in self.silences.values() {
+        let mut counted = Vec::with_capacity(wanted.len());
+        for silence in wanted {
             let end = silence.ended.as_ref().map_or(silence.until, |(_, at)| silence.until.min(*at));
             let alerts = count.query_row(
                 params![
@@ -344,10 +353,9 @@ impl Store {
                 ],
                 |row| row.get(0),
             )?;
-            all.push(SilenceCount { silence: silence.clone(), alerts });
+            counted.push(SilenceCount { silence: silence.clone(), alerts });
         }
-        all.sort_by_key(|one| (std::cmp::Reverse(one.silence.from), one.silence.silence_id));
-        Ok(all)
+        Ok(counted)
     }
 
     /// Figures of the minutes from `from` up to `to`.
