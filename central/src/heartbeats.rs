@@ -30,7 +30,10 @@ pub async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Result<
     }
     let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
-    let (facts, facts_until) = facts::deliver(&app.db, edge.warehouse_id, heartbeat.facts_after, FACTS_MAX).await?;
+    let (facts, facts_until) = match heartbeat.facts_after {
+        Some(after) => facts::deliver(&app.db, edge.warehouse_id, after, FACTS_MAX).await?,
+        None => (Vec::new(), 0),
+    };
     Ok(Json(HeartbeatAnswer { settled, server_time: clock::now(), facts, facts_until }))
 }
 

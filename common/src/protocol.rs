@@ -154,8 +154,9 @@ pub struct Heartbeat {
     pub cameras: Vec<CameraReport>,
     /// How far the edge has headquarters' [facts](HeartbeatAnswer::facts): `facts_until` of the last answer whose facts
     /// are all on its disk, 0 for none. It lives beside the facts themselves: an edge that lost both gets all again.
+    /// `None`: it has no place for any now.
     #[serde(default)]
-    pub facts_after: u64,
+    pub facts_after: Option<u64>,
 }
 
 pub const HEARTBEAT_INTERVAL_SECS: u64 = 10;

@@ -1,5 +1,6 @@
-//! Tells central every ten seconds how the edge is and how far its ledger got, and once more when it stops. Also the
-//! pulse by which the buffer looks after its stores, with or without a central.
+//! Tells central every ten seconds how the edge is and how far its ledger got, and once more when it stops; hears what
+//! people at headquarters said of this warehouse's alerts. Also the pulse by which the buffer looks after its stores, with or without a
+//! central.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -8,7 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use common::clock;
 use common::ids::{EdgeId, WarehouseId};
-use common::protocol::{HEARTBEAT_INTERVAL_SECS, Heartbeat, LaneReport, RedisReport, SpillReport};
+use common::protocol::{
+    FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LaneReport, RedisReport, SpillReport,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -52,17 +55,22 @@ impl Pulse {
         loop {
             tokio::select! {
                 // Time for the next.
-                _ = beats.tick() => self.beat(&mut samples, false).await,
+                _ = beats.tick() => {
+                    if self.beat(&mut samples, false).await {
+                        beats.reset_immediately();
+                    }
+                }
                 // The last one says that this is by plan.
                 () = stop.cancelled() => {
-                    self.beat(&mut samples, true).await;
+                    let _more_next_time = self.beat(&mut samples, true).await;
                     return Ok(());
                 }
             }
         }
     }
 
-    async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) {
+    /// Whether headquarters has more to say than fits into one answer.
+    async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) -> bool {
         let state = &self.state;
         state.buffer.probe().await;
         let contents = state.buffer.contents();
@@ -77,8 +85,9 @@ impl Pulse {
             samples.pop_front();
         }
         *state.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook(state, samples);
-        let Some(headquarters) = &self.headquarters else { return };
-        let heartbeat = self.compose(headquarters, stopping);
+        let Some(headquarters) = &self.headquarters else { return false };
+        let facts_after = if stopping { None } else { self.facts_until(headquarters).await };
+        let heartbeat = self.compose(headquarters, facts_after, stopping);
         let sent_at = clock::now();
         match headquarters.client.send_heartbeat(&heartbeat).await {
             Ok(answer) => {
@@ -89,12 +98,39 @@ impl Pulse {
                 state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
                 state.buffer.settle(&answer.settled).await;
                 debug!("Central has a heartbeat");
+                self.take_facts(headquarters, answer).await
             }
-            Err(error) => state.link.failed(clock::now(), error),
+            Err(error) => {
+                state.link.failed(clock::now(), error);
+                false
+            }
         }
     }
 
-    fn compose(&self, headquarters: &Headquarters, stopping: bool) -> Heartbeat {
+    /// How far headquarters' facts are on our disk; `None` if the history cannot be asked, so none are sent in vain.
+    async fn facts_until(&self, headquarters: &Headquarters) -> Option<u64> {
+        let warehouse = headquarters.warehouse_id;
+        self.state.history.ask(clock::now(), move |store| store.facts_until(warehouse)).await.ok()
+    }
+
+    /// Keeps what headquarters said, and only then how far we have it. What fails is sent again with the next answer.
+    async fn take_facts(&self, headquarters: &Headquarters, answer: HeartbeatAnswer) -> bool {
+        let HeartbeatAnswer { facts, facts_until, .. } = answer;
+        let (count, warehouse) = (facts.len(), headquarters.warehouse_id);
+        if count == 0 {
+            return false;
+        }
+        for fact in facts {
+            if let Err(error) = self.state.desk.apply_fact(fact).await {
+                debug!("What headquarters said waits for the history: {error}");
+                return false;
+            }
+        }
+        let kept = self.state.history.ask(clock::now(), move |store| store.set_facts_until(warehouse, facts_until));
+        kept.await.is_ok() && count >= FACTS_MAX
+    }
+
+    fn compose(&self, headquarters: &Headquarters, facts_after: Option<u64>, stopping: bool) -> Heartbeat {
         let state = &self.state;
         let now = clock::now();
         let (contents, probe) = (state.buffer.contents(), state.buffer.last_probe());
@@ -136,7 +172,7 @@ impl Pulse {
             drain_seconds: outlook.drain_seconds,
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
-            facts_after: 0,
+            facts_after,
         }
     }
 }

@@ -175,6 +175,14 @@ impl Central {
         http::get(&self.http, &self.url, path, Some(&self.token)).await
     }
 
+    /// Posts to a path with the API token.
+    ///
+    /// # Errors
+    /// If it does not answer with a success and JSON.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        http::post(&self.http, &self.url, path, Some(&self.token), body).await
+    }
+
     /// # Errors
     /// If it does not answer.
     pub async fn ledger(&self) -> anyhow::Result<Vec<Account>> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustix::process::Signal;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::dir::Dir;
@@ -32,6 +33,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Lines for its `[spill]` section.
     pub spill: Option<String>,
+    /// Lines for its `[alerts]` section.
+    pub alerts: Option<String>,
 }
 
 pub struct Edge {
@@ -92,6 +95,9 @@ impl Edge {
         if let Some(spill) = &options.spill {
             text.push_str(&format!("[spill]\n{spill}\n"));
         }
+        if let Some(alerts) = &options.alerts {
+            text.push_str(&format!("[alerts]\n{alerts}\n"));
+        }
         let config = dir.path().join(format!("{name}.toml"));
         std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
         let service = Service::start(Spec {
@@ -145,6 +151,20 @@ impl Edge {
     /// If it does not answer.
     pub async fn stats(&self) -> anyhow::Result<Stats> {
         http::get(&self.http, &self.url, "/streams/stats", Some(&self.camera_token)).await
+    }
+
+    /// Asks as somebody who works on the box, which needs no account while there are none.
+    ///
+    /// # Errors
+    /// If it does not answer with 200 and the JSON asked for.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        http::get(&self.http, &self.url, path, None).await
+    }
+
+    /// # Errors
+    /// If it does not answer with a success and JSON.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        http::post(&self.http, &self.url, path, None, body).await
     }
 
     /// Whatever it says, healthy or not.

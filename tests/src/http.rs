@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// # Errors
 /// If the client cannot be made.
@@ -30,13 +31,27 @@ pub async fn is_ready(http: &Client, url: &str) -> anyhow::Result<Option<()>> {
 /// # Errors
 /// If the answer is not 200 and the JSON asked for.
 pub async fn get<T: DeserializeOwned>(http: &Client, url: &str, path: &str, token: Option<&str>) -> anyhow::Result<T> {
-    let mut request = http.get(format!("{url}{path}"));
+    answer(http.get(format!("{url}{path}")), "GET", path, token).await
+}
+
+/// # Errors
+/// If the answer is not a success with JSON.
+pub async fn post(http: &Client, url: &str, path: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
+    answer(http.post(format!("{url}{path}")).json(body), "POST", path, token).await
+}
+
+async fn answer<T: DeserializeOwned>(
+    mut request: RequestBuilder,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+) -> anyhow::Result<T> {
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.with_context(|| format!("GET {path}"))?;
+    let response = request.send().await.with_context(|| format!("{method} {path}"))?;
     let status = response.status();
-    let text = response.text().await.with_context(|| format!("GET {path}"))?;
-    anyhow::ensure!(status.is_success(), "GET {path}: {status}: {text}");
-    serde_json::from_str(&text).with_context(|| format!("GET {path}: {text}"))
+    let text = response.text().await.with_context(|| format!("{method} {path}"))?;
+    anyhow::ensure!(status.is_success(), "{method} {path}: {status}: {text}");
+    serde_json::from_str(&text).with_context(|| format!("{method} {path}: {text}"))
 }

@@ -33,6 +33,7 @@ pub struct Options {
     pub edge_redis: bool,
     pub stream_max_length: Option<u64>,
     pub spill: Option<String>,
+    pub alerts: Option<String>,
     pub data_dir: Option<std::path::PathBuf>,
 }
 
@@ -47,6 +48,7 @@ impl Default for Options {
             edge_redis: true,
             stream_max_length: None,
             spill: None,
+            alerts: None,
             data_dir: None,
         }
     }
@@ -117,6 +119,7 @@ impl Stack {
                 stream_max_length: options.stream_max_length,
                 data_dir: options.data_dir.clone(),
                 spill: options.spill.clone(),
+                alerts: options.alerts.clone(),
             };
             edges.push(Edge::start(&dir, options).await?);
         }

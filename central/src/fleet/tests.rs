@@ -31,7 +31,7 @@ fn heartbeat() -> Heartbeat {
         drain_seconds: None,
         dead_letters: 0,
         cameras: Vec::new(),
-        facts_after: 0,
+        facts_after: None,
     }
 }
 

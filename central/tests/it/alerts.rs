@@ -70,7 +70,7 @@ impl EdgeClient {
     /// What a heartbeat brings back: the facts, and how far they go.
     async fn facts_after(&self, after: u64) -> (Vec<Fact>, u64) {
         let mut heartbeat = self.heartbeat(0, &[]);
-        heartbeat.facts_after = after;
+        heartbeat.facts_after = Some(after);
         let (status, answer) = self.beat(&heartbeat).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         let facts = serde_json::from_value(answer["facts"].clone()).expect("facts");

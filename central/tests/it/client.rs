@@ -270,7 +270,7 @@ impl EdgeClient {
             drain_seconds: None,
             dead_letters: 0,
             cameras: Vec::new(),
-            facts_after: 0,
+            facts_after: None,
         }
     }
 

@@ -16,6 +16,9 @@ use crate::alerts::{Episode, Observation, last_known};
 
 /// Moments that wait to be judged. Within [`REORDER`] a camera sends about five; beyond this the oldest is judged early.
 const WAITING_MAX: usize = 256;
+/// Between what was last kept of an alert and the first event after a restart nobody looked: ten seconds may not have been
+/// kept, what waited to be judged is gone, and the start took its time. A pause up to this is not held against the alert.
+const RESUME_GAP: TimeDelta = TimeDelta::seconds(30);
 /// A growing alert is reported this often: screens need no more, and each report copies the curve.
 const REPORT_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// Larger keypoints are not remembered: a posture of 14 joints takes about 900 bytes, one of 133 about 8,000.
@@ -65,6 +68,8 @@ struct Run {
     posture: Option<Arc<str>>,
     curve: Curve,
     moments: u32,
+    /// It is of the last run of the edge, and nothing has come since.
+    resumed: bool,
     alert: Option<Alert>,
 }
 
@@ -117,6 +122,7 @@ impl Scope {
             posture: episode.posture,
             curve: Curve::resumed(episode.curve),
             moments: episode.events,
+            resumed: true,
             alert: Some(Alert {
                 id: episode.alert_id,
                 raised_at: episode.raised_at,
@@ -198,7 +204,7 @@ impl Scope {
         self.judged = Some(moment.at);
         let goes_on = self.run.as_ref().is_some_and(|run| {
             let level = if run.alert.is_some() { rule.clear_below } else { rule.threshold };
-            moment.risk >= level && moment.at - run.last_at <= rule.gap
+            moment.risk >= level && moment.at - run.last_at <= run.gap(rule)
         });
         if !goes_on {
             self.end_run(rule, key, said);
@@ -255,11 +261,18 @@ impl Run {
             posture: moment.posture,
             curve,
             moments: 1,
+            resumed: false,
             alert: None,
         }
     }
 
+    /// The longest pause after which it still goes on.
+    fn gap(&self, rule: &Rule) -> TimeDelta {
+        if self.resumed { rule.gap.max(RESUME_GAP) } else { rule.gap }
+    }
+
     fn extend(&mut self, moment: Moment) {
+        self.resumed = false;
         self.last_at = moment.at;
         self.latest = moment.risk;
         self.curve.push((moment.at, moment.risk));

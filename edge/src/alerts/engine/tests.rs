@@ -355,6 +355,18 @@ fn an_alert_of_the_last_run_goes_on_or_is_closed() {
     goes_on.tick(goes_on_at).row(goes_on_at, 9_000, 85.0).row(9_100, 10_000, 0.0);
     assert_eq!(goes_on.signs(), "-");
     assert_eq!((goes_on.last().alert_id, goes_on.last().ended_at), (open.alert_id, Some(at(9_000))));
+    // What came between the last that was kept and the restart is lost to the rules, and no pause of the worker's.
+    let mut unseen = resumed();
+    unseen.row(goes_on_at + 12_000, 20_000, 85.0).row(20_100, 21_000, 0.0);
+    assert_eq!(unseen.signs(), "-");
+    assert_eq!((unseen.last().alert_id, unseen.last().ended_at), (open.alert_id, Some(at(20_000))));
+    // Only the first pause is forgiven, and not any.
+    let mut pauses = resumed();
+    pauses.row(goes_on_at + 12_000, 18_000, 85.0).row(19_000, 23_000, 85.0).tick(60_000);
+    assert_eq!(pauses.signs(), "-+-");
+    let mut gone = resumed();
+    gone.row(goes_on_at + 31_000, 40_000, 85.0).tick(60_000);
+    assert_eq!(gone.signs(), "-+-");
     let mut silent = resumed();
     silent.tick(100_000).tick(102_000);
     assert_eq!(silent.signs(), "", "cameras get a moment to come back");

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-const STEPS: &[M<'_>] = &[M::up(
-    "
+const STEPS: &[M<'_>] = &[
+    M::up(
+        "
     -- The latest state of each alert. What is asked for has a column of its own; all of it is in the body.
     CREATE TABLE alerts (
         alert_id BLOB NOT NULL PRIMARY KEY,
@@ -66,7 +67,17 @@ const STEPS: &[M<'_>] = &[M::up(
         PRIMARY KEY (minute, camera_id)
     ) WITHOUT ROWID;
     ",
-)];
+    ),
+    M::up(
+        "
+    -- How far headquarters' facts are in `facts`. In the same file, so that whoever loses one loses both.
+    CREATE TABLE headquarters (
+        warehouse BLOB NOT NULL PRIMARY KEY,
+        facts_until INTEGER NOT NULL
+    );
+    ",
+    ),
+];
 
 /// Brings a database to the current schema.
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::alert::{self, AlertEvent, Fact, Origin, Severity, Silence, Statement, Subject};
 use common::event::Hundredths;
-use common::ids::{AlertId, FactId, ZoneId};
+use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::record::Kind;
 use rusqlite::types::{FromSqlError, Value};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
@@ -425,6 +425,24 @@ impl Store {
         }
         drop(delete);
         transaction.commit()
+    }
+
+    /// How far this warehouse's facts of headquarters are here; 0 for none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn facts_until(&mut self, warehouse: WarehouseId) -> rusqlite::Result<u64> {
+        let mut select = self.connection.prepare_cached("SELECT facts_until FROM headquarters WHERE warehouse = ?1")?;
+        Ok(select.query_row([warehouse.uuid().into_bytes()], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    /// All facts up to there are here.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn set_facts_until(&mut self, warehouse: WarehouseId, until: u64) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO headquarters VALUES (?1, ?2)")?;
+        insert.execute(params![warehouse.uuid().into_bytes(), until]).map(drop)
     }
 
     /// Deletes what is too old or too much: the oldest cleared alerts first, with what was said of them; open ones

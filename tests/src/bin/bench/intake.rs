@@ -73,6 +73,7 @@ fn options(redis_url: String) -> Options {
         stream_max_length: Some(100_000_000),
         data_dir: None,
         spill: None,
+        alerts: None,
     }
 }
 

@@ -83,6 +83,7 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
             stream_max_length: None,
             data_dir: None,
             spill: None,
+            alerts: None,
         },
     )
     .await?;
