@@ -25,3 +25,4 @@ pub mod stack;
 pub mod camera;
 pub mod checker;
 pub mod events;
+pub mod lift;

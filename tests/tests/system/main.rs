@@ -4,6 +4,7 @@
 //!
 //! The heavier runs are behind `SMARTPICK_LONG=1` (`make faults`).
 
+mod alerts;
 mod batches;
 mod central_faults;
 mod disk_full;
