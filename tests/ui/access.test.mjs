@@ -61,7 +61,11 @@ test('a viewer sees all and has no buttons to act with', async () => {
   await page.locator('[data-testid=detail] canvas').waitFor();
   assert.equal(await page.locator('[data-action]').count(), 0);
   await page.keyboard.press('s');
+  // The next key is heard after it: had it opened something, that would be there by now.
+  await page.keyboard.press('?');
+  await page.locator('[data-testid=help]').waitFor();
   assert.equal(await page.locator('[data-testid=silence]').count(), 0);
+  await page.keyboard.press('Escape');
   await page.getByText('You may look, not act.').waitFor();
   await page.context().close();
 });

@@ -166,9 +166,12 @@ for (const colorScheme of ['light', 'dark']) {
       await page.locator('[data-action=silence]').click();
       await clean('silencing');
       await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
       await page.keyboard.press('?');
+      await page.locator('dialog').waitFor();
       await clean('help');
       await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
       await page.locator('[data-action=acknowledge]').click();
       await page.locator('[data-alert-state=acknowledged]').waitFor();
       await clean('acknowledged');
