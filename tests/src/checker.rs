@@ -82,6 +82,10 @@ pub async fn check_but(stack: &Stack, lost: usize) -> anyhow::Result<Report> {
     report.duplicates = accounts.iter().map(|account| account.duplicates).sum();
     report.dead = accounts.iter().map(|account| account.dead).sum();
     ensure!(report.dead == 0, "{} healthy events became dead letters", report.dead);
+    for account in &accounts {
+        let explained = account.stored + account.alerts + account.duplicates + account.dead;
+        ensure!(account.received == explained, "received, and nobody knows as what: {account:#?}");
+    }
     let stored: i64 = accounts.iter().map(|account| account.stored).sum();
     ensure!(usize::try_from(stored)? == report.rows, "the ledger says {stored} stored, there are {} rows", report.rows);
     Ok(report)
@@ -181,8 +185,6 @@ async fn settled(stack: &Stack, missing: i64) -> anyhow::Result<Vec<Account>> {
         ensure!(sum(|account| account.missing) == missing, "not {missing} missing: {accounts:#?}");
         for account in &accounts {
             ensure!(account.received + account.missing == account.head, "does not add up: {account:#?}");
-            let explained = account.stored + account.alerts + account.duplicates + account.dead;
-            ensure!(account.received == explained, "received, and nobody knows as what: {account:#?}");
         }
         Ok(Some(accounts))
     })

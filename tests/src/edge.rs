@@ -53,6 +53,7 @@ pub struct Edge {
 pub struct Stats {
     pub accepted: u64,
     pub buffered: Buffered,
+    pub lanes: Lanes,
     pub ledger: LedgerHead,
 }
 
@@ -60,6 +61,13 @@ pub struct Stats {
 pub struct Buffered {
     pub live: u64,
     pub backlog: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lanes {
+    /// Records on their way, without a receipt yet. What a wiped Redis held may still be among them.
+    pub in_flight: u64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

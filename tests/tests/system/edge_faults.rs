@@ -176,8 +176,8 @@ async fn wiping_its_redis_is_shown_as_exactly_so_many_missing() -> anyhow::Resul
             stack.links[0].heal();
             camera.deliver_all(&simulated(stack.edges[0].warehouse_id, 500, 3), 100).await?;
             let lost = wait::until("the edge to have sent what it still has", wait::DRAIN, || async {
-                let buffered = stack.edges[0].stats().await?.buffered;
-                ensure!(buffered.live + buffered.backlog == 0, "{buffered:?}");
+                let stats = stack.edges[0].stats().await?;
+                ensure!(stats.buffered.live + stats.buffered.backlog + stats.lanes.in_flight == 0, "{stats:?}");
                 let mut connection = PgConnection::connect(&stack.database_url).await?;
                 let rows: i64 =
                     sqlx::query_scalar("SELECT count(*) FROM ergonomic_snapshots").fetch_one(&mut connection).await?;
