@@ -13,7 +13,8 @@
 //! says [`Change::Raised`] again *under the same id*. Each raised is followed by exactly one cleared before the next.
 //!
 //! **Bounds.** At most [`SCOPES_MAX`] scopes a rule, each with at most a moment's queue and a curve of a few hundred
-//! points. Beyond it those not seen for longest are let go, those without an open alert first.
+//! points. Beyond it those not seen for longest are let go, those without an open alert first, and of them those
+//! that are not on the way to one.
 
 mod curve;
 mod scope;
@@ -231,10 +232,13 @@ impl Watched {
     }
 
     fn let_some_go(&mut self, said: &mut Vec<Said>) {
-        let mut by_age: Vec<(bool, u64, Key)> =
-            self.scopes.iter().map(|(key, scope)| (scope.is_open(), scope.last_turn(), key.clone())).collect();
+        let mut by_age: Vec<(bool, bool, u64, Key)> = self
+            .scopes
+            .iter()
+            .map(|(key, scope)| (scope.is_open(), scope.is_running(), scope.last_turn(), key.clone()))
+            .collect();
         by_age.sort_unstable();
-        for (_, _, key) in by_age.into_iter().take(SCOPES_LET_GO) {
+        for (_, _, _, key) in by_age.into_iter().take(SCOPES_LET_GO) {
             if let Some(mut scope) = self.scopes.remove(&key) {
                 scope.close(&self.rule, &key, said);
                 self.figures.evicted += 1;

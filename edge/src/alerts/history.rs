@@ -147,19 +147,32 @@ struct Thread {
 
 impl Thread {
     fn open(&mut self, now: DateTime<Utc>) {
+        let opened = self.open_store(now);
         let mut words = lock(&self.words);
-        match file::open(&self.dir, now).and_then(|(connection, moved)| {
-            words.moved = moved.or_else(|| words.moved.take());
-            Ok(Store::new(connection, self.config.clone())?)
-        }) {
-            Ok(store) => {
+        match opened {
+            Ok((store, moved)) => {
                 self.store = Some(store);
+                words.moved = moved.or_else(|| words.moved.take());
                 words.failing = None;
             }
             Err(error) => {
                 error!("The history of alerts cannot be used: {error:#}");
                 words.failing = Some(format!("{error:#}"));
             }
+        }
+    }
+
+    /// A file that opens may still be damaged where the store first reads; it is moved aside like any other.
+    fn open_store(&self, now: DateTime<Utc>) -> anyhow::Result<(Store, Option<String>)> {
+        let (connection, moved) = file::open(&self.dir, now)?;
+        match Store::new(connection, self.config.clone()) {
+            Err(error) if file::is_damage(&error) => {
+                warn!("The history is damaged: {error}");
+                let aside = file::move_aside(&self.dir, now)?;
+                let (connection, _) = file::open(&self.dir, now)?;
+                Ok((Store::new(connection, self.config.clone())?, Some(file::moved_words(&aside))))
+            }
+            store => Ok((store?, moved)),
         }
     }
 

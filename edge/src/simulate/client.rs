@@ -175,9 +175,10 @@ impl Client {
 /// Where an edge takes events. A URL that can never work is said at the start: trying again would not mend it.
 fn intake(edge: &str) -> anyhow::Result<Url> {
     let bad = || format!("--url {edge} is not the address of an edge; write it as http://127.0.0.1:8080");
-    let url = Url::parse(&format!("{}/ingestion/ergonomics", edge.trim_end_matches('/'))).with_context(bad)?;
-    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), bad());
-    Ok(url)
+    // By itself first: with a path behind it, "http://" would take the path's first word for a host.
+    let edge = Url::parse(edge).with_context(bad)?;
+    anyhow::ensure!(matches!(edge.scheme(), "http" | "https"), bad());
+    Url::parse(&format!("{}/ingestion/ergonomics", edge.as_str().trim_end_matches('/'))).with_context(bad)
 }
 
 fn body(batch: &[Item]) -> String {

@@ -138,6 +138,11 @@ impl Scope {
         self.last_turn
     }
 
+    /// Whether the score is high now, long enough for an alert or not yet.
+    pub const fn is_running(&self) -> bool {
+        self.run.is_some()
+    }
+
     /// Whether an alert was raised and not cleared.
     pub fn is_open(&self) -> bool {
         self.run.as_ref().and_then(|run| run.alert.as_ref()).is_some_and(|alert| !alert.idle)

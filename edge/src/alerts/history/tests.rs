@@ -156,6 +156,22 @@ async fn a_damaged_file_is_moved_aside_and_the_edge_starts() {
     assert!(aside.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with("history-damaged-")));
 }
 
+/// Its head is whole, so that it opens; what the store reads first is not.
+#[tokio::test]
+async fn a_file_damaged_behind_its_head_is_moved_aside_too() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let history = start(dir.path());
+    history.write(batch(vec![kept(1, 100, None)], vec![]), at(100)).await.expect("writes");
+    history.close().await;
+    let path = dir.path().join("history.db");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    bytes[4_096..].fill(0x5a);
+    std::fs::write(&path, bytes).expect("writes");
+    let history = start(dir.path());
+    assert!(history.trouble().is_some_and(|words| words.contains("history-damaged-")), "{:?}", history.trouble());
+    history.write(batch(vec![kept(2, 100, None)], vec![]), at(100)).await.expect("is kept again");
+}
+
 /// Damage that shows only while it runs: the next write has a new file.
 #[tokio::test]
 async fn damage_found_later_begins_a_new_file_too() {
