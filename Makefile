@@ -58,11 +58,11 @@ test: setup ui ## All that CI runs
 
 test-ui: ui tests/ui/node_modules/.package-lock.json ## The page: types, pure parts, and in a browser against a real edge
 	cd $(UI) && node_modules/.bin/tsc --noEmit && npm test --silent
-	$(CARGO) build --release -p edge
+	$(BUILD)
 	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) npm test --silent
 
 screenshots: ui tests/ui/node_modules/.package-lock.json ## Pictures of the page's main states, in target/screenshots
-	$(CARGO) build --release -p edge
+	$(BUILD)
 	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) node screenshots.mjs $(abspath target/screenshots)
 
 faults: setup ui ## The long fault and load runs
