@@ -96,10 +96,16 @@ impl Board {
         };
         let alert_id = episode.alert_id;
         if let Some(entry) = self.entries.get_mut(&alert_id) {
+            // Raised once more without a moment that is new: the same events, sent again after a restart.
+            let over = entry.kept.event.ended_at.filter(|_| save == Save::Now && episode.ended_at.is_none());
+            entry.again = entry.again.or(over);
             if entry.again.is_some_and(|ended| last_known(&episode) <= ended) {
                 if episode.ended_at.is_some() {
                     // All of it was known.
-                    self.entries.remove(&alert_id);
+                    entry.again = None;
+                    if entry.shown.is_none() {
+                        self.entries.remove(&alert_id);
+                    }
                 }
                 return false;
             }

@@ -60,8 +60,15 @@ fn an_alert_is_shown_at_each_change_and_kept_at_those_that_matter() {
     board.apply(Change::Cleared(episode(1, Some(8))), at(9));
     let saved = board.to_save(false);
     assert_eq!((saved[0].1, saved[0].0.event.revision, saved[0].0.cleared_at), (true, 2, Some(at(9))));
+    assert_eq!(board.changed(false, at(9))[0].state, State::Cleared);
+    // The same events once more are no news.
+    for change in [Change::Raised(episode(1, None)), Change::Cleared(episode(1, Some(8)))] {
+        board.apply(change, at(10));
+        assert!(board.changed(true, at(10)).is_empty() && board.to_save(true).is_empty());
+    }
     // Its events had only been held up.
-    board.apply(Change::Raised(episode(1, None)), at(12));
+    let held_up = Episode { curve: vec![(at(9), Hundredths::from_raw(7_500))], ..episode(1, None) };
+    board.apply(Change::Raised(held_up), at(12));
     let view = board.changed(false, at(12)).remove(0);
     assert_eq!((view.state, view.revision, view.ended_at), (State::Raised, 3, None));
 }
