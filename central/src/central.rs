@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::auth::Auth;
+use crate::access::Access;
 use crate::config::{Config, Retention};
 use crate::fleet::Memory;
 use crate::health::{Observed, Progress, Sampler, Samples};
@@ -81,7 +81,7 @@ impl Central {
             metrics: Arc::clone(&metrics),
         };
         let app = App {
-            auth: Auth::new(Arc::clone(&db)),
+            access: Arc::new(Access::new(Arc::clone(&db))),
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),
             inflight: Arc::clone(&inflight),

@@ -13,6 +13,7 @@ use common::ids::{EdgeId, WarehouseId};
 use common::telemetry;
 use tracing::{error, warn};
 
+use crate::access::Scope;
 use crate::central::Central;
 use crate::config::{Config, FILE};
 use crate::store::{Db, StoreError};
@@ -85,6 +86,9 @@ enum Tokens {
     /// Make a token for the API; it is shown this once
     Add {
         name: String,
+        /// What it may do; may be repeated
+        #[arg(long = "scope", value_enum, default_values_t = [Scope::Read, Scope::Act])]
+        scopes: Vec<Scope>,
         /// One line of JSON: name, token
         #[arg(long)]
         json: bool,

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use common::clock;
 use common::problem::Problem;
 use common::protocol::{FACTS_MAX, Heartbeat, HeartbeatAnswer};
 
+use crate::access::EdgeIdentity;
 use crate::http::{ApiError, App};
 use crate::store::{edges, facts};
 
@@ -18,8 +19,11 @@ use crate::store::{edges, facts};
 ///
 /// # Errors
 /// 401, 403 if it speaks for another edge, 400 if it cannot be read, 503.
-pub async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Result<Json<HeartbeatAnswer>, ApiError> {
-    let edge = app.auth.edge(request.headers()).await?;
+pub async fn heartbeat(
+    State(app): State<Arc<App>>,
+    Extension(edge): Extension<EdgeIdentity>,
+    request: Request,
+) -> Result<Json<HeartbeatAnswer>, ApiError> {
     let Json(heartbeat) = Json::<Heartbeat>::from_request(request, &()).await.map_err(|e| unreadable(&e))?;
     if (heartbeat.edge_id, heartbeat.warehouse_id) != (edge.edge_id, edge.warehouse_id) {
         let message = format!(

@@ -1,20 +1,21 @@
-//! All routes in one place, the state that handlers share, and how errors look to a client.
+//! Every route of central with what it needs of its caller, the state that handlers share, and how errors look to a
+//! client.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Router, middleware};
 use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::access::{self, Access, Need};
 use crate::api;
-use crate::auth::Auth;
 use crate::config::Receive;
 use crate::fleet::Memory;
 use crate::health::Observed;
@@ -31,7 +32,7 @@ const HEARTBEAT_BYTES_MAX: usize = 1024 * 1024;
 pub struct App {
     pub db: Arc<Db>,
     pub stream: Arc<Stream>,
-    pub auth: Auth,
+    pub access: Arc<Access>,
     pub inflight: Arc<Inflight>,
     pub observed: Observed,
     pub metrics: Arc<Metrics>,
@@ -41,49 +42,102 @@ pub struct App {
     pub fleet: Memory,
 }
 
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+
+/// One line of the table.
+pub struct Route {
+    pub method: Method,
+    /// As axum reads it, so with `{parameters}`.
+    pub path: &'static str,
+    pub need: Need,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<App>>,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<App>>,
+) -> Route {
+    Route { method, path, need, handler }
+}
+
+/// The route table. What is not in it is not served ([`access::guard`]), and a test sweeps it with every kind of caller.
+/// A handler of a route that needs more than [`Need::PUBLIC`] may take `Extension<Caller>`, of [`Need::EDGE`]
+/// `Extension<EdgeIdentity>`.
+pub const ROUTES: &[Route] = &[
+    // From edges.
+    route(POST, BATCHES_PATH, Need::EDGE, |m| on(m, receive::batch).layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))),
+    route(POST, HEARTBEATS_PATH, Need::EDGE, |m| {
+        on(m, heartbeats::heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_BYTES_MAX))
+    }),
+    // For dashboards and tools.
+    route(GET, "/api/v1/fleet/health", Need::READ, |m| on(m, api::fleet::health)),
+    route(GET, "/api/v1/fleet/stats", Need::READ, |m| on(m, api::fleet::stats)),
+    route(GET, "/api/v1/sites/{id}", Need::READ, |m| on(m, api::fleet::site)),
+    route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
+    route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
+    route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),
+    route(POST, "/api/v1/alerts/{id}/acknowledge", Need::ACT, |m| on(m, api::alerts::acknowledge)),
+    route(GET, "/api/v1/silences", Need::READ, |m| on(m, api::silences::list)),
+    route(POST, "/api/v1/silences", Need::ACT, |m| on(m, api::silences::begin)),
+    route(POST, "/api/v1/silences/{id}/end", Need::ACT, |m| on(m, api::silences::end)),
+    route(GET, "/api/v1/dead-letters", Need::READ, |m| on(m, api::dead_letters::list)),
+    route(GET, "/api/v1/dead-letters/{id}", Need::READ, |m| on(m, api::dead_letters::show)),
+    route(POST, "/api/v1/dead-letters/{id}/replay", Need::ACT, |m| on(m, api::dead_letters::replay)),
+    route(POST, "/api/v1/dead-letters/{id}/discard", Need::ACT, |m| on(m, api::dead_letters::discard)),
+    route(GET, "/api/v1/ledger", Need::READ, |m| on(m, api::ledger::show)),
+    // For whoever runs it.
+    route(GET, "/streams/health", Need::PUBLIC, |m| on(m, health::streams_health)),
+    route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, health::streams_stats)),
+    route(GET, "/livez", Need::PUBLIC, |m| on(m, async || "ok\n")),
+    route(GET, "/readyz", Need::PUBLIC, |m| on(m, health::ready)),
+    route(GET, "/metrics", Need::PUBLIC, |m| on(m, metrics)),
+];
+
+/// What the table asks for a method of a path that the router knows, `None` if it knows none.
+///
+/// # Errors
+/// 405 if the table has the path with other methods only; 404 if it does not have it.
+pub fn need(method: &Method, path: Option<&str>) -> Result<Need, Problem> {
+    let rows = ROUTES.iter().filter(|route| Some(route.path) == path);
+    // As axum does it: a HEAD is a GET without the body.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"));
+    }
+    rows.find(|route| route.method == *method).map(|route| route.need).ok_or_else(|| {
+        let message = format!("this path does not take {method}");
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    })
+}
+
+/// For the `Allow` header of a 405.
+pub fn methods(path: &str) -> String {
+    let methods: Vec<&str> =
+        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+    methods.join(", ")
+}
+
+/// The table as a router.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        // From edges.
-        .route(BATCHES_PATH, post(receive::batch).layer(DefaultBodyLimit::max(FRAME_BYTES_MAX)))
-        .route(HEARTBEATS_PATH, post(heartbeats::heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_BYTES_MAX)))
-        // For dashboards and tools.
-        .route("/api/v1/fleet/health", get(api::fleet::health))
-        .route("/api/v1/fleet/stats", get(api::fleet::stats))
-        .route("/api/v1/sites/{id}", get(api::fleet::site))
-        .route("/api/v1/events", get(api::events::list))
-        .route("/api/v1/alerts", get(api::alerts::list))
-        .route("/api/v1/alerts/{id}", get(api::alerts::show))
-        .route("/api/v1/alerts/{id}/acknowledge", post(api::alerts::acknowledge))
-        .route("/api/v1/silences", get(api::silences::list).post(api::silences::begin))
-        .route("/api/v1/silences/{id}/end", post(api::silences::end))
-        .route("/api/v1/dead-letters", get(api::dead_letters::list))
-        .route("/api/v1/dead-letters/{id}", get(api::dead_letters::show))
-        .route("/api/v1/dead-letters/{id}/replay", post(api::dead_letters::replay))
-        .route("/api/v1/dead-letters/{id}/discard", post(api::dead_letters::discard))
-        .route("/api/v1/ledger", get(api::ledger::show))
-        // For whoever runs it.
-        .route("/streams/health", get(health::streams_health))
-        .route("/streams/stats", get(health::streams_stats))
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+    let mut router = Router::new();
+    for Route { method, path, handler, .. } in ROUTES {
+        let filter = MethodFilter::try_from(method.clone()).expect("the table's methods are known to axum");
+        router = router.route(path, handler(filter));
+    }
+    router
+        // The guard refuses what has no route before this is asked.
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), access::guard))
         .with_state(app)
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let (content_type, text) = app.metrics.render();
     ([(header::CONTENT_TYPE, content_type)], text)
-}
-
-async fn not_found(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
-}
-
-async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let message = format!("{} does not take {method}", uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
 /// Everything that can go wrong behind a request. The stages know no HTTP; here their errors get a status.

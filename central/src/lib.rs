@@ -13,7 +13,7 @@ pub mod central;
 
 pub mod http;
 
-pub mod auth;
+pub mod access;
 
 pub mod receive;
 

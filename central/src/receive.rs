@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{
@@ -20,6 +20,7 @@ use common::protocol::{
 };
 use tokio::time::Instant;
 
+use crate::access::EdgeIdentity;
 use crate::frame::Frame;
 use crate::http::{ApiError, App};
 use crate::inflight::{Appending, Joined, Waiter};
@@ -33,8 +34,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// As a problem with a stable code: 400 and 413 for what can never be taken, 401, and 503 for all that can be sent
 /// again.
-pub async fn batch(State(app): State<Arc<App>>, request: Request) -> Result<Json<Receipt>, ApiError> {
-    let edge = app.auth.edge(request.headers()).await?;
+pub async fn batch(
+    State(app): State<Arc<App>>,
+    Extension(edge): Extension<EdgeIdentity>,
+    request: Request,
+) -> Result<Json<Receipt>, ApiError> {
     let head = Head::read(request.headers())?;
     let body = body(request).await?;
     head.check(&body)?;

@@ -101,12 +101,17 @@ pub fn verify_password(password: &str, phc: &str) -> bool {
 pub fn token(prefix: &str) -> String {
     let mut secret = [0u8; 32];
     rand::rng().fill_bytes(&mut secret);
-    let mut token = prefix.to_owned();
-    for byte in secret {
+    format!("{prefix}{}", hex(&secret))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
         // A String takes everything.
-        let _infallible = write!(token, "{byte:02x}");
+        let _infallible = write!(text, "{byte:02x}");
     }
-    token
+    text
 }
 
 /// What is stored of a token. Looking one up by it tells nothing about others: a guess's hash cannot be steered.

@@ -23,3 +23,5 @@ pub mod lifecycle;
 pub mod problem;
 pub mod serve;
 pub mod telemetry;
+
+pub mod web;

@@ -12,9 +12,7 @@
 mod api;
 mod guard;
 mod image;
-mod origin;
 pub mod store;
-mod throttle;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,10 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use axum::http::header;
-use axum_extra::extract::CookieJar;
 use chrono::{DateTime, Utc};
 use common::credentials::{self, TokenHash, token_hash};
+use common::web::throttle::Throttle;
+use common::web::{origin, request};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
@@ -36,7 +34,6 @@ pub use api::{session, sign_in, sign_out};
 pub use guard::{Pass, guard};
 use image::Image;
 use store::{Store, StoreError};
-use throttle::Throttle;
 
 /// The caller's name where there are no accounts and the request came from the box itself.
 pub const OPEN_NAME: &str = "floor";
@@ -288,15 +285,9 @@ impl Access {
     }
 }
 
-/// The token of an `Authorization: Bearer …` header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 /// The session that the request's cookie names, whether there is such a one or not.
 fn session_cookie(headers: &HeaderMap) -> Option<TokenHash> {
-    CookieJar::from_headers(headers).get(COOKIE).map(|cookie| token_hash(cookie.value()))
+    request::session_cookie(headers, COOKIE)
 }
 
 /// Whether it certainly came from this machine: not through a proxy, and not from a browser that was told that a

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use common::alert::{Acknowledgement, Fact, Merged, Origin, Severity, Silence, Statement, merge};
 use common::clock;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{bad_body, cursor, limit, not_found, parse_cursor, path, query, the_one};
+use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::persist::check;
 use crate::store::alerts::{self, Filter, Stored};
@@ -169,10 +170,8 @@ fn silencing<'m>(merged: &'m Merged, alert: &Stored, now: DateTime<Utc>) -> Opti
 /// 400 for a question that cannot be read, 401, 503.
 pub async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    app.auth.tool(&headers).await?;
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
     let mut filter = Filter {
@@ -258,11 +257,9 @@ impl Which {
 /// 401, 404, 409 if several sites have one, 503.
 pub async fn show(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    app.auth.tool(&headers).await?;
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
     Ok(Json(shown(&app, alert).await?))
 }
@@ -301,17 +298,17 @@ pub struct Acknowledge {
 /// 400, 401, 404, 409 `fact_conflict` if the id is that of another fact, 503.
 pub async fn acknowledge(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
     body: Result<Json<Acknowledge>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let who = app.auth.tool(&headers).await?;
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
     let Acknowledge { fact_id, note } = super::body(body)?;
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(alert.alert_id), note };
     let warehouse = WarehouseId::from_uuid(alert.warehouse_id);
-    say(&app, warehouse, &who, fact_id, statement, clock::now(), |known, new| known.statement == new.statement).await?;
+    say(&app, warehouse, &caller.name, fact_id, statement, clock::now(), |known, new| known.statement == new.statement)
+        .await?;
     Ok(Json(shown(&app, alert).await?))
 }
 

@@ -1,19 +1,20 @@
 //! `/api/v1/dead-letters`: look at what could never be stored, and decide: try it again with this version, or discard
 //! it with a reason. Both are in the audit log.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use common::credentials::hex;
 use common::problem::Problem;
 use common::protocol::unpack_frame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{bad_query, limit, not_found, path, query};
+use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::persist::reopen;
 use crate::store::batch::{self, Replayed};
@@ -37,10 +38,8 @@ pub struct Ask {
 /// 400 for a question that cannot be read, 401, 503.
 pub async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    app.auth.tool(&headers).await?;
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
     if let Some(state) = ask.state.as_deref().filter(|state| !STATES.contains(state)) {
@@ -56,12 +55,7 @@ pub async fn list(
 ///
 /// # Errors
 /// 401, 404, 503.
-pub async fn show(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    id: Result<Path<i64>, PathRejection>,
-) -> Result<Json<Value>, ApiError> {
-    app.auth.tool(&headers).await?;
+pub async fn show(State(app): State<Arc<App>>, id: Result<Path<i64>, PathRejection>) -> Result<Json<Value>, ApiError> {
     let letter = dead_letters::show(&app.db, path(id, WHAT)?).await?.ok_or_else(|| not_found(WHAT))?;
     let mut shown = page(&letter);
     shown["raw_hex"] = json!(hex(letter.raw.as_deref().unwrap_or_default()));
@@ -74,16 +68,15 @@ pub async fn show(
 /// 401, 404, 409 if it is not open, 422 with the reason if it still cannot be stored, 503.
 pub async fn replay(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let who = app.auth.tool(&headers).await?;
     let id = path(id, WHAT)?;
     let letter = dead_letters::show(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
     // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
     let raw = letter.raw.as_deref().unwrap_or_default();
     let unpacked = unpack_frame(raw).unwrap_or_default();
-    match batch::replay(&app.db, id, &who, |origin| reopen(origin, raw, &unpacked)).await? {
+    match batch::replay(&app.db, id, &caller.name, |origin| reopen(origin, raw, &unpacked)).await? {
         Replayed::Stored { stored, duplicates } => {
             Ok(Json(json!({ "id": id, "state": "replayed", "stored": stored, "duplicates": duplicates })))
         }
@@ -107,18 +100,17 @@ pub struct Discard {
 /// 400 without a reason, 401, 404, 409 if it is not open, 503.
 pub async fn discard(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
     body: Result<Json<Discard>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let who = app.auth.tool(&headers).await?;
     let id = path(id, WHAT)?;
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
     let Json(Discard { reason }) = body.map_err(|e| bad(&e.body_text()))?;
     if reason.trim().is_empty() || reason.contains('\0') {
         return Err(bad("say why, as {\"reason\": \"…\"}").into());
     }
-    if batch::discard(&app.db, id, &who, &reason).await? {
+    if batch::discard(&app.db, id, &caller.name, &reason).await? {
         return Ok(Json(json!({ "id": id, "state": "discarded" })));
     }
     Err(match dead_letters::show(&app.db, id).await? {
@@ -147,13 +139,4 @@ fn page(letter: &Shown) -> Value {
         "state": letter.state,
         "resolved_at": letter.resolved_at,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // A String takes everything.
-        let _infallible = write!(text, "{byte:02x}");
-    }
-    text
 }

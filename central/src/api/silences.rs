@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::alert::{Scope, Silence, Statement, merge};
 use common::clock;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::alerts::{Which, say};
 use super::{bad_body, body, cursor, limit, not_found, parse_cursor, path, query, the_one};
+use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store::facts;
 
@@ -40,10 +40,8 @@ pub struct Ask {
 /// 400 for a question that cannot be read, 401, 503.
 pub async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    app.auth.tool(&headers).await?;
     let ask = query(ask)?;
     let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
     let (facts, next) = facts::silences(&app.db, ask.warehouse, before, limit(ask.limit)?).await?;
@@ -92,10 +90,9 @@ pub struct Begin {
 /// 400, 401, 404 for an unknown warehouse, 409 `fact_conflict` if the id is that of another fact, 503.
 pub async fn begin(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     asked: Result<Json<Begin>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let who = app.auth.tool(&headers).await?;
     let Begin { silence_id, warehouse_id, scope, reason, minutes, until } = body(asked)?;
     let now = clock::now();
     let until = match (minutes, until) {
@@ -109,7 +106,7 @@ pub async fn begin(
         _ => return Err(bad_body("say how long: either \"minutes\" or \"until\"").into()),
     };
     let statement = Statement::Silence { scope, reason, until };
-    let fact = say(&app, warehouse_id, &who, silence_id, statement, now, |known, new| {
+    let fact = say(&app, warehouse_id, &caller.name, silence_id, statement, now, |known, new| {
         match (&known.statement, &new.statement) {
             // Said again a little later, "30 minutes" means the same silence.
             (
@@ -141,19 +138,20 @@ pub struct End {
 /// 400, 401, 404, 409 `fact_conflict` if the id is that of another fact, 503.
 pub async fn end(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
     asked: Result<Json<End>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let who = app.auth.tool(&headers).await?;
     let silence_id = FactId::from_uuid(path(id, WHAT)?);
     let warehouse = the_one(facts::silence_of(&app.db, silence_id, query(which)?.warehouse()).await?, WHAT)?;
     let End { fact_id } = body(asked)?;
     let statement = Statement::EndSilence { silence_id };
     let warehouse_id = WarehouseId::from_uuid(warehouse);
-    say(&app, warehouse_id, &who, fact_id, statement, clock::now(), |known, new| known.statement == new.statement)
-        .await?;
+    say(&app, warehouse_id, &caller.name, fact_id, statement, clock::now(), |known, new| {
+        known.statement == new.statement
+    })
+    .await?;
     one(&app, warehouse, silence_id).await
 }
 

@@ -56,8 +56,8 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
 pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> anyhow::Result<()> {
     let db = Db::open(&config.database)?;
     match command {
-        Tokens::Add { name, json } => {
-            let Some(token) = tokens::add_token(&db, &name).await? else {
+        Tokens::Add { name, scopes, json } => {
+            let Some(token) = tokens::add_token(&db, &name, scopes.into()).await? else {
                 bail!("there is a token {name:?} already; choose another name");
             };
             if json {

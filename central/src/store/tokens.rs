@@ -1,15 +1,13 @@
 //! Credentials: of edges, for sending, and of people's tools, for reading. A token is shown once, when it is made;
 //! Postgres holds its SHA-256. A slow password hash would protect nothing here: the token is 256 random bits.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
+use common::credentials::{self, TokenHash, token_hash};
 use common::ids::{EdgeId, WarehouseId};
-use rand::RngCore as _;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Db, StoreError, within};
+use crate::access::Scopes;
 
 const ADD_WAREHOUSE: &str = "INSERT INTO warehouses (warehouse_id) VALUES ($1) ON CONFLICT DO NOTHING";
 const ADD_EDGE: &str = "\
@@ -20,32 +18,15 @@ const REVOKE_EDGE: &str = "UPDATE edges SET revoked_at = now() WHERE edge_id = $
 const FIND_EDGE: &str = "\
 SELECT edge_id, warehouse_id FROM edges WHERE credential_sha256 = $1 AND revoked_at IS NULL";
 
-const ADD_TOKEN: &str = "INSERT INTO api_tokens (name, token_sha256) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+const ADD_TOKEN: &str = "\
+INSERT INTO api_tokens (name, token_sha256, scopes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const LIST_TOKENS: &str = "SELECT name, created_at, revoked_at FROM api_tokens ORDER BY created_at, name";
 const REVOKE_TOKEN: &str = "UPDATE api_tokens SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL";
-const FIND_TOKEN: &str = "SELECT name FROM api_tokens WHERE token_sha256 = $1 AND revoked_at IS NULL";
+const FIND_TOKEN: &str = "\
+SELECT name, scopes FROM api_tokens WHERE token_sha256 = $1 AND revoked_at IS NULL";
 
 pub const STATEMENTS: &[&str] =
     &[ADD_WAREHOUSE, ADD_EDGE, LIST_EDGES, REVOKE_EDGE, FIND_EDGE, ADD_TOKEN, LIST_TOKENS, REVOKE_TOKEN, FIND_TOKEN];
-
-/// SHA-256 of a token.
-pub type TokenHash = [u8; 32];
-
-pub fn hash(token: &str) -> TokenHash {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// A new token. The prefix tells people, and scanners for leaked secrets, what it is.
-fn fresh(prefix: &str) -> String {
-    let mut secret = [0u8; 32];
-    rand::rng().fill_bytes(&mut secret);
-    let mut token = prefix.to_owned();
-    for byte in secret {
-        // A String takes everything.
-        let _infallible = write!(token, "{byte:02x}");
-    }
-    token
-}
 
 #[derive(Debug, sqlx::FromRow, serde::Serialize)]
 pub struct ListedEdge {
@@ -74,10 +55,11 @@ pub async fn add_edge(
     warehouse: WarehouseId,
     name: Option<&str>,
 ) -> Result<Option<String>, StoreError> {
-    let token = fresh("spe_");
+    let token = credentials::token("spe_");
     let mut lease = db.lease().await?;
     within(sqlx::query(ADD_WAREHOUSE).bind(warehouse.uuid()).execute(&mut *lease)).await?;
-    let add = sqlx::query(ADD_EDGE).bind(edge.uuid()).bind(warehouse.uuid()).bind(name).bind(hash(&token));
+    let add =
+        sqlx::query(ADD_EDGE).bind(edge.uuid()).bind(warehouse.uuid()).bind(name).bind(token_hash(&token).to_vec());
     let added = within(add.execute(&mut *lease)).await?.rows_affected() == 1;
     lease.done();
     Ok(added.then_some(token))
@@ -119,10 +101,13 @@ pub async fn find_edge(db: &Db, token: &TokenHash) -> Result<Option<(EdgeId, War
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn add_token(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
-    let token = fresh("spt_");
+pub async fn add_token(db: &Db, name: &str, scopes: Scopes) -> Result<Option<String>, StoreError> {
+    let token = credentials::token("spt_");
     let mut lease = db.lease().await?;
-    let added = within(sqlx::query(ADD_TOKEN).bind(name).bind(hash(&token)).execute(&mut *lease)).await?;
+    let added = within(
+        sqlx::query(ADD_TOKEN).bind(name).bind(token_hash(&token).to_vec()).bind(scopes.texts()).execute(&mut *lease),
+    )
+    .await?;
     lease.done();
     Ok((added.rows_affected() == 1).then_some(token))
 }
@@ -147,26 +132,14 @@ pub async fn revoke_token(db: &Db, name: &str) -> Result<bool, StoreError> {
     Ok(revoked.rows_affected() == 1)
 }
 
-/// The name of a valid API token.
+/// The name of a valid API token, and what it may do.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn find_token(db: &Db, token: &TokenHash) -> Result<Option<String>, StoreError> {
+pub async fn find_token(db: &Db, token: &TokenHash) -> Result<Option<(String, Scopes)>, StoreError> {
     let mut lease = db.lease().await?;
-    let found = within(sqlx::query_scalar(FIND_TOKEN).bind(&token[..]).fetch_optional(&mut *lease)).await?;
+    let found: Option<(String, Vec<String>)> =
+        within(sqlx::query_as(FIND_TOKEN).bind(&token[..]).fetch_optional(&mut *lease)).await?;
     lease.done();
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_differ_and_say_what_they_are() {
-        let (a, b) = (fresh("spe_"), fresh("spe_"));
-        assert_ne!(a, b);
-        assert!(a.starts_with("spe_") && a.len() == 4 + 64, "{a}");
-        assert_ne!(hash(&a), hash(&b));
-    }
+    Ok(found.map(|(name, scopes)| (name, Scopes::of_texts(&scopes))))
 }

@@ -1,5 +1,6 @@
 //! A whole small system and those who talk to it: edges and tools.
 
+use central::access::{Scope, Scopes};
 use central::central::Central;
 use central::config::Config;
 use central::store::{Db, tokens};
@@ -52,7 +53,7 @@ impl System {
         let mut config = servers::config(&database_url, &redis);
         change(&mut config);
         let db = Db::open(&config.database).expect("a URL");
-        let token = tokens::add_token(&db, "test").await.expect("stored").expect("new");
+        let token = tokens::add_token(&db, "test", Scopes::of(&Scope::ALL)).await.expect("stored").expect("new");
         Self { url: String::new(), pool, config, http: Client::new(), token, db, central: None, redis }
     }
 

@@ -1,6 +1,6 @@
 //! `/api/v1/session`: signing in, out, and asking who one is.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,17 @@ use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use axum_extra::extract::cookie::{Cookie, SameSite};
 use common::clock;
 use common::credentials::{self, NAME_CHARS_MAX, TokenHash, name_key, token_hash};
 use common::problem::Problem;
+use common::web::request::{client, is_https, set_cookie};
+use common::web::throttle::Address;
 use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::guard::sign_in_first;
 use super::image::{self, SESSION_AGE_MAX};
 use super::store::{StoreError, UserRow};
-use super::throttle::Address;
 use super::{Access, COOKIE, Caller, CallerKind, session_cookie};
 use crate::http::State;
 
@@ -33,8 +33,6 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A screen's cookie is kept for as long as browsers allow (400 days); its token decides.
 const KIOSK_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
@@ -67,7 +65,7 @@ pub async fn sign_in(
         end(access, old).await.ok();
     }
     let age = if caller.kind == CallerKind::Kiosk { KIOSK_COOKIE_AGE } else { SESSION_AGE_MAX };
-    let cookie = cookie(&token, age, is_https(&headers));
+    let cookie = set_cookie(COOKIE, &token, age, is_https(&headers));
     Ok(([(header::SET_COOKIE, cookie)], Json(caller)).into_response())
 }
 
@@ -78,7 +76,7 @@ pub async fn sign_out(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> 
     if let Some(session) = session_cookie(&headers) {
         end(access, session).await?;
     }
-    let gone = cookie("", Duration::ZERO, is_https(&headers));
+    let gone = set_cookie(COOKIE, "", Duration::ZERO, is_https(&headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
@@ -209,34 +207,4 @@ fn too_fast(account: &str, wait: Duration) -> Problem {
     info!(wait_secs = secs, "Slowed down sign-ins after failures");
     let text = format!("too many wrong passwords from this device or for {account}; try again in {secs} s");
     Problem { retry_after_secs: Some(secs), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", text) }
-}
-
-/// Who is counted for a guess. A proxy on this box is believed about the last address it wrote down; if it passes on
-/// what it was told, only the count of the account is left.
-fn client(peer: SocketAddr, headers: &HeaderMap) -> Address {
-    let forwarded = || -> Option<IpAddr> {
-        headers.get_all(X_FORWARDED_FOR).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-    };
-    let ip = peer.ip().to_canonical();
-    let proxied = if ip.is_loopback() { forwarded() } else { None };
-    proxied.unwrap_or(ip).into()
-}
-
-/// Whether the browser speaks https, to a proxy before us. Believing a liar is harmless: his own browser then keeps
-/// the cookie from plain http, and he cannot set these headers on anybody else's request.
-fn is_https(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text(header::ORIGIN.as_str()).starts_with("https://") || text(X_FORWARDED_PROTO).eq_ignore_ascii_case("https")
-}
-
-fn cookie(value: &str, age: Duration, secure: bool) -> String {
-    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-    Cookie::build((COOKIE, value.to_owned()))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .secure(secure)
-        .build()
-        .to_string()
-        + &format!("; Max-Age={age}")
 }

@@ -5,28 +5,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State as Shared};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::clock;
 use common::credentials::token_hash;
 use common::problem::Problem;
+use common::web::request::{self, bearer, refuse_foreign_pages};
 use tokio::time::MissedTickBehavior;
 
-use super::origin::{self, Page};
-use super::{Access, Caller, CallerKind, Credential, Need, POLL, Role, bearer, is_local, session_cookie};
+use super::{Access, Caller, CallerKind, Credential, Need, POLL, Role, is_local, session_cookie};
 use crate::http::{self, State};
-
-/// Set on every answer that has none of its own.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    // The page says more in its own.
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-];
 
 /// By what a request was let in, for those who serve it for long: an account may be removed meanwhile.
 #[derive(Clone)]
@@ -66,9 +56,7 @@ pub async fn guard(Shared(state): Shared<Arc<State>>, mut request: Request, next
     {
         headers.insert(header::ALLOW, methods);
     }
-    for (name, value) in &SECURITY_HEADERS {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
+    request::secure(headers);
     if private {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
@@ -82,14 +70,14 @@ fn admit(access: &Arc<Access>, request: &mut Request, now: DateTime<Utc>) -> Res
     let headers = request.headers();
     let peer = peer(request);
     match need {
-        Need::Public => refuse_foreign_pages(request)?,
+        Need::Public => refuse_foreign_pages(request.method(), request.headers())?,
         Need::Camera => {
             camera(access, peer, headers, now)?;
-            refuse_foreign_pages(request)?;
+            refuse_foreign_pages(request.method(), request.headers())?;
         }
         Need::Role(role) => {
             let (credential, caller) = identify(access, peer, headers, now)?;
-            refuse_foreign_pages(request)?;
+            refuse_foreign_pages(request.method(), request.headers())?;
             if caller.role < role {
                 return Err(too_little(&caller, role));
             }
@@ -106,24 +94,6 @@ fn admit(access: &Arc<Access>, request: &mut Request, now: DateTime<Utc>) -> Res
 fn peer(request: &Request) -> SocketAddr {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(nowhere, |ConnectInfo(peer)| *peer)
-}
-
-/// A request that a browser sends for a page that is not ours, with our cookie or because the browser is on the box.
-fn refuse_foreign_pages(request: &Request) -> Result<(), Problem> {
-    let headers = request.headers();
-    // A token in a header comes from a program that knows it, never from a browser by itself.
-    if bearer(headers).is_some() {
-        return Ok(());
-    }
-    // A WebSocket begins with a GET, and browsers let any page open one.
-    let harmless = matches!(*request.method(), Method::GET | Method::HEAD) && !headers.contains_key(header::UPGRADE);
-    let page = origin::page(headers);
-    if harmless || page == Page::Ours || (page == Page::Unsaid && !headers.contains_key(header::COOKIE)) {
-        return Ok(());
-    }
-    let text = "this request does not come from a page of this box; open the box's own page, \
-                or send `Authorization: Bearer TOKEN` from a program";
-    Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", text))
 }
 
 fn camera(access: &Access, peer: SocketAddr, headers: &HeaderMap, now: DateTime<Utc>) -> Result<(), Problem> {

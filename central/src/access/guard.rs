@@ -1,0 +1,177 @@
+//! What every request passes before its handler: is the route in the table, who asks, may the caller do it, and is it a
+//! page of ours that asks. A path that is not in the table is refused even if somebody gave the router a handler.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use common::credentials::{TokenHash, token_hash};
+use common::problem::Problem;
+use common::web::request::{bearer, refuse_foreign_pages, secure, session_cookie};
+use tokio::time::MissedTickBehavior;
+
+use super::{Access, COOKIE, Caller, CallerKind, Credential, Need, REMEMBERED_FOR, Scope};
+use crate::http::{self, ApiError, App};
+
+/// Longer ones are not ours, and need no hashing.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// By what a request was let in, for those who serve it for long: an account may be removed meanwhile.
+#[derive(Clone)]
+pub struct Pass {
+    access: Arc<Access>,
+    credential: Credential,
+    scope: Option<Scope>,
+}
+
+impl Pass {
+    /// Ends when the caller would no longer be let in. While Postgres cannot say so, the caller stays.
+    pub async fn revoked(&self) {
+        let mut turn = tokio::time::interval(REMEMBERED_FOR);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turn.tick().await;
+            let caller = self.access.caller(self.credential).await;
+            if caller.is_ok_and(|caller| caller.is_none_or(|c| self.scope.is_some_and(|scope| !c.may(scope)))) {
+                return;
+            }
+        }
+    }
+}
+
+/// The middleware around the whole router.
+pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let under_api = request.uri().path().starts_with("/api/");
+    let admitted = match http::need(request.method(), path.as_ref().map(MatchedPath::as_str)) {
+        Ok(need) => admit(&app.access, need, &mut request).await.map(|()| need),
+        Err(problem) => Err(problem.into()),
+    };
+    let (mut response, private) = match admitted {
+        Ok(need) => (next.run(request).await, need != Need::Public || under_api),
+        Err(error) => (error.into_response(), true),
+    };
+    let status = response.status();
+    let headers = response.headers_mut();
+    if let Some(path) = path.filter(|_| status == StatusCode::METHOD_NOT_ALLOWED)
+        && let Ok(methods) = HeaderValue::try_from(http::methods(path.as_str()))
+    {
+        headers.insert(header::ALLOW, methods);
+    }
+    secure(headers);
+    if private {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+async fn admit(access: &Arc<Access>, need: Need, request: &mut Request) -> Result<(), ApiError> {
+    let shown = Shown::of(request.headers());
+    let foreign = refuse_foreign_pages(request.method(), request.headers());
+    let scope = match need {
+        Need::Public => return Ok(foreign?),
+        Need::Edge => {
+            let edge = edge(access, shown).await?;
+            request.extensions_mut().insert(edge);
+            return Ok(());
+        }
+        Need::Known => None,
+        Need::Scope(scope) => Some(scope),
+    };
+    let (credential, caller) = identify(access, shown).await?;
+    foreign?;
+    if let Some(scope) = scope {
+        require(&caller, scope)?;
+    }
+    let pass = Pass { access: Arc::clone(access), credential, scope };
+    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(pass);
+    Ok(())
+}
+
+/// What a request shows for itself.
+#[derive(Clone, Copy)]
+enum Shown {
+    Bearer(TokenHash),
+    Cookie(TokenHash),
+    Nothing,
+    /// An `Authorization` header that is none of ours.
+    Unreadable,
+}
+
+impl Shown {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(header::AUTHORIZATION) {
+            let token = bearer(headers).filter(|token| token.len() <= TOKEN_BYTES_MAX);
+            return token.map_or(Self::Unreadable, |token| Self::Bearer(token_hash(token)));
+        }
+        session_cookie(headers, COOKIE).map_or(Self::Nothing, Self::Cookie)
+    }
+}
+
+async fn edge(access: &Access, shown: Shown) -> Result<super::EdgeIdentity, ApiError> {
+    let problem = match shown {
+        Shown::Bearer(hash) => match access.edge(&hash).await? {
+            Some(edge) => return Ok(edge),
+            None => unauthorized("this edge's token is not valid; make one with `edges add`"),
+        },
+        Shown::Unreadable => unreadable(),
+        Shown::Cookie(_) | Shown::Nothing => unauthorized("send `Authorization: Bearer TOKEN`"),
+    };
+    Err(problem.into())
+}
+
+/// Who asks for what not everybody may see.
+async fn identify(access: &Access, shown: Shown) -> Result<(Credential, Caller), ApiError> {
+    let credential = match shown {
+        Shown::Bearer(hash) => Credential::Token(hash),
+        Shown::Cookie(hash) => Credential::Session(hash),
+        Shown::Unreadable => return Err(unreadable().into()),
+        Shown::Nothing => return Err(sign_in_first(access).await?.into()),
+    };
+    if let Some(caller) = access.caller(credential).await? {
+        return Ok((credential, caller));
+    }
+    if let Credential::Token(_) = credential {
+        return Err(unauthorized("this token is not valid; `smartpick-central tokens add NAME` makes one").into());
+    }
+    Err(sign_in_first(access).await?.into())
+}
+
+fn unreadable() -> Problem {
+    unauthorized("the Authorization header is not `Bearer TOKEN`")
+}
+
+fn unauthorized(message: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+/// 401, with what to do about it.
+#[expect(clippy::unused_async, reason = "it will ask Postgres whether there are accounts")]
+pub async fn sign_in_first(_access: &Access) -> Result<Problem, ApiError> {
+    Ok(unauthorized("send `Authorization: Bearer TOKEN`"))
+}
+
+/// Whether the caller may.
+///
+/// # Errors
+/// 403 that says what is missing and who can change it.
+pub fn require(caller: &Caller, scope: Scope) -> Result<(), Problem> {
+    if caller.may(scope) {
+        return Ok(());
+    }
+    let name = &caller.name;
+    let text = match (caller.kind, caller.role) {
+        (CallerKind::User, Some(role)) => format!(
+            "this needs the scope {scope}, which the role {role} of {name} does not have; an administrator can change \
+             the role"
+        ),
+        _ => format!(
+            "this needs the scope {scope}, which the token {name} does not have; \
+             `smartpick-central tokens add NAME --scope {scope}` makes one that has"
+        ),
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, "scope", text))
+}

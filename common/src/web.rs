@@ -1,0 +1,6 @@
+//! What both binaries do alike for browsers: which page sent a request, cookies, headers that every answer has, an
+//! embedded page, and slowing down who guesses passwords.
+
+pub mod origin;
+pub mod request;
+pub mod throttle;
