@@ -4,7 +4,7 @@
 //! The data's way: an edge POSTs a batch to [`receive`], which puts it unopened into the consolidated [`stream`] and
 //! waits ([`inflight`]); a [`persist`] worker here or in another instance opens it, writes rows, rollups and ledger in
 //! one transaction ([`store`]), and only then does the waiting request answer 200. [`heartbeats`] bring the other half
-//! of the ledger, [`fleet`] judges the sites, [`api`] answers dashboards, [`health`] says how central itself is.
+//! of the ledger, [`fleet`] judges the sites, [`completeness`] what has come of them, [`api`] answers dashboards, [`health`] says how central itself is.
 
 pub mod cli;
 pub mod config;
@@ -30,6 +30,8 @@ pub mod store;
 pub mod heartbeats;
 
 pub mod fleet;
+
+pub mod completeness;
 
 pub mod api;
 
