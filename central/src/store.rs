@@ -10,6 +10,7 @@ pub mod facts;
 pub mod ledger;
 pub mod partitions;
 pub mod rollups;
+pub mod sites;
 pub mod tokens;
 
 use std::ops::{Deref, DerefMut};
@@ -58,6 +59,7 @@ pub fn statements() -> Vec<&'static str> {
         ledger::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,
+        sites::STATEMENTS,
         tokens::STATEMENTS,
     ] {
         all.extend_from_slice(file);

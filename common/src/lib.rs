@@ -12,6 +12,9 @@ pub mod alert;
 
 pub mod record;
 
+pub mod shift;
+pub mod site;
+
 pub mod protocol;
 
 pub mod backoff;

@@ -1,15 +1,15 @@
 //! What people call the things of this warehouse: its zones and cameras by name, its clock, its shifts. All from the
 //! configuration, so that a screen says "Picking" where an event says a UUID.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
-use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use common::config::ConfigError;
 use common::ids::ZoneId;
+use common::site::{self, NAMED_MAX, ShiftConfig, SiteError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,10 +17,6 @@ use crate::alerts::rules::Rule;
 use crate::http::State;
 use crate::shift::Shift;
 
-/// Zones, cameras and shifts, each: a hundred times what a site has, and small enough to look through.
-const NAMED_MAX: usize = 2_000;
-/// Characters of a name: what fits on a wall screen.
-const NAME_CHARS_MAX: usize = 60;
 /// A camera that has sent nothing for this long shows no data. Cameras send 7 to 10 events a second while somebody is
 /// in view; screens that go grey at each pause would be ignored.
 pub const NO_DATA_AFTER_SECS: u64 = 60;
@@ -56,46 +52,6 @@ pub struct CameraConfig {
     pub zone_id: Option<ZoneId>,
 }
 
-/// `[[site.shifts]]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShiftConfig {
-    pub name: String,
-    /// Days on which it begins.
-    pub days: Vec<Day>,
-    /// Local time, `HH:MM`.
-    pub start: String,
-    /// Local time, `HH:MM`; not after `start` means on the next day.
-    pub end: String,
-}
-
-/// A day of the week as the configuration says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-impl Day {
-    pub const fn weekday(self) -> Weekday {
-        match self {
-            Self::Mon => Weekday::Mon,
-            Self::Tue => Weekday::Tue,
-            Self::Wed => Weekday::Wed,
-            Self::Thu => Weekday::Thu,
-            Self::Fri => Weekday::Fri,
-            Self::Sat => Weekday::Sat,
-            Self::Sun => Weekday::Sun,
-        }
-    }
-}
-
 impl Default for SiteConfig {
     fn default() -> Self {
         Self {
@@ -122,46 +78,35 @@ impl Site {
     /// # Errors
     /// What of `[site]` cannot be used, and the fix.
     pub fn new(config: &SiteConfig) -> Result<Self, ConfigError> {
-        let fail = |text: String| Err(ConfigError::new(text));
-        let Ok(time_zone) = config.time_zone.parse::<Tz>() else {
-            return fail(format!(
-                "site.time_zone: {:?} is no time zone that is known here; use an IANA name such as Europe/Berlin",
-                config.time_zone
-            ));
-        };
-        for (list, count) in
-            [("zones", config.zones.len()), ("cameras", config.cameras.len()), ("shifts", config.shifts.len())]
-        {
-            if count > NAMED_MAX {
-                return fail(format!("site.{list}: {count} are listed, at most {NAMED_MAX} can be"));
-            }
+        Self::checked(config).map_err(|error| ConfigError::new(format!("site.{error}")))
+    }
+
+    fn checked(config: &SiteConfig) -> Result<Self, SiteError> {
+        if !config.name.is_empty() {
+            site::name("name", &config.name)?;
         }
-        let names = config
-            .zones
-            .iter()
-            .map(|zone| ("zones", &zone.name))
-            .chain(config.cameras.iter().filter_map(|camera| Some(("cameras", camera.name.as_ref()?))));
-        for (list, name) in names.chain(config.shifts.iter().map(|shift| ("shifts", &shift.name))) {
-            if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
-                return fail(format!("site.{list}: name {name:?} must have 1 to {NAME_CHARS_MAX} characters"));
+        let time_zone = site::time_zone(&config.time_zone)?;
+        for (list, count) in [("zones", config.zones.len()), ("cameras", config.cameras.len())] {
+            if count > NAMED_MAX {
+                return Err(SiteError::new(list, format!("{count} are listed, at most {NAMED_MAX} can be")));
             }
         }
         let (mut zones, mut cameras) = (HashMap::new(), HashMap::new());
         for zone in &config.zones {
+            site::name("zones", &zone.name)?;
             if zones.insert(zone.zone_id, zone.name.clone()).is_some() {
-                return fail(format!("site.zones: {} is listed twice; leave one", zone.zone_id));
+                return Err(SiteError::new("zones", format!("{} is listed twice; leave one", zone.zone_id)));
             }
         }
         for camera in &config.cameras {
+            if let Some(name) = &camera.name {
+                site::name("cameras", name)?;
+            }
             if cameras.insert(camera.camera_id.clone(), camera.clone()).is_some() {
-                return fail(format!("site.cameras: {:?} is listed twice; leave one", camera.camera_id));
+                return Err(SiteError::new("cameras", format!("{:?} is listed twice; leave one", camera.camera_id)));
             }
         }
-        let shifts = config.shifts.iter().map(shift).collect::<Result<Vec<_>, _>>()?;
-        let mut seen = HashSet::new();
-        if let Some(twice) = shifts.iter().find(|shift| !seen.insert(shift.name.as_str())) {
-            return fail(format!("site.shifts: {:?} is listed twice; give each shift a name of its own", twice.name));
-        }
+        let shifts = site::shifts(&config.shifts)?;
         Ok(Self { config: config.clone(), time_zone, shifts, zones, cameras })
     }
 
@@ -174,30 +119,6 @@ impl Site {
     pub fn camera(&self, camera_id: &str) -> Option<&str> {
         self.cameras.get(camera_id)?.name.as_deref()
     }
-}
-
-fn shift(config: &ShiftConfig) -> Result<Shift, ConfigError> {
-    let time = |key: &str, text: &str| {
-        // chrono would take "6:00" too, and "06:00 " not: one way to write it is enough.
-        NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5).ok_or_else(|| {
-            ConfigError::new(format!(
-                "site.shifts: {key} of {:?} is {text:?}; write a local time such as \"06:00\"",
-                config.name
-            ))
-        })
-    };
-    if config.days.is_empty() {
-        return Err(ConfigError::new(format!(
-            "site.shifts: days of {:?} is empty, so it would never begin; for example [\"mon\", \"tue\"]",
-            config.name
-        )));
-    }
-    Ok(Shift {
-        name: config.name.clone(),
-        days: config.days.iter().map(|day| day.weekday()).collect(),
-        start: time("start", &config.start)?,
-        end: time("end", &config.end)?,
-    })
 }
 
 /// `GET /api/v1/site`: what a screen needs to know before anything happens.

@@ -90,6 +90,46 @@ fn what_is_between_shifts_is_said_to_be_and_the_previous_one_is_found() {
     assert_eq!((before.name.as_str(), before.from), ("late", utc("2026-06-05T12:00:00Z")));
 }
 
+#[test]
+fn a_range_has_every_occurrence_that_reaches_into_it() {
+    let shifts = [daily("night", "22:00", "06:00"), daily("early", "06:00", "14:00")];
+    let named = |from: &str, to: &str| -> Vec<(String, DateTime<Utc>)> {
+        between(&shifts, Europe::Berlin, utc(from), utc(to)).into_iter().map(|one| (one.name, one.from)).collect()
+    };
+    // Over the change of 29 March: the night is an hour shorter, and still touches the early shift.
+    assert_eq!(
+        named("2026-03-28T23:00:00Z", "2026-03-29T20:30:00Z"),
+        [
+            ("night".to_owned(), utc("2026-03-28T21:00:00Z")),
+            ("early".to_owned(), utc("2026-03-29T04:00:00Z")),
+            ("night".to_owned(), utc("2026-03-29T20:00:00Z")),
+        ]
+    );
+    // Ends do not count: a range that begins with one shift's end has only the next.
+    assert_eq!(
+        named("2026-06-02T04:00:00Z", "2026-06-02T12:00:00Z"),
+        [("early".to_owned(), utc("2026-06-02T04:00:00Z"))]
+    );
+    assert_eq!(named("2026-06-02T13:00:00Z", "2026-06-02T19:00:00Z"), [], "between shifts");
+    assert_eq!(named("2026-06-02T05:00:00Z", "2026-06-02T05:00:00Z"), [], "no time at all");
+}
+
+#[test]
+fn a_range_without_shifts_has_its_local_days() {
+    let days: Vec<(String, f64)> =
+        between(&[], Europe::Berlin, utc("2026-10-23T23:00:00Z"), utc("2026-10-26T12:00:00Z"))
+            .iter()
+            .map(|one| (one.name.clone(), hours(one)))
+            .collect();
+    let day = |name: &str, hours: f64| (name.to_owned(), hours);
+    assert_eq!(days, [day("2026-10-24", 24.0), day("2026-10-25", 25.0), day("2026-10-26", 24.0)]);
+    // Samoa had no 30 December 2011.
+    let days = between(&[], Pacific::Apia, utc("2011-12-29T12:00:00Z"), utc("2011-12-31T12:00:00Z"));
+    let names: Vec<&str> = days.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["2011-12-29", "2011-12-31", "2012-01-01"]);
+    assert!(days.windows(2).all(|pair| pair[0].to == pair[1].from), "{days:?}");
+}
+
 fn any_shift() -> impl Strategy<Value = Shift> {
     (0u32..24 * 60, 0u32..24 * 60, prop::sample::subsequence(WEEK.to_vec(), 1..=7)).prop_map(|(start, end, days)| {
         let time = |minute: u32| NaiveTime::from_hms_opt(minute / 60, minute % 60, 0).expect("in the day");
@@ -154,5 +194,29 @@ proptest! {
         prop_assert_eq!(on.len(), 1, "{:?}", on);
         prop_assert_eq!(&at(&shifts, tz, when).name, &on[0]);
         prop_assert!(previous(&shifts, tz, when).to <= at(&shifts, tz, when).from);
+    }
+
+    /// A range has exactly the occurrences that `at` finds somewhere in it.
+    #[test]
+    fn a_range_agrees_with_its_moments(
+        shift in prop::option::of(any_shift()),
+        tz in any_zone(),
+        minute in 0i64..60 * 24 * 365,
+        minutes in 1i64..60 * 24 * 9,
+    ) {
+        let shifts: Vec<Shift> = shift.into_iter().collect();
+        let from = utc("2026-01-01T00:00:00Z") + TimeDelta::minutes(minute);
+        let to = from + TimeDelta::minutes(minutes);
+        let range = between(&shifts, tz, from, to);
+        prop_assert!(range.windows(2).all(|pair| pair[0].to <= pair[1].from), "{:?}", range);
+        let (mut seen, mut now) = (Vec::new(), from);
+        while now < to {
+            let on = at(&shifts, tz, now);
+            now = on.to;
+            if on.kind != Stretch::Between {
+                seen.push(on);
+            }
+        }
+        prop_assert_eq!(range, seen);
     }
 }
