@@ -4,7 +4,8 @@
 CARGO := cargo
 BUILD := $(CARGO) build --release --workspace
 BIN   := $(or $(CARGO_TARGET_DIR),target)/release
-UI    := edge/ui
+# The supervisors' page and headquarters'; what they share is in common/ui.
+UIS   := edge/ui central/ui
 # The browser of the page's tests; any recent chromium will do.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # Most tests wait for something (a heartbeat, a retry) most of the time.
@@ -27,10 +28,10 @@ NPM_CI := npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@cd $* && $(NPM_CI) >&2
 	@touch $@
 
-$(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json $(UI)/build.mjs $(shell find $(UI)/src -type f)
-	@cd $(UI) && node build.mjs
+%/dist/index.html: %/node_modules/.package-lock.json %/build.mjs $(shell find common/ui $(UIS:=/src) -type f)
+	@cd $* && node build.mjs
 
-ui: $(UI)/dist/index.html ## Build the supervisors' page, which the edge then embeds
+ui: $(UIS:=/dist/index.html) ## Build both pages, which the binaries then embed
 
 build: ui ## Build both binaries
 	$(BUILD)
@@ -56,14 +57,14 @@ test: setup ui ## All that CI runs
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --workspace
 	@$(MAKE) --no-print-directory test-ui
 
-test-ui: ui tests/ui/node_modules/.package-lock.json ## The page: types, pure parts, and in a browser against a real edge
-	cd $(UI) && node_modules/.bin/tsc --noEmit && npm test --silent
+test-ui: ui tests/ui/node_modules/.package-lock.json ## The pages: types, pure parts, and in a browser against a real edge and headquarters
+	@for ui in $(UIS); do (cd $$ui && node_modules/.bin/tsc --noEmit && npm test --silent) || exit 1; done
 	$(BUILD)
-	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) npm test --silent
+	cd tests/ui && BIN=$(abspath $(BIN)) CHROMIUM=$(CHROMIUM) npm test --silent
 
-screenshots: ui tests/ui/node_modules/.package-lock.json ## Pictures of the page's main states, in target/screenshots
+screenshots: ui tests/ui/node_modules/.package-lock.json ## Pictures of the pages' main states, in target/screenshots
 	$(BUILD)
-	cd tests/ui && EDGE=$(abspath $(BIN))/smartpick-edge CHROMIUM=$(CHROMIUM) node screenshots.mjs $(abspath target/screenshots)
+	cd tests/ui && BIN=$(abspath $(BIN)) CHROMIUM=$(CHROMIUM) node screenshots.mjs $(abspath target/screenshots)
 
 faults: setup ui ## The long fault and load runs
 	$(BUILD)
@@ -78,4 +79,4 @@ fuzz: ## Throw many random inputs at every decoder of foreign bytes [FUZZ_CASES=
 
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf $(UI)/dist $(UI)/test-dist $(UI)/node_modules tests/ui/node_modules
+	rm -rf $(UIS:=/dist) $(UIS:=/test-dist) $(UIS:=/node_modules) tests/ui/node_modules

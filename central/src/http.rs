@@ -23,7 +23,7 @@ use crate::inflight::Inflight;
 use crate::metrics::Metrics;
 use crate::store::{Db, StoreError};
 use crate::stream::{Stream, StreamError};
-use crate::{health, heartbeats, receive};
+use crate::{health, heartbeats, page, receive};
 
 /// A heartbeat with a thousand ranges and hundreds of cameras is about 100 KiB.
 const HEARTBEAT_BYTES_MAX: usize = 1024 * 1024;
@@ -88,6 +88,22 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/dead-letters/{id}/replay", Need::ACT, |m| on(m, api::dead_letters::replay)),
     route(POST, "/api/v1/dead-letters/{id}/discard", Need::ACT, |m| on(m, api::dead_letters::discard)),
     route(GET, "/api/v1/ledger", Need::READ, |m| on(m, api::ledger::show)),
+    // The page shows nothing before somebody has signed in. It reads the path itself.
+    route(GET, "/", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/sites/{id}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/sites/{id}/zones/{zone}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/sites/{id}/cameras/{camera}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/alerts", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/alerts/{id}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/trends", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/completeness", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/dead-letters", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/rules", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/rules/{id}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/users", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/audit", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
     // For whoever runs it.
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, health::streams_health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, health::streams_stats)),

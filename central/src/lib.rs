@@ -37,3 +37,5 @@ pub mod api;
 
 pub mod health;
 pub mod metrics;
+
+pub mod page;

@@ -2,5 +2,6 @@
 //! embedded page, and slowing down who guesses passwords.
 
 pub mod origin;
+pub mod page;
 pub mod request;
 pub mod throttle;

@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const EDGE = process.env.EDGE || join(process.env.CARGO_TARGET_DIR || join(root, 'target'), 'release/smartpick-edge');
+const BIN = process.env.BIN || join(process.env.CARGO_TARGET_DIR || join(root, 'target'), 'release');
+const EDGE = join(BIN, 'smartpick-edge');
 const CHROMIUM = process.env.CHROMIUM
   || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 

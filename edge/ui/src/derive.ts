@@ -1,16 +1,12 @@
 // What is shown follows from the present by these pure functions: the one big state, the zones, the order of the list.
 
+import { shortId } from '../../../common/ui/ids';
+import type { Link } from '../../../common/ui/socket';
 import type { Present } from './present';
 import type { Alert, Severity, Silence, Site } from './wire';
 
 /** The one big state. They are never merged: each has its own words, shape and colour. */
 export type Kind = 'connecting' | 'lost' | 'alert' | 'nodata' | 'check' | 'quiet';
-
-export interface Link {
-  phase: 'connecting' | 'up' | 'lost';
-  /** Local clock, ms. */
-  since: number;
-}
 
 export interface Headline {
   kind: Kind;
@@ -73,7 +69,8 @@ export function worst(alerts: readonly Alert[]): Severity | null {
   );
 }
 
-export const shortId = (id: string) => id.slice(0, 8);
+export { shortId };
+export type { Link };
 
 export function zoneName(site: Site | null, zone_id: string): string {
   return site?.zones.find((zone) => zone.zone_id === zone_id)?.name ?? shortId(zone_id);

@@ -1,23 +1,13 @@
 // Hands on a keyboard: j and k walk the list, a and s act, / searches, ? helps.
 
+import { startKeys as listen } from '../../../common/ui/keys';
 import { acknowledge } from './actions';
 import { open } from './derive';
 import { go, view, wall } from './route';
 import { chosen, helping, listed, selected, silencing } from './selection';
 import { mayAct } from './store';
 
-export function startKeys(): void {
-  addEventListener('keydown', (event) => {
-    if (wall.value || event.ctrlKey || event.metaKey || event.altKey) return;
-    const target = event.target as HTMLElement;
-    if (target.matches('input, select, textarea')) {
-      if (event.key === 'Escape') target.blur();
-      return;
-    }
-    if (document.querySelector('dialog[open]')) return;
-    if (act(event.key, target)) event.preventDefault();
-  });
-}
+export const startKeys = () => listen((key, target) => !wall.value && act(key, target));
 
 /** Whether the key meant something. */
 function act(key: string, target: HTMLElement): boolean {

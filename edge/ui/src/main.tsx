@@ -3,9 +3,10 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { flushActions, refreshSilences } from './actions';
-import { get, post, Problem, remove } from './api';
+import { get, post, Problem, remove } from '../../../common/ui/api';
+import { choose } from '../../../common/ui/language';
 import { count } from './format';
-import { choose, language } from './i18n';
+import { dictionaries, language } from './i18n';
 import { startKeys } from './keys';
 import { App } from './parts/App';
 import { stateTitle } from './parts/StateBand';
@@ -15,6 +16,7 @@ import { startSound } from './sound';
 import { link, refusal, session, site, state } from './store';
 import type { Session, Site } from './wire';
 import 'uplot/dist/uPlot.min.css';
+import '../../../common/ui/base.css';
 import './style.css';
 
 const SILENCES_EVERY_MS = 10_000;
@@ -74,7 +76,7 @@ async function signOut(): Promise<void> {
   location.reload();
 }
 
-language.value = choose(asked.value, navigator.languages);
+language.value = choose(dictionaries, asked.value, navigator.languages);
 
 effect(() => {
   document.documentElement.lang = language.value;

@@ -1,24 +1,23 @@
 // The one store: what the edge told us, and how we stand to it. Everything shown is derived from these.
 
 import { computed, signal } from '@preact/signals';
-import { headline, zonesNow, type Link } from './derive';
+import { link, skew } from '../../../common/ui/socket';
+import { headline, zonesNow } from './derive';
 import { nothing, put, type Present } from './present';
 import type { Alert, Session, Silence, Site } from './wire';
 
 export const present = signal<Present>(nothing);
 /** Changes only when an alert does, unlike the present, which every camera moves. */
 export const alerts = computed(() => present.value.alerts);
-export const link = signal<Link>({ phase: 'connecting', since: Date.now() });
 export const site = signal<Site | null>(null);
 export const silences = signal<Silence[]>([]);
+export { link };
 
 /** Who we are: not asked yet, nobody, or somebody. */
 export const session = signal<Session | 'unknown' | 'nobody'>('unknown');
 /** Why nobody is let in. */
 export const refusal = signal<{ code: string; message: string } | null>(null);
 
-/** The server's clock minus ours, in ms: ages must be right on a tablet whose clock is wrong. */
-export const skew = signal(0);
 export const local = signal(Date.now());
 /** The server's clock, in ms, twice a second. */
 export const now = computed(() => local.value + skew.value);

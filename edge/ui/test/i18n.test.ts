@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { choose, dictionaries } from '../src/i18n';
+import { choose } from '../../../common/ui/language';
+import { dictionaries } from '../src/i18n';
 
 /** Every path to a text, with how many arguments it takes. */
 function texts(value: unknown, path = ''): Map<string, string> {
@@ -43,7 +44,7 @@ test('each language counts in its own way', () => {
 });
 
 test('the URL comes before the browser, and both before English', () => {
-  assert.equal(choose('pl', ['de-AT']), 'pl');
-  assert.equal(choose(null, ['fr', 'es-MX', 'en']), 'es');
-  assert.equal(choose('xx', ['fr']), 'en');
+  assert.equal(choose(dictionaries, 'pl', ['de-AT']), 'pl');
+  assert.equal(choose(dictionaries, null, ['fr', 'es-MX', 'en']), 'es');
+  assert.equal(choose(dictionaries, 'xx', ['fr']), 'en');
 });

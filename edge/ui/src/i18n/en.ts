@@ -1,4 +1,4 @@
-import { plural } from './plural';
+import { plural } from '../../../../common/ui/plural';
 
 const n = plural('en');
 

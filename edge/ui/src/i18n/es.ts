@@ -1,5 +1,5 @@
 import type { Dictionary } from './en';
-import { plural } from './plural';
+import { plural } from '../../../../common/ui/plural';
 
 const n = plural('es');
 

@@ -9,7 +9,7 @@ import { link, mayAct, now } from '../store';
 import { place, whereabouts, why } from '../words';
 import type { Alert } from '../wire';
 import { selected, silencing } from '../selection';
-import { SeverityIcon } from './Icon';
+import { SeverityIcon } from '../../../../common/ui/parts/Icon';
 
 export function AlertCard({ alert }: { alert: Alert }) {
   const going = open(alert);

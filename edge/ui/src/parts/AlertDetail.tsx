@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { get, Problem } from '../api';
+import { get, Problem } from '../../../../common/ui/api';
 import { open } from '../derive';
 import { age, count, dated, score } from '../format';
 import { t } from '../i18n';
@@ -11,7 +11,7 @@ import { alerts, link, mayAct, now } from '../store';
 import type { AlertDetail as Detail } from '../wire';
 import { place, whereabouts, why } from '../words';
 import { Buttons, follow, Said } from './AlertCard';
-import { SeverityIcon } from './Icon';
+import { SeverityIcon } from '../../../../common/ui/parts/Icon';
 import { Posture } from './Posture';
 import { RiskCurve } from './RiskCurve';
 

@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get } from '../api';
+import { get } from '../../../../common/ui/api';
 import { open, unfiltered } from '../derive';
 import { count } from '../format';
 import { t } from '../i18n';

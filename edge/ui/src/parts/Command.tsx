@@ -1,15 +1,6 @@
-// A command to copy. Browsers give no clipboard to a page on plain http, so a tap selects the text instead.
+// A command to copy, in the reader's language.
 
-import { useRef } from 'preact/hooks';
+import { Command as Shared } from '../../../../common/ui/parts/Command';
 import { t } from '../i18n';
 
-export function Command({ text }: { text: string }) {
-  const code = useRef<HTMLElement>(null);
-  const select = () => code.current && getSelection()?.selectAllChildren(code.current);
-  return (
-    <p class="command">
-      <button class="command-text" onClick={select}><code ref={code}>{text}</code></button>
-      <small>{t.value.selectHint}</small>
-    </p>
-  );
-}
+export const Command = ({ text }: { text: string }) => <Shared text={text} hint={t.value.selectHint} />;

@@ -1,7 +1,6 @@
 // Who are you? Nothing of the floor is shown before that is answered.
 
-import { useSignal } from '@preact/signals';
-import { post, Problem } from '../api';
+import { SignIn } from '../../../../common/ui/parts/SignIn';
 import { t } from '../i18n';
 import { kiosk } from '../route';
 import { refusal } from '../store';
@@ -32,34 +31,11 @@ export function Login({ done }: { done: () => void }) {
 }
 
 function Form({ done }: { done: () => void }) {
-  const [name, password, failed, busy] = [useSignal(''), useSignal(''), useSignal(''), useSignal(false)];
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    busy.value = true;
-    failed.value = '';
-    try {
-      await post('/api/v1/session', { name: name.value, password: password.value });
-      done();
-    } catch (error) {
-      const problem = error as Problem;
-      failed.value = problem.status === 401 ? t.value.wrong : problem.message;
-      password.value = '';
-    } finally {
-      busy.value = false;
-    }
-  };
+  const { name, password, wrong, signIn } = t.value;
   return (
-    <main class="login">
-      <form onSubmit={(event) => void submit(event)} data-testid="login">
-        <h1>SmartPick</h1>
-        {refusal.value && <p class="dim" lang="en">{refusal.value.message}</p>}
-        <label><span>{t.value.name}</span><input name="name" autocomplete="username" autocapitalize="none" required value={name.value} onInput={(event) => (name.value = event.currentTarget.value)} /></label>
-        <label><span>{t.value.password}</span><input name="password" type="password" autocomplete="current-password" required value={password.value} onInput={(event) => (password.value = event.currentTarget.value)} /></label>
-        <p class="failed" role="alert">{failed.value}</p>
-        <button class="primary" disabled={busy.value}>{t.value.signIn}</button>
-        <p class="dim">{t.value.signInHint}</p>
-        <Command text="smartpick-edge users add NAME --role supervisor" />
-      </form>
-    </main>
+    <SignIn words={{ name, password, wrong, signIn }} refusal={refusal.value} done={done}>
+      <p class="dim">{t.value.signInHint}</p>
+      <Command text="smartpick-edge users add NAME --role supervisor" />
+    </SignIn>
   );
 }

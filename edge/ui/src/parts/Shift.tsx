@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get } from '../api';
+import { get } from '../../../../common/ui/api';
 import { cameraName, zoneName } from '../derive';
 import { age, count, dated, score, share } from '../format';
 import { language, t } from '../i18n';

@@ -1,7 +1,7 @@
 // Silencing with one thumb: what, for how long, why; each has a good answer before anything is touched.
 
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { Choices, Sheet as Over } from '../../../../common/ui/parts/Sheet';
 import { silence } from '../actions';
 import { about } from '../format';
 import { t } from '../i18n';
@@ -26,11 +26,9 @@ export function SilenceSheet() {
 }
 
 function Sheet({ alert }: { alert: Alert }) {
-  const box = useRef<HTMLDialogElement>(null);
   const minutes = useSignal(30);
   const what = useSignal(0);
   const reason = useSignal(t.value.reasons[0] ?? '');
-  useEffect(() => box.current?.showModal(), []);
   const choices = scopes(alert);
   const close = () => (silencing.value = null);
   const done = () => {
@@ -38,8 +36,7 @@ function Sheet({ alert }: { alert: Alert }) {
     close();
   };
   return (
-    <dialog ref={box} class="sheet" aria-labelledby="silence-title" onClose={close} data-testid="silence">
-      <h2 id="silence-title">{t.value.silenceTitle(place(alert))}</h2>
+    <Over title={t.value.silenceTitle(place(alert))} id="silence" close={close}>
       <Choices legend={t.value.silenceFor} name="minutes" value={minutes.value} set={(value) => (minutes.value = value)}
         options={MINUTES.map((value) => [value, about(value * 60)])} />
       <Choices legend={t.value.silenceWhat} name="what" value={what.value} set={(value) => (what.value = value)}
@@ -54,22 +51,6 @@ function Sheet({ alert }: { alert: Alert }) {
         <button autofocus class="primary" data-action="silence-now" onClick={done}>{t.value.silenceDo(about(minutes.value * 60))}</button>
         <button onClick={close}>{t.value.cancel}</button>
       </div>
-    </dialog>
-  );
-}
-
-function Choices<T extends string | number>(props: { legend: string; name: string; value: T; options: [T, string][]; set: (value: T) => void }) {
-  return (
-    <fieldset>
-      <legend>{props.legend}</legend>
-      <div class="choices">
-        {props.options.map(([own, text]) => (
-          <label key={own} class={own === props.value ? 'chosen' : ''}>
-            <input type="radio" name={props.name} checked={own === props.value} onChange={() => props.set(own)} />
-            {text}
-          </label>
-        ))}
-      </div>
-    </fieldset>
+    </Over>
   );
 }

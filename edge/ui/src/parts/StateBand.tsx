@@ -4,7 +4,7 @@ import { age, clock, clockSeconds } from '../format';
 import { t } from '../i18n';
 import { local, now, site, state } from '../store';
 import { ruleName } from '../words';
-import { StateIcon } from './Icon';
+import { StateIcon } from '../../../../common/ui/parts/Icon';
 
 export function stateTitle(): string {
   const { kind, seen } = state.value;

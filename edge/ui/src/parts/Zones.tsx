@@ -5,7 +5,7 @@ import { age, score } from '../format';
 import { t } from '../i18n';
 import { wall } from '../route';
 import { link, now, site, zones } from '../store';
-import { StateIcon } from './Icon';
+import { StateIcon } from '../../../../common/ui/parts/Icon';
 
 /** A zone with more cameras than this names only those that are silent. */
 const CAMERAS_SHOWN = 6;

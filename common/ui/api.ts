@@ -1,6 +1,6 @@
-// The only place that asks the edge over HTTP.
+// The only place that asks the server over HTTP.
 
-/** What the edge refused, or `status` 0 if it could not be asked. */
+/** What the server refused, or `status` 0 if it could not be asked. */
 export class Problem extends Error {
   constructor(readonly status: number, readonly code: string, message: string) {
     super(message);
@@ -12,12 +12,13 @@ export class Problem extends Error {
   }
 }
 
-/** An edge that does not answer in this time is asked again. */
+/** A server that does not answer in this time is asked again. */
 const TIMEOUT_MS = 10_000;
 
-async function call(method: string, path: string, body?: unknown): Promise<Response> {
+async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const cut = new AbortController();
   const timer = setTimeout(() => cut.abort(), TIMEOUT_MS);
+  signal?.addEventListener('abort', () => cut.abort(), { once: true });
   let response;
   try {
     response = await fetch(path, {
@@ -28,7 +29,7 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
       ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
   } catch {
-    throw new Problem(0, 'unreachable', 'the edge cannot be reached');
+    throw new Problem(0, 'unreachable', 'the server cannot be reached');
   } finally {
     clearTimeout(timer);
   }
@@ -37,15 +38,18 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
   throw new Problem(response.status, problem.code ?? 'error', problem.message ?? `${response.status} ${response.statusText}`);
 }
 
-export async function get<T>(path: string): Promise<T> {
-  return (await (await call('GET', path)).json()) as T;
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await call('GET', path, undefined, signal)).json()) as T;
 }
 
-export async function post<T>(path: string, body: unknown): Promise<T | null> {
-  const response = await call('POST', path, body);
-  const text = await response.text();
+async function send<T>(method: string, path: string, body: unknown): Promise<T | null> {
+  const text = await (await call(method, path, body)).text();
   return text ? (JSON.parse(text) as T) : null;
 }
+
+export const post = <T>(path: string, body: unknown) => send<T>('POST', path, body);
+export const put = <T>(path: string, body: unknown) => send<T>('PUT', path, body);
+export const patch = <T>(path: string, body: unknown) => send<T>('PATCH', path, body);
 
 export async function remove(path: string): Promise<void> {
   await call('DELETE', path);

@@ -1,0 +1,66 @@
+// Begins: who we are, then the line to headquarters, then the page.
+
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { get, Problem, remove } from '../../../common/ui/api';
+import { choose } from '../../../common/ui/language';
+import { dictionaries, language } from './i18n';
+import { startKeys } from './keys';
+import { current } from './pages';
+import { App } from './parts/App';
+import { asked } from './route';
+import { connect, disconnect } from './socket';
+import { link, refusal, session } from './store';
+import { mood } from './mood';
+import type { Session } from './wire';
+import 'uplot/dist/uPlot.min.css';
+import '../../../common/ui/base.css';
+import './style.css';
+
+async function begin(): Promise<void> {
+  if (!(await whoAmI())) return;
+  refusal.value = null;
+  connect(() => session.peek() === 'unknown' && void whoAmI(), () => void whoAmI());
+}
+
+/** Whether somebody is signed in, as far as is known. */
+async function whoAmI(): Promise<boolean> {
+  try {
+    session.value = await get<Session>('/api/v1/session');
+    return true;
+  } catch (error) {
+    const problem = error as Problem;
+    // Not reached is not refused.
+    if (problem.passing) return true;
+    refusal.value = problem.code === 'sign_in' ? null : problem;
+    session.value = 'nobody';
+    disconnect();
+    return false;
+  }
+}
+
+async function signOut(): Promise<void> {
+  await remove('/api/v1/session').catch(() => {});
+  // The simplest way to forget all that this person has seen.
+  location.reload();
+}
+
+effect(() => {
+  language.value = choose(dictionaries, asked.value, navigator.languages);
+  document.documentElement.lang = language.value;
+});
+
+/** The tab says which view it is, and its icon how the fleet is. */
+effect(() => {
+  const own = current.value;
+  const title = session.value === 'nobody' || !own ? '' : `${own.page.title(own.params)} · `;
+  document.title = `${title}SmartPick`;
+  const icon = document.getElementById('icon') as HTMLLinkElement;
+  const kind = link.value.phase === 'up' ? mood.value : 'lost';
+  const file = icon.getAttribute(`data-icon-${kind}`);
+  if (file && icon.getAttribute('href') !== file) icon.href = file;
+});
+
+startKeys();
+render(<App signedIn={() => void begin()} signOut={() => void signOut()} />, document.getElementById('page')!);
+void begin();

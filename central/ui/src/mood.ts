@@ -1,0 +1,12 @@
+// How the whole fleet is, in one of the floor's words: what the icon of the tab shows.
+
+import { computed } from '@preact/signals';
+import { alerts, sites } from './store';
+
+export const mood = computed<'alert' | 'nodata' | 'check' | 'quiet'>(() => {
+  for (const { state, subject, silenced } of alerts.value.values()) if (state === 'raised' && subject === 'risk' && !silenced) return 'alert';
+  const all = [...sites.value.values()];
+  // Nothing known is not fine.
+  if (all.every(({ state }) => state === 'unknown' || state === 'offline')) return 'nodata';
+  return all.some(({ state }) => state !== 'healthy') ? 'check' : 'quiet';
+});

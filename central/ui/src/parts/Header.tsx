@@ -1,0 +1,102 @@
+// On top of every view: where one can go, how we stand to headquarters, who one is.
+
+import { useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
+import { Shape, SHAPES } from '../../../../common/ui/parts/Icon';
+import { clockSeconds, count } from '../format';
+import { dictionaries, language, t } from '../i18n';
+import { helping } from '../keys';
+import { NAV } from '../nav';
+import { current } from '../pages';
+import { href, path, setQuery } from '../route';
+import { link, may, me, present } from '../store';
+import { SiteSearch } from './SiteSearch';
+
+export function Header({ signOut }: { signOut: () => void }) {
+  return (
+    <header class="top">
+      <a class="brand" href={href('/')}><span>SmartPick</span> <small>{t.value.shell.nav}</small></a>
+      <Nav />
+      <SiteSearch />
+      <Live />
+      <Account signOut={signOut} />
+    </header>
+  );
+}
+
+function Nav() {
+  const here = current.value?.page.nav;
+  return (
+    <nav aria-label={t.value.shell.nav}>
+      {NAV.filter(({ needs }) => may(needs ?? 'read')).map(({ to, word, number }) => {
+        const many = number?.() ?? 0;
+        return (
+          <a key={to} href={href(to)} aria-current={here === to ? (path.value === to ? 'page' : 'true') : undefined}>
+            {word()}{many > 0 && <span class="bubble">{count(many)}</span>}
+          </a>
+        );
+      })}
+    </nav>
+  );
+}
+
+function Live() {
+  const { phase } = link.value;
+  const word = { up: t.value.shell.live, connecting: t.value.shell.connecting, lost: t.value.shell.lost }[phase];
+  return (
+    <p class={`live ${phase}`} data-testid="live" data-phase={phase}>
+      <Shape d={phase === 'up' ? SHAPES.quiet : phase === 'lost' ? SHAPES.lost : SHAPES.connecting} /> <span>{word}</span>
+    </p>
+  );
+}
+
+function Account({ signOut }: { signOut: () => void }) {
+  const box = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    const close = (event: Event) => {
+      const own = box.current;
+      if (!own?.open) return;
+      const left = event.type === 'keydown' ? (event as KeyboardEvent).key === 'Escape' : !own.contains(event.target as Node);
+      if (!left) return;
+      own.open = false;
+      if (event.type === 'keydown') own.querySelector('summary')?.focus();
+    };
+    addEventListener('pointerdown', close);
+    addEventListener('keydown', close);
+    return () => {
+      removeEventListener('pointerdown', close);
+      removeEventListener('keydown', close);
+    };
+  }, []);
+  const who = me.value;
+  const words = t.value.shell;
+  if (!who) return null;
+  return (
+    <details class="account" ref={box} data-testid="account">
+      <summary><span class="visually-hidden">{words.account}: </span><span class="account-name">{who.name}</span></summary>
+      <div class="account-box">
+        <p><strong>{who.name}</strong><br /><span class="dim">{who.role ? words.role[who.role] ?? who.role : words.machine}{!may('act') && ` · ${words.readOnly}`}</span></p>
+        <label>
+          <span>{words.languages}</span>
+          <select value={language.value} onChange={(event) => setQuery({ lang: event.currentTarget.value })}>
+            {Object.entries(dictionaries).map(([key, { shell }]) => <option key={key} value={key} lang={key}>{shell.language}</option>)}
+          </select>
+        </label>
+        <button onClick={() => (helping.value = true)}>{words.keys} <kbd>?</kbd></button>
+        <button onClick={signOut}>{words.signOut}</button>
+        <p class="dim">SmartPick {present.value.version}</p>
+      </div>
+    </details>
+  );
+}
+
+/** What is shown below may be old, and says since when. */
+export function Outdated() {
+  const { phase, since } = link.value;
+  if (phase !== 'lost') return null;
+  return (
+    <p class="outdated" role="alert" data-testid="outdated">
+      <Shape d={SHAPES.lost} /> {present.value.told ? t.value.shell.lostSince(clockSeconds(since)) : t.value.shell.lostNever}
+    </p>
+  );
+}
