@@ -4,16 +4,22 @@
 //! same: the raw bytes of a single dead letter, because nobody could decide about it without them.
 
 pub mod alerts;
+pub mod audit;
+pub mod csv;
 pub mod dead_letters;
 pub mod events;
 pub mod fleet;
 pub mod ledger;
+pub mod session;
 pub mod silences;
+pub mod tokens;
+pub mod users;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use common::credentials::Unfit;
 use common::problem::Problem;
 use uuid::Uuid;
 
@@ -47,6 +53,16 @@ fn bad_body(message: &str) -> Problem {
 
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
     body.map(|b| b.0).map_err(|rejection| bad_body(&rejection.body_text()))
+}
+
+/// 422: a name or a password that cannot be taken.
+fn unfit(code: &'static str, error: &Unfit) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+}
+
+fn name_taken(name: &str) -> Problem {
+    let message = format!("there is an account or a token called {name} already; choose another name");
+    Problem::new(StatusCode::CONFLICT, "name_taken", message)
 }
 
 /// A place in a list that is ordered by a time and an id.

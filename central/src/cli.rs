@@ -1,7 +1,9 @@
 //! The command line: run central, check its configuration, ask how it is, manage credentials.
 
 mod admin;
+mod audit;
 mod status;
+mod users;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -52,9 +54,14 @@ enum Command {
     /// Credentials of edges
     #[command(subcommand)]
     Edges(Edges),
+    /// Accounts of people
+    #[command(subcommand)]
+    Users(users::Users),
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Show who did what; oldest first
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Subcommand)]
@@ -85,6 +92,7 @@ enum Edges {
 enum Tokens {
     /// Make a token for the API; it is shown this once
     Add {
+        /// 1 to 64 letters, digits, and . _ - @
         name: String,
         /// What it may do; may be repeated
         #[arg(long = "scope", value_enum, default_values_t = [Scope::Read, Scope::Act])]
@@ -159,9 +167,21 @@ async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             writeln!(out, "The database schema is up to date.")?;
         }
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
+        Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
+        Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who is at this command line, for the audit. The blank in it keeps it apart from accounts' and tokens' names.
+fn actor() -> String {
+    format!("{} on {}", common::cli::who(), gethostname::gethostname().to_string_lossy())
+}
+
+/// Names for a sentence.
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Says which database it was that did not do it, and where that is set.

@@ -91,6 +91,8 @@ pub struct Retention {
     pub zone_minutes_days: u32,
     /// Dead letters that were replayed or discarded; open ones stay.
     pub dead_letters_days: u32,
+    /// Lines of the audit.
+    pub audit_days: u32,
 }
 
 impl Default for Config {
@@ -148,7 +150,7 @@ impl Default for Receive {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { snapshots_days: 400, zone_minutes_days: 1_100, dead_letters_days: 90 }
+        Self { snapshots_days: 400, zone_minutes_days: 1_100, dead_letters_days: 90, audit_days: 1_100 }
     }
 }
 
@@ -185,6 +187,7 @@ impl Config {
         within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;
         within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), 1, 36_500)?;
         within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
+        within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
         if self.stream.consumer_group.is_empty() {
             return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
         }

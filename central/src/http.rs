@@ -44,6 +44,8 @@ pub struct App {
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
 
 /// One line of the table.
 pub struct Route {
@@ -88,6 +90,20 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/dead-letters/{id}/replay", Need::ACT, |m| on(m, api::dead_letters::replay)),
     route(POST, "/api/v1/dead-letters/{id}/discard", Need::ACT, |m| on(m, api::dead_letters::discard)),
     route(GET, "/api/v1/ledger", Need::READ, |m| on(m, api::ledger::show)),
+    // Who may come in, and what was done.
+    route(GET, "/api/v1/session", Need::KNOWN, |m| on(m, api::session::show)),
+    route(POST, "/api/v1/session", Need::PUBLIC, |m| on(m, api::session::sign_in)),
+    route(DELETE, "/api/v1/session", Need::PUBLIC, |m| on(m, api::session::sign_out)),
+    route(POST, "/api/v1/session/password", Need::KNOWN, |m| on(m, api::session::change_password)),
+    route(GET, "/api/v1/users", Need::ADMIN, |m| on(m, api::users::list)),
+    route(POST, "/api/v1/users", Need::ADMIN, |m| on(m, api::users::add)),
+    route(PATCH, "/api/v1/users/{name}", Need::ADMIN, |m| on(m, api::users::change)),
+    route(DELETE, "/api/v1/users/{name}", Need::ADMIN, |m| on(m, api::users::remove)),
+    route(GET, "/api/v1/tokens", Need::ADMIN, |m| on(m, api::tokens::list)),
+    route(POST, "/api/v1/tokens", Need::ADMIN, |m| on(m, api::tokens::add)),
+    route(DELETE, "/api/v1/tokens/{name}", Need::ADMIN, |m| on(m, api::tokens::revoke)),
+    route(GET, "/api/v1/audit", Need::ADMIN, |m| on(m, api::audit::list)),
+    route(GET, "/api/v1/audit.csv", Need::ADMIN, |m| on(m, api::audit::csv)),
     // The page shows nothing before somebody has signed in. It reads the path itself.
     route(GET, "/", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/sites/{id}", Need::PUBLIC, |m| on(m, page::index)),

@@ -2,6 +2,7 @@
 //! listed in [`statements`], so that a test can prepare them all against the migrated schema.
 
 pub mod alerts;
+pub mod audit;
 pub mod batch;
 pub mod dead_letters;
 pub mod edges;
@@ -10,8 +11,10 @@ pub mod facts;
 pub mod ledger;
 pub mod partitions;
 pub mod rollups;
+pub mod sessions;
 pub mod sites;
 pub mod tokens;
+pub mod users;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
@@ -51,6 +54,7 @@ pub fn statements() -> Vec<&'static str> {
     let mut all = vec![PING, FSYNC];
     for file in [
         alerts::STATEMENTS,
+        audit::STATEMENTS,
         batch::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
@@ -59,8 +63,10 @@ pub fn statements() -> Vec<&'static str> {
         ledger::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,
+        sessions::STATEMENTS,
         sites::STATEMENTS,
         tokens::STATEMENTS,
+        users::STATEMENTS,
     ] {
         all.extend_from_slice(file);
     }
@@ -249,6 +255,25 @@ impl Drop for Lease {
             drop(connection.detach());
         }
     }
+}
+
+/// Runs `work` in one transaction of a pooled connection: all of it, or nothing after an error or a client that went
+/// away.
+async fn transaction<T>(
+    db: &Db,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, StoreError> {
+    let mut lease = db.lease().await?;
+    let connection = &mut *lease;
+    let result = within(async {
+        sqlx::raw_sql(batch::BEGIN).execute(&mut *connection).await?;
+        let result = work(&mut *connection).await?;
+        sqlx::raw_sql(batch::COMMIT).execute(connection).await?;
+        Ok(result)
+    })
+    .await?;
+    lease.done();
+    Ok(result)
 }
 
 /// Runs one statement with the client's own timeout: sqlx has none, and a dead peer would be waited for until TCP

@@ -18,6 +18,7 @@ pub mod site;
 pub mod protocol;
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credentials;

@@ -4,4 +4,5 @@
 pub mod origin;
 pub mod page;
 pub mod request;
+pub mod sign_in;
 pub mod throttle;

@@ -21,11 +21,10 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use common::credentials::{self, TokenHash, token_hash};
-use common::web::throttle::Throttle;
+use common::credentials::{TokenHash, token_hash};
+use common::web::sign_in::SignIns;
 use common::web::{origin, request};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -136,13 +135,7 @@ pub struct Access {
     store: Mutex<Store>,
     /// The one from the configuration; it counts like those in the file.
     camera_token: Option<TokenHash>,
-    throttle: Mutex<Throttle>,
-    /// Passwords being checked at once.
-    hashing: Arc<Semaphore>,
-    /// Sign-ins and sign-outs under way, waiting or not.
-    under_way: Semaphore,
-    /// Checked in place of an account that does not exist, so that both take the same time.
-    nobodys_password: String,
+    sign_ins: SignIns,
 }
 
 impl Access {
@@ -157,10 +150,7 @@ impl Access {
             image: RwLock::new(Arc::new(image)),
             store: Mutex::new(store),
             camera_token: camera_token.filter(|token| !token.is_empty()).map(token_hash),
-            throttle: Mutex::default(),
-            hashing: Arc::new(Semaphore::new(api::HASHING_MAX)),
-            under_way: Semaphore::new(api::UNDER_WAY_MAX),
-            nobodys_password: credentials::hash_password(&credentials::token("")),
+            sign_ins: SignIns::default(),
         }))
     }
 
@@ -241,10 +231,6 @@ impl Access {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn image(&self) -> Arc<Image> {

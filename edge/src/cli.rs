@@ -1,7 +1,6 @@
 //! The command line.
 
 mod accounts;
-mod password;
 mod rules;
 mod status;
 mod tail;

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Access, COOKIE, Caller, CallerKind, Credential, Need, REMEMBERED_FOR, Scope};
 use crate::http::{self, ApiError, App};
+use crate::store::StoreError;
 
 /// Longer ones are not ours, and need no hashing.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -85,6 +86,7 @@ async fn admit(access: &Arc<Access>, need: Need, request: &mut Request) -> Resul
     if let Some(scope) = scope {
         require(&caller, scope)?;
     }
+    access.note_use(credential).await;
     let pass = Pass { access: Arc::clone(access), credential, scope };
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(pass);
@@ -149,9 +151,18 @@ fn unauthorized(message: &str) -> Problem {
 }
 
 /// 401, with what to do about it.
-#[expect(clippy::unused_async, reason = "it will ask Postgres whether there are accounts")]
-pub async fn sign_in_first(_access: &Access) -> Result<Problem, ApiError> {
-    Ok(unauthorized("send `Authorization: Bearer TOKEN`"))
+///
+/// # Errors
+/// If Postgres cannot say whether there are accounts.
+pub async fn sign_in_first(access: &Access) -> Result<Problem, StoreError> {
+    let (code, text) = if access.has_users().await? {
+        ("sign_in", "sign in on the page, or send `Authorization: Bearer TOKEN`")
+    } else {
+        let text = "there are no accounts yet; run `smartpick-central users add NAME --role administrator` where the \
+                    database can be reached, or send `Authorization: Bearer TOKEN`";
+        ("no_accounts", text)
+    };
+    Ok(Problem::new(StatusCode::UNAUTHORIZED, code, text))
 }
 
 /// Whether the caller may.

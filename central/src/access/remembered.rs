@@ -1,5 +1,5 @@
-//! What Postgres said of a credential is remembered for a few seconds, so that it is not asked with every request. A
-//! revoked credential works that long.
+//! What Postgres said of a credential is remembered for a moment, so that it is not asked with every request. A
+//! revoked credential works that long in other instances than the one that revoked it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use crate::store::StoreError;
 
-pub const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+/// What is promised is that who was removed is out within five seconds. A WebSocket asks this often for what may be
+/// this old, so it takes twice as long at the most.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(2);
 /// Credentials remembered, wrong ones too; beyond it we start anew rather than grow with guesses.
 const REMEMBERED_MAX: usize = 10_000;
 

@@ -3,17 +3,19 @@
 use std::io::Write;
 
 use anyhow::bail;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
+use common::cli::table;
+use common::credentials::check_name;
 use common::ids::EdgeId;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Edges, Tokens};
+use super::{Edges, Tokens, actor, listed};
 use crate::config::Config;
 use crate::store::{Db, tokens};
 
 fn time(time: Option<DateTime<Utc>>) -> String {
-    time.map_or_else(|| "-".to_owned(), |t| t.to_rfc3339_opts(SecondsFormat::Secs, true))
+    time.map_or_else(|| "-".to_owned(), common::cli::time)
 }
 
 pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> anyhow::Result<()> {
@@ -21,7 +23,7 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
     match command {
         Edges::Add { warehouse, edge_id, name, json } => {
             let edge = edge_id.unwrap_or_else(|| EdgeId::from_uuid(Uuid::new_v4()));
-            let Some(token) = tokens::add_edge(&db, edge, warehouse, name.as_deref()).await? else {
+            let Some(token) = tokens::add_edge(&db, &actor(), edge, warehouse, name.as_deref()).await? else {
                 bail!("edge {edge} has a credential already; choose another --edge-id, or none for a random one");
             };
             if json {
@@ -44,7 +46,7 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
             }
         }
         Edges::Revoke { edge_id } => {
-            if !tokens::revoke_edge(&db, edge_id).await? {
+            if !tokens::revoke_edge(&db, &actor(), edge_id).await? {
                 bail!("edge {edge_id} has no valid credential");
             }
             writeln!(out, "Edge {edge_id} is shut out within a few seconds.")?;
@@ -57,8 +59,9 @@ pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> a
     let db = Db::open(&config.database)?;
     match command {
         Tokens::Add { name, scopes, json } => {
-            let Some(token) = tokens::add_token(&db, &name, scopes.into()).await? else {
-                bail!("there is a token {name:?} already; choose another name");
+            check_name(&name)?;
+            let Some(token) = tokens::add_token(&db, &actor(), &name, scopes.into()).await? else {
+                bail!("there is a token called {name} already, revoked or not, or an account; choose another name");
             };
             if json {
                 writeln!(out, "{}", json!({ "name": name, "token": token }))?;
@@ -71,17 +74,26 @@ pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> a
             if json {
                 writeln!(out, "{}", serde_json::to_string(&tokens)?)?;
             } else {
-                for token in tokens {
-                    let state = if token.revoked_at.is_some() { "revoked" } else { "valid" };
-                    writeln!(out, "{state:8} made {:20} {}", time(Some(token.created_at)), token.name)?;
-                }
+                let rows = tokens.into_iter().map(|token| {
+                    let state = if token.revoked_at.is_some() { "revoked" } else { "valid" }.to_owned();
+                    [
+                        token.name,
+                        state,
+                        token.scopes.texts().join(","),
+                        time(Some(token.created_at)),
+                        time(token.last_used_at),
+                    ]
+                });
+                write!(out, "{}", table(["NAME", "STATE", "SCOPES", "MADE", "LAST USED"], rows))?;
             }
         }
         Tokens::Revoke { name } => {
-            if !tokens::revoke_token(&db, &name).await? {
-                bail!("there is no valid token {name:?}");
+            if !tokens::revoke_token(&db, &actor(), &name).await? {
+                let valid = tokens::list_tokens(&db).await?.into_iter().filter(|token| token.revoked_at.is_none());
+                let names: Vec<String> = valid.map(|token| token.name).collect();
+                bail!("there is no valid token called {name}; there are: {}", listed(&names));
             }
-            writeln!(out, "Token {name:?} is invalid within a few seconds.")?;
+            writeln!(out, "Token {name} is invalid within a few seconds.")?;
         }
     }
     Ok(())

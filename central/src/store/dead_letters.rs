@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Db, StoreError, within};
+use super::{Db, StoreError, audit, within};
 use crate::frame::{Content, Item};
 
 const INSERT: &str = "\
@@ -35,12 +35,10 @@ WHERE id = $1 AND state = 'open' FOR UPDATE";
 
 const RESOLVE: &str = "UPDATE dead_letters SET state = $2, resolved_at = now() WHERE id = $1 AND state = 'open'";
 
-pub(super) const AUDIT: &str = "INSERT INTO audit_log (actor, action, subject, detail) VALUES ($1, $2, $3, $4)";
-
 const OPEN_BY_WAREHOUSE: &str = "\
 SELECT warehouse_id, count(*) FROM dead_letters WHERE state = 'open' GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, AUDIT, OPEN_BY_WAREHOUSE];
+pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, OPEN_BY_WAREHOUSE];
 
 /// Reasons come from Postgres and decoders; long ones repeat the data.
 const REASON_CHARS_MAX: usize = 1_000;
@@ -185,6 +183,6 @@ pub(super) async fn resolve(
         return Ok(false);
     }
     let subject = format!("dead_letter {id}");
-    sqlx::query(AUDIT).bind(actor).bind(state).bind(subject).bind(detail).execute(connection).await?;
+    audit::note(connection, actor, state, &subject, detail).await?;
     Ok(true)
 }

@@ -11,8 +11,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::batch::{BEGIN, COMMIT};
-use super::dead_letters::AUDIT;
-use super::{Db, StoreError, within};
+use super::{Db, StoreError, audit, within};
 use crate::frame::{Content, Fate, Item};
 
 const INSERT: &str = "\
@@ -236,13 +235,7 @@ pub async fn add(
         insert_rows(&mut *connection, &[(warehouse, &fact, Via::Here(position))]).await?;
         let subject = format!("fact {} in warehouse {warehouse}", fact.fact_id);
         let what = serde_json::to_string(&fact.statement).expect("plain fields in memory");
-        sqlx::query(AUDIT)
-            .bind(&fact.by)
-            .bind(kind(&fact.statement))
-            .bind(subject)
-            .bind(what)
-            .execute(&mut *connection)
-            .await?;
+        audit::note(&mut *connection, &fact.by, kind(&fact.statement), &subject, Some(&what)).await?;
         sqlx::raw_sql(COMMIT).execute(connection).await?;
         Ok((Added::Stored(fact), true))
     })

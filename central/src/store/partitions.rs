@@ -7,7 +7,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Db, StoreError};
+use super::{Db, StoreError, sessions};
 use crate::config::Retention;
 
 /// Backfill reaches back this far: the edge's `event_age_max`.
@@ -31,8 +31,10 @@ const DELETE_DEFAULT: &str = "DELETE FROM ergonomic_snapshots_default WHERE even
 const DELETE_SUSPECTS: &str = "DELETE FROM clock_suspect_events WHERE stored_event_time < $1";
 const DELETE_MINUTES: &str = "DELETE FROM zone_minutes WHERE minute < $1";
 const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
+const DELETE_AUDIT: &str = "DELETE FROM audit_log WHERE at < $1";
 
-pub const STATEMENTS: &[&str] = &[LOCK, LIST, EXISTS, DELETE_DEFAULT, DELETE_SUSPECTS, DELETE_MINUTES, DELETE_LETTERS];
+pub const STATEMENTS: &[&str] =
+    &[LOCK, LIST, EXISTS, DELETE_DEFAULT, DELETE_SUSPECTS, DELETE_MINUTES, DELETE_LETTERS, DELETE_AUDIT];
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,9 +95,11 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         (DELETE_SUSPECTS, oldest),
         (DELETE_MINUTES, days_before(now, retention.zone_minutes_days)),
         (DELETE_LETTERS, days_before(now, retention.dead_letters_days)),
+        (DELETE_AUDIT, days_before(now, retention.audit_days)),
     ] {
         sqlx::query(statement).bind(before.and_time(chrono::NaiveTime::MIN).and_utc()).execute(&mut connection).await?;
     }
+    sessions::tidy(&mut connection).await?;
     Ok(done)
 }
 

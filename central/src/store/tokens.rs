@@ -1,12 +1,13 @@
 //! Credentials: of edges, for sending, and of people's tools, for reading. A token is shown once, when it is made;
-//! Postgres holds its SHA-256. A slow password hash would protect nothing here: the token is 256 random bits.
+//! Postgres holds its SHA-256. A slow password hash would protect nothing here: the token is 256 random bits. Who made
+//! and revoked one is in the audit.
 
 use chrono::{DateTime, Utc};
-use common::credentials::{self, TokenHash, token_hash};
+use common::credentials::{self, TokenHash, name_key, token_hash};
 use common::ids::{EdgeId, WarehouseId};
 use uuid::Uuid;
 
-use super::{Db, StoreError, within};
+use super::{Db, StoreError, audit, transaction, users, within};
 use crate::access::Scopes;
 
 const ADD_WAREHOUSE: &str = "INSERT INTO warehouses (warehouse_id) VALUES ($1) ON CONFLICT DO NOTHING";
@@ -18,15 +19,27 @@ const REVOKE_EDGE: &str = "UPDATE edges SET revoked_at = now() WHERE edge_id = $
 const FIND_EDGE: &str = "\
 SELECT edge_id, warehouse_id FROM edges WHERE credential_sha256 = $1 AND revoked_at IS NULL";
 
-const ADD_TOKEN: &str = "\
-INSERT INTO api_tokens (name, token_sha256, scopes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const LIST_TOKENS: &str = "SELECT name, created_at, revoked_at FROM api_tokens ORDER BY created_at, name";
-const REVOKE_TOKEN: &str = "UPDATE api_tokens SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL";
+const ADD_TOKEN: &str = "INSERT INTO api_tokens (name, name_key, token_sha256, scopes) VALUES ($1, $2, $3, $4)";
+const LIST_TOKENS: &str = "\
+SELECT name, scopes, created_at, last_used_at, revoked_at FROM api_tokens ORDER BY created_at, name";
+const REVOKE_TOKEN: &str = "\
+UPDATE api_tokens SET revoked_at = now() WHERE name_key = $1 AND revoked_at IS NULL RETURNING name";
+const NOTE_USE: &str = "UPDATE api_tokens SET last_used_at = now() WHERE token_sha256 = $1";
 const FIND_TOKEN: &str = "\
 SELECT name, scopes FROM api_tokens WHERE token_sha256 = $1 AND revoked_at IS NULL";
 
-pub const STATEMENTS: &[&str] =
-    &[ADD_WAREHOUSE, ADD_EDGE, LIST_EDGES, REVOKE_EDGE, FIND_EDGE, ADD_TOKEN, LIST_TOKENS, REVOKE_TOKEN, FIND_TOKEN];
+pub const STATEMENTS: &[&str] = &[
+    ADD_WAREHOUSE,
+    ADD_EDGE,
+    LIST_EDGES,
+    REVOKE_EDGE,
+    FIND_EDGE,
+    ADD_TOKEN,
+    LIST_TOKENS,
+    REVOKE_TOKEN,
+    NOTE_USE,
+    FIND_TOKEN,
+];
 
 #[derive(Debug, sqlx::FromRow, serde::Serialize)]
 pub struct ListedEdge {
@@ -38,10 +51,14 @@ pub struct ListedEdge {
     pub heartbeat_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, sqlx::FromRow, serde::Serialize)]
+/// A machine's token as it is listed.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct ListedToken {
     pub name: String,
+    pub scopes: Scopes,
     pub created_at: DateTime<Utc>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -51,18 +68,24 @@ pub struct ListedToken {
 /// If Postgres cannot answer.
 pub async fn add_edge(
     db: &Db,
+    actor: &str,
     edge: EdgeId,
     warehouse: WarehouseId,
     name: Option<&str>,
 ) -> Result<Option<String>, StoreError> {
     let token = credentials::token("spe_");
-    let mut lease = db.lease().await?;
-    within(sqlx::query(ADD_WAREHOUSE).bind(warehouse.uuid()).execute(&mut *lease)).await?;
-    let add =
-        sqlx::query(ADD_EDGE).bind(edge.uuid()).bind(warehouse.uuid()).bind(name).bind(token_hash(&token).to_vec());
-    let added = within(add.execute(&mut *lease)).await?.rows_affected() == 1;
-    lease.done();
-    Ok(added.then_some(token))
+    let hash = token_hash(&token).to_vec();
+    let added = transaction(db, async |connection| {
+        sqlx::query(ADD_WAREHOUSE).bind(warehouse.uuid()).execute(&mut *connection).await?;
+        let add = sqlx::query(ADD_EDGE).bind(edge.uuid()).bind(warehouse.uuid()).bind(name).bind(hash);
+        if add.execute(&mut *connection).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let detail = format!("for warehouse {warehouse}");
+        audit::note(connection, actor, "edge_added", &format!("edge {edge}"), Some(&detail)).await?;
+        Ok(true)
+    });
+    Ok(added.await?.then_some(token))
 }
 
 /// # Errors
@@ -78,11 +101,16 @@ pub async fn list_edges(db: &Db) -> Result<Vec<ListedEdge>, StoreError> {
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn revoke_edge(db: &Db, edge: EdgeId) -> Result<bool, StoreError> {
-    let mut lease = db.lease().await?;
-    let revoked = within(sqlx::query(REVOKE_EDGE).bind(edge.uuid()).execute(&mut *lease)).await?;
-    lease.done();
-    Ok(revoked.rows_affected() == 1)
+pub async fn revoke_edge(db: &Db, actor: &str, edge: EdgeId) -> Result<bool, StoreError> {
+    transaction(db, async |connection| {
+        let revoked = sqlx::query(REVOKE_EDGE).bind(edge.uuid()).execute(&mut *connection).await?;
+        if revoked.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::note(connection, actor, "edge_revoked", &format!("edge {edge}"), None).await?;
+        Ok(true)
+    })
+    .await
 }
 
 /// The edge whose valid credential this is.
@@ -97,39 +125,65 @@ pub async fn find_edge(db: &Db, token: &TokenHash) -> Result<Option<(EdgeId, War
     Ok(found.map(|(edge, warehouse)| (EdgeId::from_uuid(edge), WarehouseId::from_uuid(warehouse))))
 }
 
-/// Makes a token for the API; `None` if the name is taken.
+/// Makes a token for the API; `None` if the name is that of another token, revoked or not, or of an account.
 ///
 /// # Errors
-/// If Postgres cannot answer.
-pub async fn add_token(db: &Db, name: &str, scopes: Scopes) -> Result<Option<String>, StoreError> {
+/// If Postgres cannot do it now.
+pub async fn add_token(db: &Db, actor: &str, name: &str, scopes: Scopes) -> Result<Option<String>, StoreError> {
     let token = credentials::token("spt_");
-    let mut lease = db.lease().await?;
-    let added = within(
-        sqlx::query(ADD_TOKEN).bind(name).bind(token_hash(&token).to_vec()).bind(scopes.texts()).execute(&mut *lease),
-    )
-    .await?;
-    lease.done();
-    Ok((added.rows_affected() == 1).then_some(token))
+    let hash = token_hash(&token).to_vec();
+    let added = transaction(db, async |connection| {
+        if users::is_taken(connection, name).await? {
+            return Ok(false);
+        }
+        let add = sqlx::query(ADD_TOKEN).bind(name).bind(name_key(name)).bind(hash).bind(scopes.texts());
+        add.execute(&mut *connection).await?;
+        let detail = scopes.texts().join(", ");
+        audit::note(connection, actor, "token_added", &format!("token {name}"), Some(&detail)).await?;
+        Ok(true)
+    });
+    Ok(added.await?.then_some(token))
 }
 
 /// # Errors
 /// If Postgres cannot answer.
 pub async fn list_tokens(db: &Db) -> Result<Vec<ListedToken>, StoreError> {
+    type Row = (String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let mut lease = db.lease().await?;
-    let tokens = within(sqlx::query_as(LIST_TOKENS).fetch_all(&mut *lease)).await?;
+    let rows: Vec<Row> = within(sqlx::query_as(LIST_TOKENS).fetch_all(&mut *lease)).await?;
     lease.done();
-    Ok(tokens)
+    let listed = |(name, scopes, created_at, last_used_at, revoked_at): Row| ListedToken {
+        name,
+        scopes: Scopes::of_texts(&scopes),
+        created_at,
+        last_used_at,
+        revoked_at,
+    };
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// False if there is no such valid token.
 ///
 /// # Errors
-/// If Postgres cannot answer.
-pub async fn revoke_token(db: &Db, name: &str) -> Result<bool, StoreError> {
+/// If Postgres cannot do it now.
+pub async fn revoke_token(db: &Db, actor: &str, name: &str) -> Result<bool, StoreError> {
+    transaction(db, async |connection| {
+        let revoke = sqlx::query_scalar(REVOKE_TOKEN).bind(name_key(name));
+        let revoked: Option<String> = revoke.fetch_optional(&mut *connection).await?;
+        let Some(name) = revoked else { return Ok(false) };
+        audit::note(connection, actor, "token_revoked", &format!("token {name}"), None).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// # Errors
+/// If Postgres cannot do it now.
+pub async fn note_use(db: &Db, token: &TokenHash) -> Result<(), StoreError> {
     let mut lease = db.lease().await?;
-    let revoked = within(sqlx::query(REVOKE_TOKEN).bind(name).execute(&mut *lease)).await?;
+    within(sqlx::query(NOTE_USE).bind(&token[..]).execute(&mut *lease)).await?;
     lease.done();
-    Ok(revoked.rows_affected() == 1)
+    Ok(())
 }
 
 /// The name of a valid API token, and what it may do.

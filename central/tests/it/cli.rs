@@ -1,6 +1,6 @@
 //! The program from outside.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -94,6 +94,68 @@ async fn credentials_are_made_listed_and_revoked() {
     assert!(!central(&["tokens", "add", "grafana"], &env).status.success(), "the name is taken");
     assert_eq!(json(&["tokens", "list", "--json"])[0]["name"], "grafana");
     assert!(central(&["tokens", "revoke", "grafana"], &env).status.success());
+    let unknown = central(&["tokens", "revoke", "grafana"], &env);
+    assert!(text(&unknown.stderr).contains("no valid token called grafana; there are: none"), "{unknown:?}");
+    assert!(text(&central(&["tokens", "list"], &env).stdout).contains("grafana  revoked  read,act"));
+    let people = json(&["tokens", "add", "report", "--scope", "read", "--scope", "people", "--json"]);
+    assert_eq!(people["name"], "report");
+    assert_eq!(json(&["tokens", "list", "--json"])[1]["scopes"], serde_json::json!(["read", "people"]));
+    let audit = text(&central(&["audit"], &env).stdout);
+    for part in [&*format!("edge_revoked  edge {id}"), "token_added  token report  read, people", " on "] {
+        assert!(audit.contains(part), "{part}: {audit}");
+    }
+    let last = text(&central(&["audit", "--json", "--lines", "1", "--action", "token_revoked"], &env).stdout);
+    let last: Value = serde_json::from_str(&last).expect("one line");
+    assert_eq!(last["subject"], "token grafana");
+}
+
+/// Runs a command with a password on its standard input.
+fn with_password(args: &[&str], env: &[(&str, &str)], password: &str) -> Output {
+    use std::io::Write as _;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+    command.args(args).arg("--password-stdin").env_clear().envs(env.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    // A command that refuses before it asks is gone already.
+    writeln!(child.stdin.take().expect("piped"), "{password}").ok();
+    child.wait_with_output().expect("it ends")
+}
+
+#[tokio::test]
+async fn accounts_are_made_changed_and_removed() {
+    let (url, pool) = servers::database().await;
+    let env = [("DATABASE_URL", url.as_str())];
+    let done = |output: &Output| {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let refused = |output: &Output, says: &str| {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains(says), "{says}: {}", text(&output.stderr));
+    };
+    let add = |name: &str, role: &str| with_password(&["users", "add", name, "--role", role], &env, "a long password");
+    assert!(done(&central(&["users", "list"], &env)).contains("users add NAME --role administrator"));
+    assert_eq!(done(&add("anna", "administrator")), "Added anna as administrator.\n");
+    done(&add("ben", "viewer"));
+    refused(&add("Anna", "viewer"), "`users password Anna` changes its password");
+    refused(&add("a b", "viewer"), "letters, digits, and . _ - @");
+    refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
+    refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
+    refused(&central(&["users", "role", "anna", "viewer"], &env), "--role administrator");
+    refused(&central(&["users", "remove", "nobody"], &env), "there are: anna, ben");
+    refused(&with_password(&["users", "password", "nobody"], &env, "a long password"), "there are: anna, ben");
+    let before = servers::number(&pool, "SELECT count(DISTINCT password) FROM users").await;
+    assert_eq!(before, 2, "salted");
+    done(&with_password(&["users", "password", "ben"], &env, "another password"));
+    done(&central(&["users", "role", "ben", "safety-manager"], &env));
+    let list = done(&central(&["users", "list"], &env));
+    assert!(list.contains("ben   safety-manager") && list.contains("never"), "{list}");
+    done(&central(&["users", "remove", "Ben"], &env));
+    let audit = done(&central(&["audit", "--subject", "user ben"], &env));
+    for part in ["user_added", "user_password", "user_role  user ben  viewer to safety-manager", "user_removed"] {
+        assert!(audit.contains(part), "{part}: {audit}");
+    }
+    assert!(!audit.contains("password  user ben  "), "no word of the password: {audit}");
 }
 
 #[tokio::test]

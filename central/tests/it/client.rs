@@ -53,7 +53,8 @@ impl System {
         let mut config = servers::config(&database_url, &redis);
         change(&mut config);
         let db = Db::open(&config.database).expect("a URL");
-        let token = tokens::add_token(&db, "test", Scopes::of(&Scope::ALL)).await.expect("stored").expect("new");
+        let token =
+            tokens::add_token(&db, "setup", "test", Scopes::of(&Scope::ALL)).await.expect("stored").expect("new");
         Self { url: String::new(), pool, config, http: Client::new(), token, db, central: None, redis }
     }
 
@@ -75,7 +76,8 @@ impl System {
 
     pub async fn edge_of(&self, warehouse_id: WarehouseId) -> EdgeClient {
         let edge_id = EdgeId::from_uuid(Uuid::new_v4());
-        let token = tokens::add_edge(&self.db, edge_id, warehouse_id, None).await.expect("stored").expect("new");
+        let token =
+            tokens::add_edge(&self.db, "setup", edge_id, warehouse_id, None).await.expect("stored").expect("new");
         EdgeClient {
             edge_id,
             warehouse_id,

@@ -1,7 +1,9 @@
 //! Central against real servers: its own Postgres and Redis, started for this binary and gone with it.
 
+mod access;
 mod alerts;
 mod api;
+mod audit;
 mod batches;
 mod cli;
 mod client;
@@ -10,7 +12,9 @@ mod faults;
 mod heartbeats;
 mod ledger;
 mod partitions;
+mod people;
 mod poison;
 mod servers;
+mod sessions;
 mod statements;
 mod stream;

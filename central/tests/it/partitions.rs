@@ -66,7 +66,8 @@ async fn what_is_past_retention_goes_and_the_rest_stays() {
     let records: Vec<_> =
         ages.iter().zip(1..).map(|(age, seq)| edge.record(seq, &edge.event_at(now - TimeDelta::days(*age)))).collect();
     assert_eq!(edge.send(&Batch::of(&records)).await.receipt().committed, 5);
-    let retention = Retention { snapshots_days: 10, zone_minutes_days: 40, dead_letters_days: 1 };
+    let retention =
+        Retention { snapshots_days: 10, zone_minutes_days: 40, dead_letters_days: 1, ..Retention::default() };
     let db = db(&system.config.database.url);
     let done = partitions::upkeep(&db, &retention, now).await.expect("a pass");
     assert_eq!(done.dropped, 25, "35 days back, 10 kept");

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State as Shared};
@@ -10,27 +10,20 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use common::clock;
-use common::credentials::{self, NAME_CHARS_MAX, TokenHash, name_key, token_hash};
+use common::credentials::{TokenHash, token_hash};
 use common::problem::Problem;
-use common::web::request::{client, is_https, set_cookie};
-use common::web::throttle::Address;
+use common::web::request::{is_https, set_cookie};
+use common::web::sign_in::{self, SESSION_AGE_MAX, session_token};
 use serde::Deserialize;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::guard::sign_in_first;
-use super::image::{self, SESSION_AGE_MAX};
-use super::store::{StoreError, UserRow};
+use super::image;
+use super::store::StoreError;
 use super::{Access, COOKIE, Caller, CallerKind, session_cookie};
 use crate::http::State;
 
-/// Passwords checked at once: each takes 19 MiB and a core.
-pub const HASHING_MAX: usize = 2;
-/// Sign-ins and sign-outs taken in at once; the others are told to come again. At two of some 30 ms at a time, the last
-/// one waits half a second.
-pub const UNDER_WAY_MAX: usize = 32;
-/// Twice what the longest name and password take.
-const BODY_BYTES_MAX: usize = 4 * 1024;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const SHAPE: &str = r#"{"name":"…","password":"…"} or {"kiosk_token":"…"}"#;
 /// A screen's cookie is kept for as long as browsers allow (400 days); its token decides.
 const KIOSK_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -54,9 +47,9 @@ pub async fn sign_in(
     body: Body,
 ) -> Result<Response, Problem> {
     let access = &state.access;
-    let _place = access.under_way.try_acquire().map_err(|_| busy())?;
-    let caller_and_session = match read(body).await? {
-        SignIn::Password { name, password } => by_password(access, name, password, client(peer, &headers)).await?,
+    let _place = access.sign_ins.enter()?;
+    let caller_and_session = match sign_in::read(body, SHAPE).await? {
+        SignIn::Password { name, password } => by_password(access, name, password, peer, &headers).await?,
         SignIn::Kiosk { kiosk_token } => by_kiosk_token(access, &kiosk_token).await?,
     };
     let (caller, token) = caller_and_session;
@@ -72,7 +65,7 @@ pub async fn sign_in(
 /// `DELETE /api/v1/session`: 204, also if there was none.
 pub async fn sign_out(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Result<Response, Problem> {
     let access = &state.access;
-    let _place = access.under_way.try_acquire().map_err(|_| busy())?;
+    let _place = access.sign_ins.enter()?;
     if let Some(session) = session_cookie(&headers) {
         end(access, session).await?;
     }
@@ -80,42 +73,30 @@ pub async fn sign_out(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> 
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
-async fn read(body: Body) -> Result<SignIn, Problem> {
-    let bad = |text: &str| Problem::new(StatusCode::BAD_REQUEST, "unreadable", text);
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES_MAX))
-        .await
-        .map_err(|_| bad("the body did not arrive in time"))?
-        .map_err(|_| bad("the body broke off, or is far too long for a name and a password"))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|_| bad(r#"send {"name":"…","password":"…"} or {"kiosk_token":"…"} as JSON, and nothing else"#))
-}
-
 async fn by_password(
     access: &Arc<Access>,
     name: String,
     password: String,
-    address: Address,
+    peer: SocketAddr,
+    headers: &HeaderMap,
 ) -> Result<(Caller, String), Problem> {
     // Somebody added a moment ago must be let in, and it takes the same time for everybody.
     on_store(access, |access| access.refresh()).await?;
     if !access.image().has_users() {
         return Err(sign_in_first(access));
     }
-    // What is longer is nobody's name; it must not fill our memory.
-    let key: String = name_key(&name).chars().take(NAME_CHARS_MAX).collect();
-    let begun = access.throttle().begin(&key, address, Instant::now());
-    begun.map_err(|wait| too_fast(&key, wait))?;
-
+    let attempt = access.sign_ins.begin(&name, peer, headers).map_err(|slow| slow.problem("too_many_attempts"))?;
     let user = access.image().user(&name).cloned();
-    let Some(user) = check(access, user, password).await? else {
+    let right = access.sign_ins.is_right(password, user.as_ref().map(|user| &*user.password)).await?;
+    let Some(user) = user.filter(|_| right) else {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "wrong_credentials",
             "the name or the password is not right",
         ));
     };
-    access.throttle().succeed(&key, address, Instant::now());
-    let (token, hash) = fresh();
+    access.sign_ins.succeed(attempt);
+    let (token, hash) = session_token();
     let (row, now) = (user.clone(), clock::now());
     on_store(access, move |access| {
         let mut store = access.store();
@@ -124,19 +105,6 @@ async fn by_password(
     })
     .await?;
     Ok((Caller { kind: CallerKind::User, name: user.name, role: user.role }, token))
-}
-
-/// Whether the password is the account's. Takes the same time if there is no such account.
-async fn check(access: &Arc<Access>, user: Option<UserRow>, password: String) -> Result<Option<UserRow>, Problem> {
-    let place = Arc::clone(&access.hashing).acquire_owned().await.map_err(|_| busy())?;
-    let hash = user.as_ref().map_or(&access.nobodys_password, |user| &user.password).clone();
-    let work = move || {
-        // Held by the work itself: it goes on when the client hangs up.
-        let _place = place;
-        credentials::verify_password(&password, &hash)
-    };
-    let right = tokio::task::spawn_blocking(work).await;
-    Ok(user.filter(|_| right.unwrap_or(false)))
 }
 
 async fn by_kiosk_token(access: &Arc<Access>, token: &str) -> Result<(Caller, String), Problem> {
@@ -152,7 +120,7 @@ async fn by_kiosk_token(access: &Arc<Access>, token: &str) -> Result<(Caller, St
         let kiosk = image.kiosk(&kiosk_hash).ok_or_else(wrong)?;
         (kiosk.id, image::kiosk_caller(kiosk))
     };
-    let (token, hash) = fresh();
+    let (token, hash) = session_token();
     let now = clock::now();
     on_store(access, move |access| {
         let mut store = access.store();
@@ -172,12 +140,6 @@ async fn end(access: &Arc<Access>, session: TokenHash) -> Result<(), Problem> {
     .await
 }
 
-fn fresh() -> (String, TokenHash) {
-    let token = credentials::token("");
-    let hash = token_hash(&token);
-    (token, hash)
-}
-
 /// Works on the file, off the async threads.
 async fn on_store<F>(access: &Arc<Access>, work: F) -> Result<(), Problem>
 where
@@ -195,16 +157,4 @@ where
     };
     warn!("Failed to note who is signed in: {error:#}");
     Err(Problem::unavailable("accounts_unavailable", "the accounts cannot be used now; is the disk full? try again", 5))
-}
-
-fn busy() -> Problem {
-    Problem::unavailable("busy", "many are signing in at once; try again in a moment", 2)
-}
-
-fn too_fast(account: &str, wait: Duration) -> Problem {
-    // Rounded up, or one would come back too early.
-    let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    info!(wait_secs = secs, "Slowed down sign-ins after failures");
-    let text = format!("too many wrong passwords from this device or for {account}; try again in {secs} s");
-    Problem { retry_after_secs: Some(secs), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", text) }
 }

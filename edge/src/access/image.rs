@@ -8,14 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::credentials::{TokenHash, name_key};
+use common::web::sign_in::{SESSION_AGE_MAX, SESSION_IDLE_MAX};
 
 use super::store::{Contents, Holder, TokenKind, UserRow};
 use super::{Caller, CallerKind, Role};
-
-/// A person's session ends when it was not used for this long: a shift and some.
-pub const SESSION_IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
-/// And after this long in any case.
-pub const SESSION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// When something was used last, and what of that the file knows; both in milliseconds, 0 = never.
 #[derive(Debug, Default)]

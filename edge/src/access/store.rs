@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::credentials::{self, TokenHash, name_key};
+use common::web::sign_in::SESSIONS_EACH_MAX;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 use serde::Serialize;
@@ -28,8 +29,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ENTRIES_MAX: u64 = 10_000;
 /// Lines of the audit kept; beyond it the oldest go.
 const AUDIT_LINES_MAX: i64 = 10_000;
-/// Sessions of one account or screen; beyond it the one unused for longest ends.
-const SESSIONS_EACH_MAX: i64 = 50;
 
 const STEPS: &[M<'_>] = &[M::up(
     "

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::web::sign_in::{SESSION_AGE_MAX, SESSION_IDLE_MAX};
 
-use super::image::{SESSION_AGE_MAX, SESSION_IDLE_MAX};
 use super::store::{By, TokenKind, UserRow};
 use super::*;
 

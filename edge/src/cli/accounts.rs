@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::access::store::{By, Store};
 use crate::config::Config;
@@ -37,7 +37,7 @@ impl Accounts {
         let store = Store::open(&dir).with_context(|| {
             format!("open the accounts in {}; they may be the service's, so try sudo", dir.display())
         })?;
-        Ok(Self { store, dir, who: who(), now: common::clock::now() })
+        Ok(Self { store, dir, who: common::cli::who(), now: common::clock::now() })
     }
 
     /// The file, and who changes it.
@@ -66,52 +66,4 @@ fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
         bail!("the edge on this box keeps its accounts in {SERVICE_DIR}; run this with sudo");
     }
     Ok(own)
-}
-
-/// The name of the OS user, for the audit.
-fn who() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let name = fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&text, uid));
-    let name = name.unwrap_or_else(|| format!("uid {uid}"));
-    // Only root could have put something else there.
-    match std::env::var("SUDO_USER") {
-        Ok(user) if uid == 0 && !user.is_empty() => format!("{name} (sudo by {user})"),
-        _ => name,
-    }
-}
-
-fn name_of(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    })
-}
-
-pub fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// Columns of equal width, two spaces apart.
-pub fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_user_is_found_by_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\nodd\n";
-        assert_eq!(name_of(passwd, 1000).as_deref(), Some("anna"));
-        assert_eq!(name_of(passwd, 1001), None);
-    }
 }

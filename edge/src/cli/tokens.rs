@@ -4,11 +4,12 @@
 use std::fmt::Write as _;
 
 use clap::Subcommand;
+use common::cli::{table, time};
 use common::credentials::check_name;
 use serde_json::json;
 
 use super::ConfigArgs;
-use super::accounts::{Accounts, table, time};
+use super::accounts::Accounts;
 use crate::access::store::TokenKind;
 use crate::config::Config;
 
@@ -92,12 +93,11 @@ pub fn run(kind: TokenKind, command: &Tokens, config: &Config) -> anyhow::Result
                 let command = if kind == TokenKind::Camera { "cameras" } else { "kiosk" };
                 writeln!(out, "None. `smartpick-edge {command} add NAME` makes one.")?;
             } else {
-                let mut rows = vec![["NAME", "MADE", "LAST USED"].map(str::to_owned).to_vec()];
-                rows.extend(tokens.iter().map(|token| {
+                let rows = tokens.iter().map(|token| {
                     let used = token.used_at.map_or_else(|| "never".to_owned(), time);
-                    vec![token.name.clone(), time(token.created_at), used]
-                }));
-                out += &table(&rows);
+                    [token.name.clone(), time(token.created_at), used]
+                });
+                out += &table(["NAME", "MADE", "LAST USED"], rows);
             }
         }
         Tokens::Remove { name, .. } => {

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use clap::Subcommand;
-use common::credentials::{check_name, check_password, hash_password};
+use common::cli::{password, table, time};
+use common::credentials::check_name;
 use serde_json::json;
 
 use super::ConfigArgs;
-use super::accounts::{Accounts, table, time};
-use super::password;
+use super::accounts::Accounts;
 use crate::access::{OPEN_NAME, Role};
 use crate::config::Config;
 
@@ -96,7 +96,7 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
             if accounts.store.users()?.iter().any(|user| user.name.to_lowercase() == name.to_lowercase()) {
                 bail!("there is an account called {name} already; `users password {name}` changes its password");
             }
-            let hash = ask(name, *password_stdin)?;
+            let hash = password::hashed(name, *password_stdin)?;
             let (store, by) = accounts.change();
             store.add_user(name, *role, &hash, by)?;
             writeln!(out, "Added {name} as {}, in {}.", role.as_str(), accounts.dir().display())?;
@@ -112,16 +112,11 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
                 writeln!(out, "No accounts: only who works on this box itself is let in.")?;
                 writeln!(out, "smartpick-edge users add NAME --role admin")?;
             } else {
-                let mut rows = vec![["NAME", "ROLE", "MADE", "SESSIONS"].map(str::to_owned).to_vec()];
-                rows.extend(users.iter().map(|user| {
-                    vec![
-                        user.name.clone(),
-                        user.role.as_str().to_owned(),
-                        time(user.created_at),
-                        user.sessions.to_string(),
-                    ]
-                }));
-                out += &table(&rows);
+                let rows = users.iter().map(|user| {
+                    let role = user.role.as_str().to_owned();
+                    [user.name.clone(), role, time(user.created_at), user.sessions.to_string()]
+                });
+                out += &table(["NAME", "ROLE", "MADE", "SESSIONS"], rows);
             }
         }
         Users::Remove { name, .. } => {
@@ -139,7 +134,7 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
             if !accounts.store.users()?.iter().any(|user| user.name.to_lowercase() == name.to_lowercase()) {
                 bail!("there is no account called {name}; `users list` shows those there are");
             }
-            let hash = ask(name, *password_stdin)?;
+            let hash = password::hashed(name, *password_stdin)?;
             let (store, by) = accounts.change();
             store.set_password(name, &hash, by)?;
             writeln!(out, "Changed; whoever is signed in as {name} is signed out within two seconds.")?;
@@ -160,10 +155,4 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
         }
     }
     Ok(out)
-}
-
-fn ask(name: &str, from_stdin: bool) -> anyhow::Result<String> {
-    let password = if from_stdin { password::from_stdin()? } else { password::from_terminal(name)? };
-    check_password(&password)?;
-    Ok(hash_password(&password))
 }

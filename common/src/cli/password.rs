@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, Read, Write as _};
 
 use anyhow::{Context as _, bail};
-use common::credentials::PASSWORD_BYTES_MAX;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::credentials::{PASSWORD_BYTES_MAX, check_password, hash_password};
 
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
@@ -13,8 +14,18 @@ const CTRL_H: u8 = 8;
 const CTRL_U: u8 = 21;
 const DELETE: u8 = 127;
 
+/// A new password for this account, from standard input or the terminal, hashed.
+///
+/// # Errors
+/// If it cannot be read, or cannot be taken.
+pub fn hashed(name: &str, stdin: bool) -> anyhow::Result<String> {
+    let password = if stdin { from_stdin()? } else { from_terminal(name)? };
+    check_password(&password)?;
+    Ok(hash_password(&password))
+}
+
 /// The first line of standard input, without its end.
-pub fn from_stdin() -> anyhow::Result<String> {
+fn from_stdin() -> anyhow::Result<String> {
     let mut line = String::new();
     // A little more than may be, so that too long is found to be too long.
     let bytes_max = PASSWORD_BYTES_MAX as u64 + 2;
@@ -23,13 +34,13 @@ pub fn from_stdin() -> anyhow::Result<String> {
 }
 
 /// Asks twice.
-pub fn from_terminal(name: &str) -> anyhow::Result<String> {
+fn from_terminal(name: &str) -> anyhow::Result<String> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         bail!("there is no terminal to ask for a password on; give it with --password-stdin");
     };
     let first = ask(&terminal, &format!("Password for {name}: "))?;
     // Said at once, not after the second time.
-    common::credentials::check_password(&first)?;
+    check_password(&first)?;
     if ask(&terminal, "And once more: ")? != first {
         bail!("the two are not the same; nothing was changed, try again");
     }
