@@ -107,6 +107,7 @@ pub const ROUTES: &[Route] = &[
     // The page shows nothing before somebody has signed in. It reads the path itself.
     route(GET, "/", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/sites/{id}", Need::PUBLIC, |m| on(m, page::index)),
+    route(GET, "/sites/{id}/settings", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/sites/{id}/zones/{zone}", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/sites/{id}/cameras/{camera}", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/alerts", Need::PUBLIC, |m| on(m, page::index)),

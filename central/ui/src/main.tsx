@@ -16,6 +16,7 @@ import type { Session } from './wire';
 import 'uplot/dist/uPlot.min.css';
 import '../../../common/ui/base.css';
 import './style.css';
+import './study.css';
 
 async function begin(): Promise<void> {
   if (!(await whoAmI())) return;

@@ -2,10 +2,18 @@
 
 import { computed } from '@preact/signals';
 import type { ComponentType } from 'preact';
+import { AuditPage } from './admin/AuditPage';
+import { UsersPage } from './admin/UsersPage';
+import { CompletenessPage } from './completeness/CompletenessPage';
 import { t } from './i18n';
 import { match, type Params } from './match';
 import { Fleet } from './pages/Fleet';
 import { path } from './route';
+import { RulesPage } from './rules/RulesPage';
+import { SettingsPage } from './rules/SettingsPage';
+import { SiteRulesPage } from './rules/SiteRulesPage';
+import { siteName } from './store';
+import { TrendsPage } from './trends/TrendsPage';
 import type { Scope } from './wire';
 
 export interface Page {
@@ -21,6 +29,13 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   { path: '/', view: Fleet, title: () => t.value.shell.fleet, nav: '/' },
+  { path: '/sites/{site}/settings', view: SettingsPage, title: ({ site }) => `${t.value.settings.title}: ${siteName(site!)}`, nav: '/' },
+  { path: '/trends', view: TrendsPage, title: () => t.value.figures.title, nav: '/trends' },
+  { path: '/completeness', view: CompletenessPage, title: () => t.value.ledger.title, nav: '/completeness' },
+  { path: '/rules', view: RulesPage, title: () => t.value.rules.title, nav: '/rules' },
+  { path: '/rules/{site}', view: SiteRulesPage, title: ({ site }) => `${t.value.rules.title}: ${siteName(site!)}`, nav: '/rules' },
+  { path: '/users', view: UsersPage, title: () => t.value.accounts.title, needs: 'admin', nav: '/users' },
+  { path: '/audit', view: AuditPage, title: () => t.value.accounts.audit.title, needs: 'admin', nav: '/audit' },
 ];
 
 export const current = computed<{ page: Page; params: Params } | null>(() => {

@@ -1,11 +1,21 @@
 // Headquarters' page in each of its languages. One file for each subject, which has it in all four.
 
 import { languages } from '../../../../common/ui/language';
+import { accounts } from './accounts';
+import { figures } from './figures';
 import { fleet } from './fleet';
+import { ledger } from './ledger';
+import { rules } from './rules';
+import { settings } from './settings';
 import { shell } from './shell';
 
 const compose = <L extends 'en' | 'de' | 'es' | 'pl'>(language: L) => ({
+  accounts: accounts[language],
+  figures: figures[language],
   fleet: fleet[language],
+  ledger: ledger[language],
+  rules: rules[language],
+  settings: settings[language],
   shell: shell[language],
 });
 

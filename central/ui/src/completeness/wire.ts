@@ -1,0 +1,32 @@
+// Completeness of a site, period by period, as the ledger has it.
+
+export const PERIODS = ['shift', 'day', 'hour'] as const;
+export type PeriodKind = (typeof PERIODS)[number];
+
+export interface CompletenessPeriod {
+  kind: string;
+  name: string | null;
+  from: string;
+  to: string;
+  accepted: number;
+  stored: number;
+  alerts: number;
+  duplicates: number;
+  dead: number;
+  buffered: number;
+  missing: number;
+  /** 0 to 1; `null` where nothing was accepted. */
+  completeness: number | null;
+  state: 'complete' | 'filling' | 'missing' | 'unknown';
+  /** The server's words, in English. */
+  text: string;
+  drain_seconds?: number | null;
+  epochs: { edge_id: string; edge: string | null; epoch: string; missing: number }[];
+}
+
+export interface Completeness {
+  time_zone: string;
+  from: string;
+  to: string;
+  periods: CompletenessPeriod[];
+}

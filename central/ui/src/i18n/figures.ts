@@ -1,0 +1,123 @@
+// Trends, heat map, comparison, distribution, ranking.
+
+import { counting } from './counting';
+
+const { en: cen, de: cde, es: ces, pl: cpl } = counting;
+
+const en = {
+  title: 'Trends', views: 'Views', view: { trend: 'Over time', heatmap: 'Heat map', compare: 'Comparison', distribution: 'Distribution' },
+  site: 'Site', allSites: 'All sites', zone: 'Zone', zones: 'Zones', allZones: 'All zones', by: 'Figures per', show: 'Show', csv: 'CSV', bucket: 'Time', risk: 'Risk', share: 'Share', table: 'As a table', legend: 'Legend',
+  byName: { quarter: '15 minutes', hour: 'hour', day: 'day', week: 'week', shift: 'shift' },
+  mean: 'Mean risk', p50: 'Median', p90: '90th percentile', p95: '95th percentile', max: 'Highest', atRisk: 'Time at risk', observed: 'Observed', coverage: 'Coverage', people: 'People', events: 'Events',
+  subject: { mean: 'Mean risk', p95: '95th percentile', max: 'Highest risk', at_risk: 'Time at risk' },
+  from: 'from', to: 'to', unknown: 'unknown', shareAxis: 'Share of the observed time', ofTime: (share: string, time: string) => `${share} of ${time}`,
+  nodata: 'No data', few: 'Under 5 people', fewShort: '<5',
+  nodataWhy: 'Where there are no data nobody was watched. That is not the same as no risk.', fewWhy: 'Figures of one to four people are not shown: they would be figures of a person.',
+  filling: 'Still filling: events of this time are on their way, so these figures may change.', atRiskWhy: 'At risk: a score of 70 or more. Time counts once, however many cameras look.',
+  readHint: 'The left and right arrow keys read one after the other.', gridHint: 'The arrow keys walk from cell to cell.',
+  people_: (count: number) => cen.n(count, { one: '# person', other: '# people' }), events_: (count: number) => cen.n(count, { one: '# event', other: '# events' }), noneKnown: 'nobody identified', coverageOf: (share: string) => `coverage ${share}`,
+  stepUnder: (to: string) => `under ${to}`, stepOver: (from: string) => `${from} and more`, stepBetween: (from: string, to: string) => `${from} to ${to}`, between: (from: string, to: string) => `${from} to ${to}`,
+  emptyTitle: 'No data in this time.', emptyHint: 'Choose another time, or ask on the server whether the edges send:', noSites: 'No site is known yet.', noSitesHint: 'A site appears here once its edge has sent something. Make a credential for the edge:',
+  rank: 'Sites by time at risk', rankHint: 'Share of the observed time in which somebody was at risk, most first. Sites without figures are last.',
+  distributionTitle: 'Events by risk', distributionLabel: (p50: string, p95: string) => `Events by risk: half of them at or below ${p50}, 95 of 100 at or below ${p95}.`,
+  periodsWord: 'Compare', periods: { week: 'This week so far with the week before', 'last-week': 'Last week with the week before it', day: 'Today so far with the same day a week ago', 'four-weeks': 'The last four weeks with the four before', previous: 'The time chosen above with as much before it', own: 'The time chosen above with another' },
+  now: 'Now', before: 'Before', badDates: 'This is no time to compare with: the end must come after the beginning.',
+  lower: (share: string) => `${share} lower`, higher: (share: string) => `${share} higher`, same: 'about the same', fromNone: 'none before',
+  sentence: (subject: string, before: string, after: string, change: string) => `${subject} ${before} → ${after}, ${change}`,
+  notCompared: { nodata: { before: 'no data before', after: 'no data now', both: 'no data' }, suppressed: { before: 'under 5 people before', after: 'under 5 people now', both: 'under 5 people' } },
+  caution: {
+    fewer: (before: string, after: string) => `Take care: before, ${before} of the time was seen, and now only ${after}. The difference may come from what was not seen.`,
+    more: (before: string, after: string) => `Take care: before, only ${before} of the time was seen, and now ${after}. The difference may come from what was not seen.`,
+    little: (before: string, after: string) => `Take care: little of the time was seen (${before} before, ${after} now).`,
+    unknown: 'How much of the time was seen is not known.',
+  },
+};
+
+const de: typeof en = {
+  title: 'Verläufe', views: 'Ansichten', view: { trend: 'Über die Zeit', heatmap: 'Wärmekarte', compare: 'Vergleich', distribution: 'Verteilung' },
+  site: 'Standort', allSites: 'Alle Standorte', zone: 'Zone', zones: 'Zonen', allZones: 'Alle Zonen', by: 'Werte je', show: 'Zeigen', csv: 'CSV', bucket: 'Zeit', risk: 'Risiko', share: 'Anteil', table: 'Als Tabelle', legend: 'Legende',
+  byName: { quarter: '15 Minuten', hour: 'Stunde', day: 'Tag', week: 'Woche', shift: 'Schicht' },
+  mean: 'Mittleres Risiko', p50: 'Median', p90: '90. Perzentil', p95: '95. Perzentil', max: 'Höchstes', atRisk: 'Zeit mit Risiko', observed: 'Beobachtet', coverage: 'Abdeckung', people: 'Personen', events: 'Ereignisse',
+  subject: { mean: 'Mittleres Risiko', p95: '95. Perzentil', max: 'Höchstes Risiko', at_risk: 'Zeit mit Risiko' },
+  from: 'von', to: 'bis', unknown: 'unbekannt', shareAxis: 'Anteil der beobachteten Zeit', ofTime: (share, time) => `${share} von ${time}`,
+  nodata: 'Keine Daten', few: 'Unter 5 Personen', fewShort: '<5',
+  nodataWhy: 'Wo Daten fehlen, wurde niemand beobachtet. Das heißt nicht, dass es kein Risiko gab.', fewWhy: 'Werte von ein bis vier Personen werden nicht gezeigt: Es wären Werte einer Person.',
+  filling: 'Füllt sich noch: Ereignisse aus dieser Zeit sind unterwegs, die Werte können sich ändern.', atRiskWhy: 'Mit Risiko: ein Wert von 70 oder mehr. Zeit zählt einmal, wie viele Kameras auch hinsehen.',
+  readHint: 'Die Pfeiltasten links und rechts lesen Wert für Wert.', gridHint: 'Die Pfeiltasten gehen von Feld zu Feld.',
+  people_: (count) => cde.n(count, { one: '# Person', other: '# Personen' }), events_: (count) => cde.n(count, { one: '# Ereignis', other: '# Ereignisse' }), noneKnown: 'niemand erkannt', coverageOf: (share) => `Abdeckung ${share}`,
+  stepUnder: (to) => `unter ${to}`, stepOver: (from) => `${from} und mehr`, stepBetween: (from, to) => `${from} bis ${to}`, between: (from, to) => `${from} bis ${to}`,
+  emptyTitle: 'Keine Daten in dieser Zeit.', emptyHint: 'Wählen Sie eine andere Zeit, oder fragen Sie auf dem Server, ob die Boxen senden:', noSites: 'Noch ist kein Standort bekannt.', noSitesHint: 'Ein Standort erscheint hier, sobald seine Box etwas gesendet hat. Legen Sie einen Zugang für die Box an:',
+  rank: 'Standorte nach Zeit mit Risiko', rankHint: 'Anteil der beobachteten Zeit, in der jemand gefährdet war, das meiste zuerst. Standorte ohne Werte stehen am Ende.',
+  distributionTitle: 'Ereignisse nach Risiko', distributionLabel: (p50, p95) => `Ereignisse nach Risiko: die Hälfte bei höchstens ${p50}, 95 von 100 bei höchstens ${p95}.`,
+  periodsWord: 'Vergleichen', periods: { week: 'Diese Woche bisher mit der Woche davor', 'last-week': 'Letzte Woche mit der Woche davor', day: 'Heute bisher mit demselben Tag vor einer Woche', 'four-weeks': 'Die letzten vier Wochen mit den vier davor', previous: 'Die oben gewählte Zeit mit ebenso viel davor', own: 'Die oben gewählte Zeit mit einer anderen' },
+  now: 'Jetzt', before: 'Vorher', badDates: 'Damit lässt sich nicht vergleichen: Das Ende muss nach dem Anfang kommen.',
+  lower: (share) => `${share} niedriger`, higher: (share) => `${share} höher`, same: 'etwa gleich', fromNone: 'vorher nichts',
+  sentence: (subject, before, after, change) => `${subject} ${before} → ${after}, ${change}`,
+  notCompared: { nodata: { before: 'vorher keine Daten', after: 'jetzt keine Daten', both: 'keine Daten' }, suppressed: { before: 'vorher unter 5 Personen', after: 'jetzt unter 5 Personen', both: 'unter 5 Personen' } },
+  caution: {
+    fewer: (before, after) => `Vorsicht: Vorher wurde ${before} der Zeit gesehen, jetzt nur ${after}. Der Unterschied kann von dem kommen, was nicht gesehen wurde.`,
+    more: (before, after) => `Vorsicht: Vorher wurde nur ${before} der Zeit gesehen, jetzt ${after}. Der Unterschied kann von dem kommen, was nicht gesehen wurde.`,
+    little: (before, after) => `Vorsicht: Es wurde wenig von der Zeit gesehen (vorher ${before}, jetzt ${after}).`,
+    unknown: 'Wie viel von der Zeit gesehen wurde, ist nicht bekannt.',
+  },
+};
+
+const es: typeof en = {
+  title: 'Tendencias', views: 'Vistas', view: { trend: 'En el tiempo', heatmap: 'Mapa de calor', compare: 'Comparación', distribution: 'Distribución' },
+  site: 'Sede', allSites: 'Todas las sedes', zone: 'Zona', zones: 'Zonas', allZones: 'Todas las zonas', by: 'Cifras por', show: 'Mostrar', csv: 'CSV', bucket: 'Tiempo', risk: 'Riesgo', share: 'Parte', table: 'Como tabla', legend: 'Leyenda',
+  byName: { quarter: '15 minutos', hour: 'hora', day: 'día', week: 'semana', shift: 'turno' },
+  mean: 'Riesgo medio', p50: 'Mediana', p90: 'Percentil 90', p95: 'Percentil 95', max: 'Máximo', atRisk: 'Tiempo en riesgo', observed: 'Observado', coverage: 'Cobertura', people: 'Personas', events: 'Eventos',
+  subject: { mean: 'Riesgo medio', p95: 'Percentil 95', max: 'Riesgo máximo', at_risk: 'Tiempo en riesgo' },
+  from: 'desde', to: 'hasta', unknown: 'desconocido', shareAxis: 'Parte del tiempo observado', ofTime: (share, time) => `${share} de ${time}`,
+  nodata: 'Sin datos', few: 'Menos de 5 personas', fewShort: '<5',
+  nodataWhy: 'Donde no hay datos no se observó a nadie. No es lo mismo que sin riesgo.', fewWhy: 'Las cifras de una a cuatro personas no se muestran: serían cifras de una persona.',
+  filling: 'Aún se está llenando: hay eventos de este tiempo en camino y las cifras pueden cambiar.', atRiskWhy: 'En riesgo: 70 puntos o más. El tiempo cuenta una vez, por muchas cámaras que miren.',
+  readHint: 'Las flechas izquierda y derecha leen un valor tras otro.', gridHint: 'Las flechas van de celda en celda.',
+  people_: (count) => ces.n(count, { one: '# persona', other: '# personas' }), events_: (count) => ces.n(count, { one: '# evento', other: '# eventos' }), noneKnown: 'nadie identificado', coverageOf: (share) => `cobertura ${share}`,
+  stepUnder: (to) => `menos de ${to}`, stepOver: (from) => `${from} y más`, stepBetween: (from, to) => `${from} a ${to}`, between: (from, to) => `${from} a ${to}`,
+  emptyTitle: 'No hay datos en este tiempo.', emptyHint: 'Elija otro tiempo, o pregunte en el servidor si los equipos envían:', noSites: 'Aún no se conoce ninguna sede.', noSitesHint: 'Una sede aparece aquí cuando su equipo ha enviado algo. Cree una credencial para el equipo:',
+  rank: 'Sedes por tiempo en riesgo', rankHint: 'Parte del tiempo observado en que alguien estuvo en riesgo, primero las de más. Las sedes sin cifras van al final.',
+  distributionTitle: 'Eventos por riesgo', distributionLabel: (p50, p95) => `Eventos por riesgo: la mitad en ${p50} o menos, 95 de cada 100 en ${p95} o menos.`,
+  periodsWord: 'Comparar', periods: { week: 'Esta semana hasta ahora con la anterior', 'last-week': 'La semana pasada con la anterior', day: 'Hoy hasta ahora con el mismo día hace una semana', 'four-weeks': 'Las últimas cuatro semanas con las cuatro anteriores', previous: 'El tiempo elegido arriba con otro tanto antes', own: 'El tiempo elegido arriba con otro' },
+  now: 'Ahora', before: 'Antes', badDates: 'Con esto no se puede comparar: el final debe ir después del comienzo.',
+  lower: (share) => `${share} menos`, higher: (share) => `${share} más`, same: 'casi igual', fromNone: 'antes nada',
+  sentence: (subject, before, after, change) => `${subject} ${before} → ${after}, ${change}`,
+  notCompared: { nodata: { before: 'antes sin datos', after: 'ahora sin datos', both: 'sin datos' }, suppressed: { before: 'antes menos de 5 personas', after: 'ahora menos de 5 personas', both: 'menos de 5 personas' } },
+  caution: {
+    fewer: (before, after) => `Cuidado: antes se vio el ${before} del tiempo y ahora solo el ${after}. La diferencia puede venir de lo que no se vio.`,
+    more: (before, after) => `Cuidado: antes solo se vio el ${before} del tiempo y ahora el ${after}. La diferencia puede venir de lo que no se vio.`,
+    little: (before, after) => `Cuidado: se vio poco del tiempo (antes ${before}, ahora ${after}).`,
+    unknown: 'No se sabe qué parte del tiempo se vio.',
+  },
+};
+
+const pl: typeof en = {
+  title: 'Trendy', views: 'Widoki', view: { trend: 'W czasie', heatmap: 'Mapa ciepła', compare: 'Porównanie', distribution: 'Rozkład' },
+  site: 'Obiekt', allSites: 'Wszystkie obiekty', zone: 'Strefa', zones: 'Strefy', allZones: 'Wszystkie strefy', by: 'Wartości na', show: 'Pokaż', csv: 'CSV', bucket: 'Czas', risk: 'Ryzyko', share: 'Udział', table: 'Jako tabela', legend: 'Legenda',
+  byName: { quarter: '15 minut', hour: 'godzinę', day: 'dzień', week: 'tydzień', shift: 'zmianę' },
+  mean: 'Średnie ryzyko', p50: 'Mediana', p90: '90. percentyl', p95: '95. percentyl', max: 'Najwyższe', atRisk: 'Czas zagrożenia', observed: 'Obserwowano', coverage: 'Pokrycie', people: 'Osoby', events: 'Zdarzenia',
+  subject: { mean: 'Średnie ryzyko', p95: '95. percentyl', max: 'Najwyższe ryzyko', at_risk: 'Czas zagrożenia' },
+  from: 'od', to: 'do', unknown: 'nieznane', shareAxis: 'Udział w obserwowanym czasie', ofTime: (share, time) => `${share} z ${time}`,
+  nodata: 'Brak danych', few: 'Poniżej 5 osób', fewShort: '<5',
+  nodataWhy: 'Gdzie brak danych, nikogo nie obserwowano. To nie to samo co brak ryzyka.', fewWhy: 'Wartości dla jednej do czterech osób nie są pokazywane: byłyby wartościami konkretnej osoby.',
+  filling: 'Jeszcze się uzupełnia: zdarzenia z tego czasu są w drodze, wartości mogą się zmienić.', atRiskWhy: 'Zagrożenie: wynik 70 lub więcej. Czas liczy się raz, niezależnie od liczby kamer.',
+  readHint: 'Strzałki w lewo i w prawo czytają kolejne wartości.', gridHint: 'Strzałki przechodzą z pola na pole.',
+  people_: (count) => cpl.n(count, { one: '# osoba', few: '# osoby', many: '# osób', other: '# osoby' }), events_: (count) => cpl.n(count, { one: '# zdarzenie', few: '# zdarzenia', many: '# zdarzeń', other: '# zdarzenia' }), noneKnown: 'nikogo nie rozpoznano', coverageOf: (share) => `pokrycie ${share}`,
+  stepUnder: (to) => `poniżej ${to}`, stepOver: (from) => `${from} i więcej`, stepBetween: (from, to) => `${from} do ${to}`, between: (from, to) => `${from} do ${to}`,
+  emptyTitle: 'Brak danych w tym czasie.', emptyHint: 'Wybierz inny czas albo sprawdź na serwerze, czy urządzenia wysyłają:', noSites: 'Nie znamy jeszcze żadnego obiektu.', noSitesHint: 'Obiekt pojawi się tu, gdy jego urządzenie coś wyśle. Utwórz dostęp dla urządzenia:',
+  rank: 'Obiekty według czasu zagrożenia', rankHint: 'Udział obserwowanego czasu, w którym ktoś był zagrożony, od największego. Obiekty bez wartości są na końcu.',
+  distributionTitle: 'Zdarzenia według ryzyka', distributionLabel: (p50, p95) => `Zdarzenia według ryzyka: połowa najwyżej ${p50}, 95 ze 100 najwyżej ${p95}.`,
+  periodsWord: 'Porównaj', periods: { week: 'Ten tydzień do teraz z poprzednim', 'last-week': 'Zeszły tydzień z poprzednim', day: 'Dziś do teraz z tym samym dniem tydzień temu', 'four-weeks': 'Ostatnie cztery tygodnie z czterema wcześniejszymi', previous: 'Czas wybrany powyżej z takim samym przed nim', own: 'Czas wybrany powyżej z innym' },
+  now: 'Teraz', before: 'Wcześniej', badDates: 'Z tym nie można porównać: koniec musi być po początku.',
+  lower: (share) => `o ${share} mniej`, higher: (share) => `o ${share} więcej`, same: 'prawie tyle samo', fromNone: 'wcześniej nic',
+  sentence: (subject, before, after, change) => `${subject} ${before} → ${after}, ${change}`,
+  notCompared: { nodata: { before: 'wcześniej brak danych', after: 'teraz brak danych', both: 'brak danych' }, suppressed: { before: 'wcześniej poniżej 5 osób', after: 'teraz poniżej 5 osób', both: 'poniżej 5 osób' } },
+  caution: {
+    fewer: (before, after) => `Uwaga: wcześniej widziano ${before} czasu, a teraz tylko ${after}. Różnica może wynikać z tego, czego nie widziano.`,
+    more: (before, after) => `Uwaga: wcześniej widziano tylko ${before} czasu, a teraz ${after}. Różnica może wynikać z tego, czego nie widziano.`,
+    little: (before, after) => `Uwaga: widziano niewiele czasu (wcześniej ${before}, teraz ${after}).`,
+    unknown: 'Nie wiadomo, ile czasu widziano.',
+  },
+};
+
+export const figures = { en, de, es, pl };

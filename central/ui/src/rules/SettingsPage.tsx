@@ -1,0 +1,142 @@
+// What a site and its parts are called, on which clock it lives, and in which shifts. What is not set here is as the edge's own
+// configuration says.
+
+import { useSignal } from '@preact/signals';
+import { put, type Problem } from '../../../../common/ui/api';
+import { shortId } from '../../../../common/ui/ids';
+import { t } from '../i18n';
+import { useGet } from '../load';
+import type { Params } from '../match';
+import { Failed, Loading, problemWords } from '../parts/Empty';
+import { href } from '../route';
+import { may, siteName } from '../store';
+import { toast } from '../toast';
+import { settingsDraft, update, type SettingsDraft } from './settings';
+import { ShiftFields } from './ShiftFields';
+import type { Settings } from './wire';
+
+export function SettingsPage({ params }: { params: Params }) {
+  const site = params.site!;
+  const path = `/api/v1/sites/${encodeURIComponent(site)}/settings`;
+  const loaded = useGet<Settings>(path);
+  /** What a save has answered is newer than what was loaded. */
+  const saved = useSignal<Settings | null>(null);
+  const own = saved.value ?? loaded.data;
+  return (
+    <section class="study" aria-labelledby="study-title" data-testid="settings">
+      <div class="study-head">
+        <h1 id="study-title" tabIndex={-1}>{t.value.settings.title}: {own?.name ?? siteName(site)}</h1>
+        <a class="button" href={href(`/rules/${site}`)}>{t.value.settings.rules}</a>
+      </div>
+      {loaded.problem && !own && <Failed problem={loaded.problem} again={loaded.again} />}
+      {!own && !loaded.problem && <Loading />}
+      {own && <Form key={JSON.stringify(own)} own={own} path={path} saved={(answer) => (saved.value = answer)} />}
+    </section>
+  );
+}
+
+function Form({ own, path, saved }: { own: Settings; path: string; saved: (answer: Settings) => void }) {
+  const w = t.value.settings;
+  const form = useSignal<SettingsDraft>(settingsDraft(own));
+  const failed = useSignal('');
+  const busy = useSignal(false);
+  const act = may('act');
+  const said = update(own, form.value);
+  const change = (to: Partial<SettingsDraft>) => {
+    failed.value = '';
+    form.value = { ...form.value, ...to };
+  };
+  const save = async (event: Event) => {
+    event.preventDefault();
+    busy.value = true;
+    try {
+      const answer = await put<Settings>(path, said);
+      toast(w.saved);
+      if (answer) saved(answer);
+    } catch (error) {
+      failed.value = problemWords(error as Problem);
+    } finally {
+      busy.value = false;
+    }
+  };
+  return (
+    <form class="settings" onSubmit={(event) => void save(event)} noValidate>
+      {!act && <p class="dim">{w.viewer}</p>}
+      <div class="fields">
+        <Text label={w.name} value={form.value.name} reported={own.name_reported} set={(name) => change({ name })} disabled={!act} field="name" />
+        <Text label={w.timeZone} value={form.value.time_zone} reported={own.time_zone_reported} set={(time_zone) => change({ time_zone })} disabled={!act} field="time_zone" hint={w.zoneHint} list={zones()} />
+      </div>
+      <ShiftFields shifts={form.value.shifts} own={own} disabled={!act} change={(shifts) => change({ shifts })} />
+      <Names title={w.zones} empty={w.noZones} disabled={!act} texts={form.value.zones} set={(texts) => change({ zones: texts })}
+        things={own.zones.map(({ zone_id, name_reported }) => ({ id: zone_id, shown: shortId(zone_id), reported: name_reported }))} />
+      <Names title={w.cameras} empty={w.noCameras} disabled={!act} texts={form.value.cameras} set={(texts) => change({ cameras: texts })}
+        things={own.cameras.map(({ camera_id, zone_id, name_reported }) => ({ id: camera_id, shown: camera_id, reported: name_reported, zone: own.zones.find((zone) => zone.zone_id === zone_id)?.name ?? null }))} />
+      {failed.value && <p class="wrong" role="alert" data-testid="refused">{failed.value}</p>}
+      {act && (
+        <div class="form-buttons sticky">
+          <button class="primary" disabled={busy.value || Object.keys(said).length === 0} data-action="save">{t.value.shell.save}</button>
+          {Object.keys(said).length === 0 && <span class="dim">{w.unchanged}</span>}
+        </div>
+      )}
+    </form>
+  );
+}
+
+/** What the browser knows; a name that is not listed may still be right. */
+function zones(): string[] {
+  const known = (Intl as { supportedValuesOf?: (key: string) => string[] }).supportedValuesOf;
+  return known ? known('timeZone') : [];
+}
+
+interface TextProps {
+  label: string;
+  field: string;
+  value: string;
+  reported: string | null;
+  set: (text: string) => void;
+  disabled: boolean;
+  hint?: string;
+  list?: string[];
+}
+
+function Text({ label, field, value, reported, set, disabled, hint, list }: TextProps) {
+  const w = t.value.settings;
+  const id = `settings-${field}`;
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input value={value} placeholder={reported ?? ''} maxLength={200} disabled={disabled} data-field={field} aria-describedby={`${id}-hint`} onInput={(event) => set(event.currentTarget.value)}
+        {...(list && list.length > 0 && ({ list: `${id}-list` } as object))} />
+      {list && list.length > 0 && <datalist id={`${id}-list`}>{list.map((one) => <option key={one} value={one} />)}</datalist>}
+      <small id={`${id}-hint`}>{reported ? w.reported(reported) : w.notReported}. {hint}</small>
+    </label>
+  );
+}
+
+interface NamesProps {
+  title: string;
+  empty: string;
+  things: { id: string; shown: string; reported: string | null; zone?: string | null }[];
+  texts: Record<string, string>;
+  set: (texts: Record<string, string>) => void;
+  disabled: boolean;
+}
+
+function Names({ title, empty, things, texts, set, disabled }: NamesProps) {
+  const w = t.value.settings;
+  return (
+    <fieldset class="names">
+      <legend>{title}</legend>
+      {things.length === 0 && <p class="dim">{empty}</p>}
+      {things.length > 0 && <p class="dim">{w.asReported}</p>}
+      <div class="fields">
+        {things.map(({ id, shown, reported, zone }) => (
+          <label key={id} class="field">
+            <span><code>{shown}</code>{zone && ` · ${zone}`}</span>
+            <input value={texts[id] ?? ''} placeholder={reported ?? ''} maxLength={200} disabled={disabled} data-name={id} onInput={(event) => set({ ...texts, [id]: event.currentTarget.value })} />
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
