@@ -73,7 +73,7 @@ const pl: typeof en = {
   diff: 'Co się zmienia', added: 'nowa', removed: 'znika', changed: 'zmieniona', published: (version) => `Wersja ${version} jest zrobiona. Urządzenia zastosują ją z następnym sygnałem.`,
   conflict: 'Ktoś inny zrobił w tym czasie wersję. Twój szkic jest zachowany; zobacz, co się teraz zmienia, i wyślij go jeszcze raz.',
   handBack: 'Wróć do własnej konfiguracji urządzeń', handBackTitle: 'Zrezygnować z reguł zrobionych tutaj?', handBackHint: 'Z następnym sygnałem urządzenia tego obiektu wrócą do własnej konfiguracji. Wersje zostaną na liście.', handBackDo: 'Zrezygnuj', handedBack: 'Urządzenia wrócą do własnej konfiguracji.',
-  versions: 'Wszystkie wersje', use: 'Użyj jako szkicu', noVersions: 'Nie zrobiono tu jeszcze żadnej wersji.', settings: 'Ustawienia obiektu', viewer: 'Możesz patrzeć. Reguły zmieniają kierownicy bezpieczeństwa i administratorzy.', emptyRules: 'Ten zestaw nie ma reguł: nic nie podnosi alarmu o ludziach.',
+  versions: 'Wszystkie wersje', use: 'Użyj jako szkicu', noVersions: 'Nie zrobiono tu jeszcze żadnej wersji.', settings: 'Ustawienia obiektu', viewer: 'Możesz patrzeć. Reguły zmieniają specjaliści BHP i administratorzy.', emptyRules: 'Ten zestaw nie ma reguł: nic nie podnosi alarmu o ludziach.',
 };
 
 export const rules = { en, de, es, pl };

@@ -29,7 +29,7 @@ const pl: typeof en = {
   reported: (what) => `Urządzenie zgłasza: ${what}`, notReported: 'Urządzenie nic nie zgłasza', asReported: 'Puste = jak zgłasza urządzenie.', zoneHint: 'Według niej liczone są dni, godziny i zmiany wszystkich wartości.',
   shift: (number) => `Zmiana ${number}`, start: 'Początek', end: 'Koniec', days: 'Dni', addShift: 'Dodaj zmianę', removeShift: (name) => `Usuń ${name}`, setHere: 'Ustal zmiany tutaj', asEdge: 'Jak zgłasza urządzenie', noShifts: 'Bez zmian: wartości liczone są dniami.',
   day: { mon: 'pon.', tue: 'wt.', wed: 'śr.', thu: 'czw.', fri: 'pt.', sat: 'sob.', sun: 'niedz.' }, saved: 'Zapisano.', unchanged: 'Nic nie zmieniono.', rules: 'Reguły obiektu',
-  noZones: 'Nie znamy jeszcze żadnej strefy; pojawią się z pierwszymi zdarzeniami.', noCameras: 'Nie znamy jeszcze żadnej kamery; pojawią się z pierwszymi zdarzeniami.', viewer: 'Możesz patrzeć. Ustawienia zmieniają kierownicy bezpieczeństwa i administratorzy.',
+  noZones: 'Nie znamy jeszcze żadnej strefy; pojawią się z pierwszymi zdarzeniami.', noCameras: 'Nie znamy jeszcze żadnej kamery; pojawią się z pierwszymi zdarzeniami.', viewer: 'Możesz patrzeć. Ustawienia zmieniają specjaliści BHP i administratorzy.',
 };
 
 export const settings = { en, de, es, pl };
