@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 pub const FILE: &str = "/etc/smartpick/central.toml";
 
+/// Events come as late as the edges' `event_age_max`, 35 days, and a second that its minute has forgotten would count twice.
+const MINUTES_DAYS_MIN: u64 = 40;
+
 /// The original system's variables keep their meaning; ours start with SMARTPICK_.
 const ENV_KEYS: &[EnvKey] = &[
     ("SMARTPICK_LISTEN", "listen"),
@@ -88,7 +91,10 @@ pub struct Receive {
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     pub snapshots_days: u32,
+    /// Minutes: what the last hours are read from, and what makes late events exact.
     pub zone_minutes_days: u32,
+    /// Quarters of an hour and days, and with them whatever dashboards show of the past.
+    pub zone_quarters_days: u32,
     /// Dead letters that were replayed or discarded; open ones stay.
     pub dead_letters_days: u32,
     /// Lines of the audit.
@@ -150,7 +156,13 @@ impl Default for Receive {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { snapshots_days: 400, zone_minutes_days: 1_100, dead_letters_days: 90, audit_days: 1_100 }
+        Self {
+            snapshots_days: 400,
+            zone_minutes_days: 100,
+            zone_quarters_days: 1_100,
+            dead_letters_days: 90,
+            audit_days: 1_100,
+        }
     }
 }
 
@@ -185,7 +197,8 @@ impl Config {
         within("receive.timeout_seconds", self.receive.timeout_seconds, 1, 300)?;
         within("database.connections_max", u64::from(self.database.connections_max), 2, 1_000)?;
         within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;
-        within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), 1, 36_500)?;
+        within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), MINUTES_DAYS_MIN, 36_500)?;
+        within("retention.zone_quarters_days", u64::from(self.retention.zone_quarters_days), MINUTES_DAYS_MIN, 36_500)?;
         within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
         within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
         if self.stream.consumer_group.is_empty() {

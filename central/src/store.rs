@@ -63,6 +63,8 @@ pub fn statements() -> Vec<&'static str> {
         ledger::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,
+        rollups::coarse::STATEMENTS,
+        rollups::people::STATEMENTS,
         sessions::STATEMENTS,
         sites::STATEMENTS,
         tokens::STATEMENTS,

@@ -17,7 +17,7 @@ use crate::health::Progress;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
 use crate::store::batch::{self, WriteError};
-use crate::store::rollups::KnownZones;
+use crate::store::rollups::Known;
 use crate::store::{self, Connection, Db};
 use crate::stream::{Delivered, Outcome, Reader, Report, Stream, StreamError};
 
@@ -48,14 +48,14 @@ pub struct Worker {
     reader: Reader,
     // State.
     connection: Option<Connection>,
-    known_zones: KnownZones,
+    known: Known,
     backoff: Backoff,
 }
 
 impl Worker {
     pub fn new(deps: Deps, consumer: String) -> Self {
         let backoff = Backoff::new(deps.retry_delay, RETRY_CAP.max(deps.retry_delay));
-        Self { deps, reader: Reader::new(consumer), connection: None, known_zones: KnownZones::default(), backoff }
+        Self { deps, reader: Reader::new(consumer), connection: None, known: Known::default(), backoff }
     }
 
     /// Works until told to stop; what it has begun it finishes, if Postgres lets it.
@@ -183,9 +183,12 @@ impl Worker {
     async fn write_once(&mut self, items: &[Item<'_>]) -> Result<Vec<Fate>, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.deps.db.connect().await.map_err(WriteError::Unreachable)?,
+            None => {
+                self.known = Known::default();
+                self.deps.db.connect().await.map_err(WriteError::Unreachable)?
+            }
         };
-        let write = batch::write(&mut connection, items, &mut self.known_zones);
+        let write = batch::write(&mut connection, items, &mut self.known);
         let result = tokio::time::timeout(TRANSACTION_TIMEOUT, write).await;
         let result = result.unwrap_or(Err(WriteError::Unreachable(store::StoreError::Timeout)));
         if matches!(result, Ok(_) | Err(WriteError::Data(_))) {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use sqlx::PgConnection;
 
-use super::rollups::{KnownZones, Rollups, remember};
+use super::rollups::{Known, Learned, Rollups};
 use super::{Db, StoreError, alerts, dead_letters, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
@@ -46,7 +46,7 @@ pub enum WriteError {
 pub async fn write(
     connection: &mut PgConnection,
     items: &[Item<'_>],
-    known: &mut KnownZones,
+    known: &mut Known,
 ) -> Result<Vec<Fate>, WriteError> {
     match transaction(connection, items, known).await {
         Ok(fates) => Ok(fates),
@@ -68,21 +68,19 @@ async fn refused(connection: &mut PgConnection, error: sqlx::Error) -> WriteErro
 async fn transaction(
     connection: &mut PgConnection,
     items: &[Item<'_>],
-    known: &mut KnownZones,
+    known: &mut Known,
 ) -> Result<Vec<Fate>, sqlx::Error> {
     sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
     let (fates, learned) = body(connection, items, known, ledger::Changes::default()).await?;
     sqlx::raw_sql(COMMIT).execute(connection).await?;
-    remember(known, learned);
+    known.remember(learned);
     Ok(fates)
 }
-
-type Learned = Vec<(common::ids::WarehouseId, common::ids::ZoneId)>;
 
 async fn body(
     connection: &mut PgConnection,
     items: &[Item<'_>],
-    known: &KnownZones,
+    known: &Known,
     mut changes: ledger::Changes,
 ) -> Result<(Vec<Fate>, Learned), sqlx::Error> {
     let mut fates = events::insert(connection, items).await?;
@@ -175,7 +173,7 @@ async fn replay_on<'a>(
         changes.take_back_dead(origin.edge_id, origin.warehouse_id, epoch);
     }
     // The connection is not used again: closing it rolls back.
-    let fates = match body(connection, &items, &KnownZones::default(), changes).await {
+    let fates = match body(connection, &items, &Known::default(), changes).await {
         Ok((fates, _)) => fates,
         Err(error) => return data_error(&error).map(|reason| Replayed::Refused(reason.into())).ok_or(error),
     };

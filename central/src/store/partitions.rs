@@ -7,6 +7,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::rollups::people;
 use super::{Db, StoreError, sessions};
 use crate::config::Retention;
 
@@ -30,11 +31,23 @@ const EXISTS: &str = "SELECT to_regclass($1) IS NOT NULL";
 const DELETE_DEFAULT: &str = "DELETE FROM ergonomic_snapshots_default WHERE event_time < $1";
 const DELETE_SUSPECTS: &str = "DELETE FROM clock_suspect_events WHERE stored_event_time < $1";
 const DELETE_MINUTES: &str = "DELETE FROM zone_minutes WHERE minute < $1";
+const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
+const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
 const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
 const DELETE_AUDIT: &str = "DELETE FROM audit_log WHERE at < $1";
 
-pub const STATEMENTS: &[&str] =
-    &[LOCK, LIST, EXISTS, DELETE_DEFAULT, DELETE_SUSPECTS, DELETE_MINUTES, DELETE_LETTERS, DELETE_AUDIT];
+pub const STATEMENTS: &[&str] = &[
+    LOCK,
+    LIST,
+    EXISTS,
+    DELETE_DEFAULT,
+    DELETE_SUSPECTS,
+    DELETE_MINUTES,
+    DELETE_QUARTERS,
+    DELETE_DAYS,
+    DELETE_LETTERS,
+    DELETE_AUDIT,
+];
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -94,12 +107,15 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         (DELETE_DEFAULT, oldest),
         (DELETE_SUSPECTS, oldest),
         (DELETE_MINUTES, days_before(now, retention.zone_minutes_days)),
+        (DELETE_QUARTERS, days_before(now, retention.zone_quarters_days)),
+        (DELETE_DAYS, days_before(now, retention.zone_quarters_days)),
         (DELETE_LETTERS, days_before(now, retention.dead_letters_days)),
         (DELETE_AUDIT, days_before(now, retention.audit_days)),
     ] {
         sqlx::query(statement).bind(before.and_time(chrono::NaiveTime::MIN).and_utc()).execute(&mut connection).await?;
     }
     sessions::tidy(&mut connection).await?;
+    people::upkeep(&mut connection, now.date_naive(), days_before(now, retention.zone_quarters_days)).await?;
     Ok(done)
 }
 

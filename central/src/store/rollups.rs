@@ -1,32 +1,54 @@
-//! `zone_minutes`: what dashboards read instead of events. Added to in the transaction that stores the rows, and only
-//! for the rows really inserted, so no retry counts an event twice.
+//! Rollups: what dashboards read instead of events. Added to in the transaction that stores the rows, and only for the rows
+//! really inserted, so no retry counts an event twice.
+//!
+//! `zone_minutes` has the minutes, with masks of the seconds; [`coarse`] the quarters of an hour and the days that follow from
+//! them; [`people`] counts who was there. The minutes are what makes late events exact: a row there is locked, says
+//! which of the seconds are new, and only those are added to the rest.
 
-use std::collections::{BTreeMap, HashSet};
+pub mod coarse;
+pub mod people;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use common::event::{Event, Hundredths};
-use common::ids::{WarehouseId, ZoneId};
+use common::event::{Event, Hundredths, Source};
+use common::ids::{WarehouseId, WorkerId, ZoneId};
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use self::coarse::{Added, Sums};
+use self::people::Numbers;
 
 pub const BINS: usize = 20;
 /// 5 points of risk each.
 const BIN_HUNDREDTHS: u16 = 500;
+/// From this score on a second is at risk: "high" on the REBA scale, bin 14 and up. Fixed, so that times and sites can be
+/// compared whatever their rules are.
+pub const AT_RISK: Hundredths = Hundredths::from_raw(7_000);
+/// Of `zone_quarters`. The offset of every time zone is a multiple of it.
+pub const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
+/// The old row is locked here, so what it had is exact, also beside other transactions.
 const ADD: &str = "\
 INSERT INTO zone_minutes AS z
-    (warehouse_id, zone_id, minute, events, risk_sum_hundredths, risk_max_hundredths, risk_histogram, last_event_time)
-SELECT warehouse_id, zone_id, minute, events, risk_sum, risk_max, histogram::int4[], last_event_time
+    (warehouse_id, zone_id, minute, events, risk_sum_hundredths, risk_max_hundredths, risk_histogram, last_event_time,
+     observed, at_risk)
+SELECT warehouse_id, zone_id, minute, events, risk_sum, risk_max, histogram::int4[], last_event_time, observed, at_risk
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int8[], $5::int8[], $6::int4[], $7::text[],
-            $8::timestamptz[])
-     AS t (warehouse_id, zone_id, minute, events, risk_sum, risk_max, histogram, last_event_time)
+            $8::timestamptz[], $9::int8[], $10::int8[])
+     AS t (warehouse_id, zone_id, minute, events, risk_sum, risk_max, histogram, last_event_time, observed, at_risk)
 ON CONFLICT (warehouse_id, zone_id, minute) DO UPDATE SET
     events = z.events + excluded.events,
     risk_sum_hundredths = z.risk_sum_hundredths + excluded.risk_sum_hundredths,
     risk_max_hundredths = greatest(z.risk_max_hundredths, excluded.risk_max_hundredths),
     risk_histogram = (SELECT array_agg(a + b ORDER BY bin)
                       FROM unnest(z.risk_histogram, excluded.risk_histogram) WITH ORDINALITY AS h (a, b, bin)),
-    last_event_time = greatest(z.last_event_time, excluded.last_event_time)";
+    last_event_time = greatest(z.last_event_time, excluded.last_event_time),
+    observed = z.observed | excluded.observed,
+    at_risk = z.at_risk | excluded.at_risk,
+    observed_before = bit_count(z.observed::bit(64)),
+    at_risk_before = bit_count(z.at_risk::bit(64))
+RETURNING warehouse_id, zone_id, minute, observed, at_risk, observed_before, at_risk_before";
 
 const LEARN_WAREHOUSES: &str = "\
 INSERT INTO warehouses (warehouse_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING";
@@ -36,11 +58,40 @@ INSERT INTO zones (warehouse_id, zone_id) SELECT * FROM unnest($1::uuid[], $2::u
 
 pub const STATEMENTS: &[&str] = &[ADD, LEARN_WAREHOUSES, LEARN_ZONES];
 
-/// Zones this connection knows to be in the table, so that they are not written again with every batch.
-pub type KnownZones = HashSet<(WarehouseId, ZoneId)>;
+/// What this connection knows to be in the tables, so that it is not asked or written again with every batch. Belongs to
+/// one connection: another may be to a server that lost the last commits.
+#[derive(Debug, Default)]
+pub struct Known {
+    zones: HashSet<(WarehouseId, ZoneId)>,
+    workers: Numbers,
+}
 
-/// A fleet has thousands of zones at most; beyond this the set starts anew rather than grow with foreign ids.
-const KNOWN_ZONES_MAX: usize = 100_000;
+/// What a transaction learned, to be remembered once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    zones: Vec<(WarehouseId, ZoneId)>,
+    workers: Vec<(WorkerId, i32)>,
+}
+
+/// A fleet has thousands of zones and tens of thousands of workers; beyond this the set starts anew rather than grow with
+/// foreign ids.
+const KNOWN_MAX: usize = 100_000;
+
+impl Known {
+    /// Remembers what is durable now.
+    pub(super) fn remember(&mut self, learned: Learned) {
+        if self.zones.len() + learned.zones.len() > KNOWN_MAX {
+            self.zones.clear();
+        }
+        self.zones.extend(learned.zones);
+        if self.workers.len() + learned.workers.len() > KNOWN_MAX {
+            self.workers.clear();
+        }
+        self.workers.extend(learned.workers);
+    }
+}
+
+type Key = (WarehouseId, ZoneId, DateTime<Utc>);
 
 /// The events of one zone in one minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +101,15 @@ struct Minute {
     risk_max_hundredths: u16,
     histogram: [u32; BINS],
     last_event_time: DateTime<Utc>,
+    /// A bit for each second that an event came from. What is made by hand says nothing of a stretch of time.
+    observed: i64,
+    at_risk: i64,
+    workers: BTreeSet<WorkerId>,
 }
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
-pub(super) struct Rollups(BTreeMap<(WarehouseId, ZoneId, DateTime<Utc>), Minute>);
+pub(super) struct Rollups(BTreeMap<Key, Minute>);
 
 /// The histogram's bin of a risk score.
 pub fn bin(risk: Hundredths) -> usize {
@@ -64,46 +119,71 @@ pub fn bin(risk: Hundredths) -> usize {
 impl Rollups {
     pub fn add(&mut self, event: &Event<'_>) {
         let time = event.stored_time();
-        // Fails only for times that chrono can hold and nanoseconds cannot; such a minute is its own.
-        let minute = time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time);
+        let minute = truncate(time, TimeDelta::minutes(1));
         let entry = self.0.entry((event.warehouse_id, event.zone_id, minute)).or_insert(Minute {
             events: 0,
             risk_sum_hundredths: 0,
             risk_max_hundredths: 0,
             histogram: [0; BINS],
             last_event_time: time,
+            observed: 0,
+            at_risk: 0,
+            workers: BTreeSet::new(),
         });
         entry.events += 1;
         entry.risk_sum_hundredths += i64::from(event.risk_score.raw());
         entry.risk_max_hundredths = entry.risk_max_hundredths.max(event.risk_score.raw());
         entry.histogram[bin(event.risk_score)] += 1;
         entry.last_event_time = entry.last_event_time.max(time);
+        if event.source != Source::Manual {
+            let second = 1_i64 << time.timestamp().rem_euclid(60);
+            entry.observed |= second;
+            if event.risk_score >= AT_RISK {
+                entry.at_risk |= second;
+            }
+        }
+        entry.workers.extend(event.worker_id);
     }
 
     /// Zones that are not in `known`, in key order.
-    fn unknown_zones(&self, known: &KnownZones) -> Vec<(WarehouseId, ZoneId)> {
-        let mut zones: Vec<_> = self.0.keys().map(|(w, z, _)| (*w, *z)).filter(|zone| !known.contains(zone)).collect();
+    fn unknown_zones(&self, known: &Known) -> Vec<(WarehouseId, ZoneId)> {
+        let zones = self.0.keys().map(|(w, z, _)| (*w, *z));
+        let mut zones: Vec<_> = zones.filter(|zone| !known.zones.contains(zone)).collect();
         zones.dedup();
         zones
     }
 
-    /// Writes them; answers the zones that were learned, to be remembered once the transaction is committed.
-    pub async fn write(
+    /// Writes them; answers what was learned.
+    pub async fn write(&self, connection: &mut PgConnection, known: &Known) -> Result<Learned, sqlx::Error> {
+        if self.0.is_empty() {
+            return Ok(Learned::default());
+        }
+        let zones = self.unknown_zones(known);
+        if !zones.is_empty() {
+            let warehouse_ids: Vec<Uuid> = zones.iter().map(|(w, _)| w.uuid()).collect();
+            let zone_ids: Vec<Uuid> = zones.iter().map(|(_, z)| z.uuid()).collect();
+            sqlx::query(LEARN_WAREHOUSES).bind(&warehouse_ids).execute(&mut *connection).await?;
+            sqlx::query(LEARN_ZONES).bind(&warehouse_ids).bind(&zone_ids).execute(&mut *connection).await?;
+        }
+        let workers: BTreeSet<WorkerId> = self.0.values().flat_map(|minute| &minute.workers).copied().collect();
+        let workers = people::numbers(connection, &workers, &known.workers).await?;
+        let new: Numbers = workers.iter().copied().collect();
+        let number = |worker: &WorkerId| known.workers.get(worker).or_else(|| new.get(worker)).copied();
+
+        let minutes = self.write_minutes(connection, number).await?;
+        let quarters = coarse::coarser(&minutes, |time| truncate(time, QUARTER));
+        let days = coarse::coarser(&quarters, |time| truncate(time, TimeDelta::days(1)));
+        coarse::write(connection, &quarters, &days).await?;
+        Ok(Learned { zones, workers })
+    }
+
+    /// Writes the minutes; answers by how much they grew.
+    async fn write_minutes(
         &self,
         connection: &mut PgConnection,
-        known: &KnownZones,
-    ) -> Result<Vec<(WarehouseId, ZoneId)>, sqlx::Error> {
-        if self.0.is_empty() {
-            return Ok(Vec::new());
-        }
-        let learned = self.unknown_zones(known);
-        if !learned.is_empty() {
-            let warehouses: Vec<Uuid> = learned.iter().map(|(w, _)| w.uuid()).collect();
-            let zones: Vec<Uuid> = learned.iter().map(|(_, z)| z.uuid()).collect();
-            sqlx::query(LEARN_WAREHOUSES).bind(&warehouses).execute(&mut *connection).await?;
-            sqlx::query(LEARN_ZONES).bind(&warehouses).bind(&zones).execute(&mut *connection).await?;
-        }
-        sqlx::query(ADD)
+        number: impl Fn(&WorkerId) -> Option<i32>,
+    ) -> Result<Sums, sqlx::Error> {
+        let written: Vec<Written> = sqlx::query_as(ADD)
             .bind(self.0.keys().map(|(w, ..)| w.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(_, z, _)| z.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(.., minute)| *minute).collect::<Vec<_>>())
@@ -112,23 +192,64 @@ impl Rollups {
             .bind(self.0.values().map(|m| i32::from(m.risk_max_hundredths)).collect::<Vec<_>>())
             .bind(self.0.values().map(|m| array_text(&m.histogram)).collect::<Vec<_>>())
             .bind(self.0.values().map(|m| m.last_event_time).collect::<Vec<_>>())
-            .execute(connection)
+            .bind(self.0.values().map(|m| m.observed).collect::<Vec<_>>())
+            .bind(self.0.values().map(|m| m.at_risk).collect::<Vec<_>>())
+            .fetch_all(connection)
             .await?;
-        Ok(learned)
+        let mut sums: Sums = self.0.iter().map(|(key, minute)| (*key, minute.known(&number))).collect();
+        for row in written {
+            let key = (WarehouseId::from_uuid(row.warehouse_id), ZoneId::from_uuid(row.zone_id), row.minute);
+            if let Some(added) = sums.get_mut(&key) {
+                row.add_new_to(added);
+            }
+        }
+        Ok(sums)
     }
 }
 
-/// Remembers zones that are durable now.
-pub(super) fn remember(known: &mut KnownZones, learned: Vec<(WarehouseId, ZoneId)>) {
-    if known.len() + learned.len() > KNOWN_ZONES_MAX {
-        known.clear();
+impl Minute {
+    /// What it adds to its quarter whatever was there before.
+    fn known(&self, number: impl Fn(&WorkerId) -> Option<i32>) -> Added {
+        Added {
+            events: self.events,
+            risk_sum_hundredths: self.risk_sum_hundredths,
+            risk_max_hundredths: self.risk_max_hundredths,
+            histogram: self.histogram,
+            people: self.workers.iter().filter_map(number).collect(),
+            ..Added::default()
+        }
     }
-    known.extend(learned);
 }
 
-fn array_text(histogram: &[u32; BINS]) -> String {
-    let bins: Vec<String> = histogram.iter().map(u32::to_string).collect();
-    format!("{{{}}}", bins.join(","))
+/// A minute after it was written.
+#[derive(Debug, sqlx::FromRow)]
+struct Written {
+    warehouse_id: Uuid,
+    zone_id: Uuid,
+    minute: DateTime<Utc>,
+    observed: i64,
+    at_risk: i64,
+    observed_before: i16,
+    at_risk_before: i16,
+}
+
+impl Written {
+    fn add_new_to(&self, added: &mut Added) {
+        let bits = |mask: i64| i32::try_from(mask.count_ones()).unwrap_or_default();
+        added.seconds_observed = bits(self.observed) - i32::from(self.observed_before);
+        added.seconds_at_risk = bits(self.at_risk) - i32::from(self.at_risk_before);
+        added.minutes_observed = i32::from(self.observed_before == 0 && self.observed != 0);
+    }
+}
+
+/// The beginning of the `step` that `time` is in. A time that chrono can hold and nanoseconds cannot is its own.
+fn truncate(time: DateTime<Utc>, step: TimeDelta) -> DateTime<Utc> {
+    time.duration_trunc(step).unwrap_or(time)
+}
+
+fn array_text<'n, T: ToString + 'n>(numbers: impl IntoIterator<Item = &'n T>) -> String {
+    let numbers: Vec<String> = numbers.into_iter().map(T::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }
 
 #[cfg(test)]

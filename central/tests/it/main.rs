@@ -14,6 +14,8 @@ mod ledger;
 mod partitions;
 mod people;
 mod poison;
+mod raw;
+mod rollups;
 mod servers;
 mod sessions;
 mod statements;

@@ -62,17 +62,25 @@ async fn what_is_past_retention_goes_and_the_rest_stays() {
     let system = System::start().await;
     let edge = system.edge().await;
     let now = clock::now();
-    let ages = [0, 5, 20, 34, 50];
+    let ages = [0, 5, 20, 34, 42, 50];
     let records: Vec<_> =
         ages.iter().zip(1..).map(|(age, seq)| edge.record(seq, &edge.event_at(now - TimeDelta::days(*age)))).collect();
-    assert_eq!(edge.send(&Batch::of(&records)).await.receipt().committed, 5);
-    let retention =
-        Retention { snapshots_days: 10, zone_minutes_days: 40, dead_letters_days: 1, ..Retention::default() };
+    assert_eq!(edge.send(&Batch::of(&records)).await.receipt().committed, 6);
+    let retention = Retention {
+        snapshots_days: 10,
+        zone_minutes_days: 40,
+        zone_quarters_days: 45,
+        dead_letters_days: 1,
+        ..Retention::default()
+    };
     let db = db(&system.config.database.url);
     let done = partitions::upkeep(&db, &retention, now).await.expect("a pass");
     assert_eq!(done.dropped, 25, "35 days back, 10 kept");
     assert_eq!(system.rows().await, 2);
     assert_eq!(system.count("SELECT count(*) FROM zone_minutes").await, 4, "rollups are kept longer");
+    for (rollup, kept) in [("zone_quarters", 5), ("zone_days", 5), ("worker_numbers", 6)] {
+        assert_eq!(system.count(&format!("SELECT count(*) FROM {rollup}")).await, kept, "{rollup}");
+    }
     let oldest = now.date_naive().checked_sub_days(Days::new(10)).expect("a day");
     let gone = "SELECT count(*) FROM pg_class WHERE relname LIKE 'ergonomic_snapshots_2%' AND relkind = 'r' \
                 AND right(relname, 8) < to_char($1, 'YYYYMMDD')";

@@ -1,0 +1,201 @@
+//! Rollups equal the raw table, whatever comes twice, late, or at the same moment through another connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use central::config::Database;
+use central::store::Db;
+use central::store::batch;
+use central::store::rollups::Known;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::clock;
+use common::event::Event;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use sqlx::postgres::PgPool;
+use uuid::Uuid;
+
+use crate::raw::{self, Floor, Raw, Truth};
+use crate::servers;
+
+/// A seed of one's own to see a failure again: SMARTPICK_SEED.
+pub fn seed() -> u64 {
+    let given = std::env::var("SMARTPICK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(rand::random);
+    println!("SMARTPICK_SEED={seed}");
+    seed
+}
+
+pub fn db(url: &str) -> Db {
+    Db::open(&Database { url: url.to_owned(), connections_max: 5 }).expect("a URL")
+}
+
+type Key = (Uuid, Uuid, DateTime<Utc>);
+
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    warehouse_id: Uuid,
+    zone_id: Uuid,
+    time: DateTime<Utc>,
+    events: i64,
+    sum: i64,
+    max: i64,
+    bins: Vec<i64>,
+    minutes: i64,
+    observed: i64,
+    at_risk: i64,
+    people: Vec<Uuid>,
+}
+
+/// What is compared of a row: sets of the truth are counted.
+type Counted = (i64, i64, i64, Vec<i64>, usize, usize, usize, BTreeSet<Uuid>);
+
+fn counted(truth: &Truth) -> Counted {
+    let Truth { events, sum, max, bins, minutes, observed, at_risk, people } = truth.clone();
+    (events, sum, max, bins, minutes.len(), observed.len(), at_risk.len(), people)
+}
+
+async fn stored(pool: &PgPool, table: &str, time: &str) -> BTreeMap<Key, Counted> {
+    let bins: Vec<String> = (0..20).map(|bin| format!("b{bin:02}::int8")).collect();
+    let select = format!(
+        "SELECT warehouse_id, zone_id, {time} AS time, events::int8, risk_sum_hundredths AS sum, \
+         risk_max_hundredths::int8 AS max, ARRAY[{}] AS bins, minutes_observed::int8 AS minutes, \
+         seconds_observed::int8 AS observed, seconds_at_risk::int8 AS at_risk, \
+         ARRAY(SELECT worker_id FROM unnest(people) p LEFT JOIN worker_numbers ON number = p) AS people FROM {table}",
+        bins.join(", ")
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(select)).fetch_all(pool).await.expect("rows");
+    let count = |n: i64| usize::try_from(n).expect("a count");
+    rows.into_iter()
+        .map(|row| {
+            let people: BTreeSet<Uuid> = row.people.iter().copied().collect();
+            assert_eq!(people.len(), row.people.len(), "nobody is noted twice");
+            let sums = (row.events, row.sum, row.max, row.bins);
+            let counts = (count(row.minutes), count(row.observed), count(row.at_risk));
+            let key = (row.warehouse_id, row.zone_id, row.time);
+            (key, (sums.0, sums.1, sums.2, sums.3, counts.0, counts.1, counts.2, people))
+        })
+        .collect()
+}
+
+fn truncated(rows: &[Raw], seconds: i64) -> BTreeMap<Key, Counted> {
+    let truncate = |time: DateTime<Utc>| {
+        let start = time.timestamp().div_euclid(seconds) * seconds;
+        DateTime::from_timestamp(start, 0).expect("a time")
+    };
+    let groups = raw::grouped(rows, |row| (row.warehouse_id, row.zone_id, truncate(row.event_time)));
+    groups.iter().map(|(key, truth)| (*key, counted(truth))).collect()
+}
+
+/// Masks and the rest of every minute, quarter and day are what the events say.
+pub async fn assert_exact(pool: &PgPool) {
+    let rows = raw::rows(pool).await;
+    let minutes: Vec<(Uuid, Uuid, DateTime<Utc>, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT warehouse_id, zone_id, minute, events, risk_sum_hundredths, observed, at_risk FROM zone_minutes",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("rows");
+    let mask = |seconds: &BTreeSet<(Uuid, i64)>| seconds.iter().fold(0, |mask, (_, second)| mask | 1 << (second % 60));
+    let truth = raw::grouped(&rows, |row| (row.warehouse_id, row.zone_id, row.event_time.timestamp().div_euclid(60)));
+    let truth: BTreeMap<_, _> =
+        truth.iter().map(|(key, t)| (*key, (t.events, t.sum, mask(&t.observed), mask(&t.at_risk)))).collect();
+    let minutes: BTreeMap<_, _> = minutes
+        .into_iter()
+        .map(|(w, z, minute, events, sum, observed, at_risk)| {
+            ((w, z, minute.timestamp().div_euclid(60)), (events, sum, observed, at_risk))
+        })
+        .collect();
+    assert_eq!(minutes, truth, "minutes");
+    assert_eq!(stored(pool, "zone_quarters", "quarter").await, truncated(&rows, 900), "quarters");
+    assert_eq!(stored(pool, "zone_days", "day").await, truncated(&rows, 86_400), "days");
+}
+
+/// A pool of events of the last hours and weeks, dense enough that seconds, minutes and people repeat.
+fn events(rng: &mut StdRng, floors: &[Floor], count: i64) -> Vec<(i64, Event<'static>)> {
+    let now = clock::now();
+    (1..=count)
+        .map(|seq| {
+            let floor = &floors[rng.random_range(0..floors.len())];
+            let back = match rng.random_range(0..4) {
+                // Weeks late.
+                0 => TimeDelta::days(20) + TimeDelta::seconds(rng.random_range(0..100)),
+                1 => TimeDelta::days(1) + TimeDelta::minutes(rng.random_range(0..600)),
+                _ => TimeDelta::milliseconds(rng.random_range(0..2_000_000)),
+            };
+            let mut event = floor.event(rng, now - back);
+            if rng.random_bool(0.05) {
+                // A clock that cannot be believed: stored under the time it came.
+                event.event_time = now + TimeDelta::days(400);
+                event.ingest_time = now - back;
+                event.clock_suspect = true;
+            }
+            (seq, event)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_equal_the_raw_table_after_duplicates_backfill_and_concurrent_writers() {
+    let rng = &mut StdRng::seed_from_u64(seed());
+    let (url, pool) = servers::database().await;
+    let db = db(&url);
+    let floors = [Floor::new(rng, 3, 8), Floor::new(rng, 2, 4)];
+    let events = events(rng, &floors, 1_500);
+    let (mut a, mut b) = (db.connect().await.expect("connected"), db.connect().await.expect("connected"));
+    let (mut known_a, mut known_b) = (Known::default(), Known::default());
+    // Every event in some batch, then batches of any events again, in any order, from two connections at once.
+    let mut batches: Vec<Vec<(i64, Event<'static>)>> = events.chunks(60).map(<[_]>::to_vec).collect();
+    for _ in 0..30 {
+        let size = rng.random_range(1..120);
+        batches.push((0..size).map(|_| events[rng.random_range(0..events.len())].clone()).collect());
+    }
+    for index in (1..batches.len()).rev() {
+        batches.swap(index, rng.random_range(0..=index));
+    }
+    for pair in batches.chunks(2) {
+        let (first, second) = (raw::items(&pair[0]), raw::items(pair.last().expect("one or two")));
+        let (first, second) =
+            tokio::join!(batch::write(&mut a, &first, &mut known_a), batch::write(&mut b, &second, &mut known_b));
+        first.expect("stored");
+        second.expect("stored");
+    }
+    assert_eq!(raw::rows(&pool).await.len(), events.len());
+    assert_exact(&pool).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_leaves_no_number_that_is_not_there() {
+    let rng = &mut StdRng::seed_from_u64(seed());
+    let (url, pool) = servers::database().await;
+    let mut connection = db(&url).connect().await.expect("connected");
+    let floor = Floor::new(rng, 1, 3);
+    let mut known = Known::default();
+    let good: Vec<_> = events(rng, std::slice::from_ref(&floor), 20);
+    let mut bad = good.clone();
+    // Not JSON: Postgres refuses the whole transaction.
+    bad[7].1.posture_keypoints = "{".into();
+    batch::write(&mut connection, &raw::items(&bad), &mut known).await.expect_err("refused");
+    batch::write(&mut connection, &raw::items(&good), &mut known).await.expect("stored");
+    assert_exact(&pool).await;
+}
+
+#[tokio::test]
+async fn people_are_bounded_however_many_a_camera_makes_up() {
+    let rng = &mut StdRng::seed_from_u64(seed());
+    let (url, pool) = servers::database().await;
+    let mut connection = db(&url).connect().await.expect("connected");
+    let floor = Floor::new(rng, 1, 1);
+    let now = clock::now();
+    for batch in 0..3 {
+        let events: Vec<_> = (0..500)
+            .map(|n| {
+                let worker = common::ids::WorkerId::from_uuid(raw::uuid(rng));
+                (batch * 500 + n + 1, Event { worker_id: Some(worker), ..floor.event(rng, now) })
+            })
+            .collect();
+        batch::write(&mut connection, &raw::items(&events), &mut Known::default()).await.expect("stored");
+    }
+    let people = "SELECT max(cardinality(people))::int8 FROM zone_quarters";
+    assert_eq!(servers::number(&pool, people).await, 1_000);
+    assert_eq!(servers::number(&pool, "SELECT sum(events)::int8 FROM zone_quarters").await, 1_500);
+}
