@@ -1,5 +1,7 @@
 // The commands that empty views name.
 
-export const ADD_EDGE = 'smartpick-central edges add --warehouse UUID --name "north 1"';
+export const addEdge = (warehouse: string) => `smartpick-central edges add --warehouse ${warehouse} --name "north 1"`;
+export const ADD_EDGE = addEdge('UUID');
 export const ADD_ADMINISTRATOR = 'smartpick-central users add NAME --role administrator';
 export const CHANGE_ROLE = (name: string, role: string) => `smartpick-central users role ${name} ${role}`;
+export const SIMULATE = 'smartpick-edge simulate --cameras 12 --rate 50';

@@ -16,8 +16,10 @@ export interface Loaded<T> {
   again: () => void;
 }
 
-/** Asks `path`, anew when it changes, at each reconnection, and every `every` ms if given. `null` asks nothing. */
-export function useGet<T>(path: string | null, every?: number): Loaded<T> {
+/**
+ * Asks `path`, anew when it or `follows` changes, at each reconnection, and every `every` ms if given. `null` asks nothing.
+ */
+export function useGet<T>(path: string | null, every?: number, follows = ''): Loaded<T> {
   const answer = useSignal<{ path: string; data: T; at: number } | null>(null);
   const problem = useSignal<{ path: string; problem: Problem } | null>(null);
   const loading = useSignal(false);
@@ -45,7 +47,7 @@ export function useGet<T>(path: string | null, every?: number): Loaded<T> {
       clearInterval(timer);
       cut.abort();
     };
-  }, [path, up, every, turn.value]);
+  }, [path, up, every, follows, turn.value]);
   const mine = answer.value?.path === path ? answer.value : null;
   return {
     data: mine?.data ?? null,

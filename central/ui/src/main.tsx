@@ -4,6 +4,7 @@ import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { get, Problem, remove } from '../../../common/ui/api';
 import { choose } from '../../../common/ui/language';
+import { flushActions } from './actions';
 import { dictionaries, language } from './i18n';
 import { startKeys } from './keys';
 import { current } from './pages';
@@ -21,7 +22,10 @@ import './study.css';
 async function begin(): Promise<void> {
   if (!(await whoAmI())) return;
   refusal.value = null;
-  connect(() => session.peek() === 'unknown' && void whoAmI(), () => void whoAmI());
+  connect(() => {
+    if (session.peek() === 'unknown') void whoAmI();
+    flushActions();
+  }, () => void whoAmI());
 }
 
 /** Whether somebody is signed in, as far as is known. */

@@ -7,7 +7,10 @@ import { fleet } from './fleet';
 import { ledger } from './ledger';
 import { rules } from './rules';
 import { settings } from './settings';
+import { alerts } from './alerts';
+import { letters } from './letters';
 import { shell } from './shell';
+import { site } from './site';
 
 const compose = <L extends 'en' | 'de' | 'es' | 'pl'>(language: L) => ({
   accounts: accounts[language],
@@ -16,7 +19,10 @@ const compose = <L extends 'en' | 'de' | 'es' | 'pl'>(language: L) => ({
   ledger: ledger[language],
   rules: rules[language],
   settings: settings[language],
+  alerts: alerts[language],
+  letters: letters[language],
   shell: shell[language],
+  site: site[language],
 });
 
 export const dictionaries = { en: compose('en'), de: compose('de'), es: compose('es'), pl: compose('pl') };

@@ -2,16 +2,17 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import { KeysSheet } from '../../../../common/ui/parts/Sheet';
-import { Spoken } from '../../../../common/ui/parts/Spoken';
 import { CHANGE_ROLE } from '../commands';
 import { t } from '../i18n';
 import { helping } from '../keys';
 import { current } from '../pages';
 import { href, path } from '../route';
 import { link, may, me, session } from '../store';
+import { Announcer } from './Announcer';
 import { Empty, Loading } from './Empty';
 import { Header, Outdated } from './Header';
 import { Login } from './Login';
+import { SilenceSheet } from './SilenceSheet';
 import { Toasts } from './Toasts';
 
 export function App({ signedIn, signOut }: { signedIn: () => void; signOut: () => void }) {
@@ -23,8 +24,9 @@ export function App({ signedIn, signOut }: { signedIn: () => void; signOut: () =
       <Header signOut={signOut} />
       <Outdated />
       <Main />
-      <Spoken />
+      <Announcer />
       <Toasts />
+      <SilenceSheet />
       <Help />
     </div>
   );

@@ -1,0 +1,120 @@
+// One dead letter: its bytes, and the decision about it.
+
+import { useSignal } from '@preact/signals';
+import { post, Problem } from '../../../../common/ui/api';
+import { Sheet } from '../../../../common/ui/parts/Sheet';
+import { BYTES_PER_LINE, lines } from '../bytes';
+import { t } from '../i18n';
+import { may } from '../store';
+import { toast } from '../toast';
+import { problemWords } from './Empty';
+
+export interface DeadLetter {
+  id: number;
+  edge_id: string;
+  warehouse_id: string | null;
+  batch_id: string | null;
+  kind: string;
+  epoch: string | null;
+  seq: number | null;
+  reason: string;
+  raw_bytes: number | null;
+  received_at: string;
+  state: string;
+  resolved_at: string | null;
+  raw_hex?: string;
+}
+
+/** 8 KiB: beyond, nobody reads hexadecimal. */
+const LINES_MAX = 512;
+
+export function Letter({ letter, again }: { letter: DeadLetter; again: () => void }) {
+  return (
+    <>
+      {letter.state === 'open' && may('act') && <Decide letter={letter} again={again} />}
+      <Bytes letter={letter} />
+    </>
+  );
+}
+
+function Decide({ letter, again }: { letter: DeadLetter; again: () => void }) {
+  const words = t.value.letters;
+  const [busy, refused, discarding] = [useSignal(false), useSignal(''), useSignal(false)];
+  const replay = async () => {
+    busy.value = true;
+    refused.value = '';
+    try {
+      const answer = await post<{ stored: number; duplicates: number }>(`/api/v1/dead-letters/${letter.id}/replay`, {});
+      toast(words.replayed(answer?.stored ?? 0, answer?.duplicates ?? 0));
+      again();
+    } catch (error) {
+      refused.value = error instanceof Problem ? problemWords(error) : String(error);
+      // Somebody else was faster.
+      if (error instanceof Problem && error.status === 409) again();
+    }
+    busy.value = false;
+  };
+  return (
+    <div class="decide">
+      <div class="act-buttons">
+        <button class="primary" data-action="replay" disabled={busy.value} onClick={() => void replay()}>{busy.value ? words.replaying : words.replay}</button>
+        <button class="danger" data-action="discard" disabled={busy.value} onClick={() => (discarding.value = true)}>{words.discard}</button>
+      </div>
+      <p class="dim">{words.replayHint}</p>
+      {refused.value && <p class="wrong" role="alert" lang="en" data-testid="refused">{words.refused(refused.value)}</p>}
+      {discarding.value && <Discard letter={letter} done={again} close={() => (discarding.value = false)} />}
+    </div>
+  );
+}
+
+function Discard({ letter, done, close }: { letter: DeadLetter; done: () => void; close: () => void }) {
+  const words = t.value.letters;
+  const [reason, failed] = [useSignal(''), useSignal('')];
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    try {
+      await post(`/api/v1/dead-letters/${letter.id}/discard`, { reason: reason.value.trim() });
+      toast(words.discarded);
+      close();
+      done();
+    } catch (error) {
+      failed.value = error instanceof Problem ? problemWords(error) : String(error);
+    }
+  };
+  return (
+    <Sheet title={words.discardTitle(letter.id)} id="discard" close={close}>
+      <form onSubmit={(event) => void submit(event)}>
+        <p>{words.discardExplain}</p>
+        <label>
+          <span>{words.discardReason}</span>
+          <input name="reason" required maxLength={500} autofocus value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
+        </label>
+        {failed.value && <p class="wrong" role="alert">{t.value.shell.failed(failed.value)}</p>}
+        <div class="buttons">
+          <button class="danger" disabled={!reason.value.trim()}>{words.discardDo}</button>
+          <button type="button" onClick={close}>{t.value.shell.cancel}</button>
+        </div>
+      </form>
+    </Sheet>
+  );
+}
+
+function Bytes({ letter }: { letter: DeadLetter }) {
+  const words = t.value.letters;
+  const raw = letter.raw_hex ?? '';
+  const all = raw.length / 2;
+  return (
+    <section class="panel" aria-labelledby="raw">
+      <h2 id="raw">{words.raw}</h2>
+      {raw === '' ? <p class="dim">{words.noRaw}</p> : (
+        <div class="scroll" role="region" aria-label={words.raw} tabIndex={0}>
+          <table class="hex" data-testid="bytes">
+            <thead><tr><th scope="col">{words.offset}</th><th scope="col">{words.hexadecimal}</th><th scope="col">{words.text}</th></tr></thead>
+            <tbody>{lines(raw, LINES_MAX).map(({ at, hex, text }) => <tr key={at}><td class="dim">{at}</td><td>{hex}</td><td>{text}</td></tr>)}</tbody>
+          </table>
+        </div>
+      )}
+      {all > LINES_MAX * BYTES_PER_LINE && <p class="dim">{words.cut(LINES_MAX * BYTES_PER_LINE, all)}</p>}
+    </section>
+  );
+}
