@@ -22,9 +22,9 @@ const columns = computed<readonly Column<SiteRow>[]>(() => {
   return [
     { key: 'site', head: words.site, value: (site) => siteTitle(site), cell: (site) => <a href={href(`/sites/${site.warehouse_id}`)}>{siteTitle(site)}</a> },
     { key: 'state', head: words.state, value: (site) => STATES.indexOf(site.state), cell: (site) => <State site={site} /> },
-    { key: 'alerts', head: words.alertsNow, number: true, down: true, value: (site) => site.alerts_open, cell: (site) => <AlertsNow site={site} /> },
+    { key: 'alerts', head: words.alertsNow, number: true, down: true, value: (site) => site.alerts_open, blank: (site) => site.alerts_open === 0, cell: (site) => <AlertsNow site={site} /> },
     { key: 'data', head: words.lastData, value: (site) => (site.last_event_time === null ? null : Date.parse(site.last_event_time)), cell: (site) => <Ago at={site.last_event_time} /> },
-    { key: 'backlog', head: words.backlog, number: true, down: true, value: (site) => site.backlog, cell: (site) => <Backlog site={site} /> },
+    { key: 'backlog', head: words.backlog, number: true, down: true, value: (site) => site.backlog, blank: (site) => site.backlog === 0, cell: (site) => <Backlog site={site} /> },
     { key: 'completeness', head: words.completeness, down: true, value: (site) => site.missing, cell: (site) => <CompletenessBadge own={site.completeness} /> },
     { key: 'rate', head: words.rate, number: true, down: true, value: (site) => site.events_per_second, cell: (site) => amount(site.events_per_second) },
   ];
@@ -35,7 +35,7 @@ function State({ site }: { site: SiteRow }) {
   return (
     <>
       <StateBadge state={site.state} />
-      {site.since && site.state !== 'healthy' && <span class="dim"> {t.value.fleet.since(about((slow.value - Date.parse(site.since)) / 1000))}</span>}
+      {site.since && site.state !== 'healthy' && <span class="dim since"> {t.value.fleet.since(about((slow.value - Date.parse(site.since)) / 1000))}</span>}
       {first && <span class="reason" lang="en">{first}</span>}
       {others.length > 0 && <span class="reason dim" title={others.join('\n')}>{t.value.fleet.moreReasons(others.length)}</span>}
     </>
@@ -47,7 +47,7 @@ function AlertsNow({ site }: { site: SiteRow }) {
   return (
     <a class={site.alerts_unacknowledged > 0 ? 'urgent' : ''} href={href('/alerts', { site: site.warehouse_id })}>
       {count(site.alerts_open)}
-      {site.alerts_unacknowledged > 0 && <small> {t.value.fleet.unacknowledged(site.alerts_unacknowledged)}</small>}
+      {site.alerts_unacknowledged > 0 && <small>{t.value.fleet.unacknowledged(site.alerts_unacknowledged)}</small>}
     </a>
   );
 }
@@ -58,7 +58,6 @@ function Backlog({ site }: { site: SiteRow }) {
     <>
       {count(site.backlog)}
       {site.oldest_age_seconds !== null && <small class="dim">{t.value.fleet.oldest(about(site.oldest_age_seconds))}</small>}
-      {site.drain_seconds !== null && <small class="dim">{t.value.fleet.drain(about(site.drain_seconds))}</small>}
     </>
   );
 }

@@ -121,7 +121,7 @@ function Zones({ site, zone }: { site: SiteDetail; zone: string }) {
   const id = site.warehouse_id;
   const columns = useMemo<Column<ZoneRow>[]>(() => [
     { key: 'zone', head: words.zone, value: (row) => row.name ?? zoneName(id, row.zone_id), cell: (row) => <a href={href(`/sites/${id}/zones/${row.zone_id}`)}>{row.name ?? zoneName(id, row.zone_id)}</a> },
-    { key: 'alerts', head: words.alertsNow, number: true, down: true, value: (row) => openIn(all, row.zone_id), cell: (row) => count(openIn(all, row.zone_id)) },
+    { key: 'alerts', head: words.alertsNow, number: true, down: true, value: (row) => openIn(all, id, row.zone_id), cell: (row) => count(openIn(all, id, row.zone_id)) },
     { key: 'cameras', head: words.cameras, number: true, value: (row) => site.cameras.filter((one) => one.zone_id === row.zone_id).length, cell: (row) => count(site.cameras.filter((one) => one.zone_id === row.zone_id).length) },
     { key: 'data', head: words.lastData, value: (row) => (row.last_event_time === null ? null : Date.parse(row.last_event_time)), cell: (row) => <Ago at={row.last_event_time} zone={zone} /> },
   ], [site, all, zone, words]);
@@ -130,5 +130,6 @@ function Zones({ site, zone }: { site: SiteDetail; zone: string }) {
   return <Table id="zones" caption={words.zones} columns={columns} rows={rows} rowKey={(row) => row.zone_id} sortParam="zones" />;
 }
 
-const openIn = (all: ReadonlyMap<string, Alert>, zone: string) => [...all.values()].filter((alert) => open(alert) && alert.zone_id === zone).length;
+const openIn = (all: ReadonlyMap<string, Alert>, site: string, zone: string) =>
+  [...all.values()].filter((alert) => open(alert) && alert.warehouse_id === site && alert.zone_id === zone).length;
 

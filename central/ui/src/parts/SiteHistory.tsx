@@ -2,7 +2,7 @@
 
 import { useMemo } from 'preact/hooks';
 import { axis, Plot } from '../../../../common/ui/parts/Plot';
-import { about, clock, count } from '../format';
+import { about, clock, count, day, time } from '../format';
 import { t } from '../i18n';
 import { ask, useGet } from '../load';
 import { param, setQuery } from '../route';
@@ -93,7 +93,7 @@ function Backlog({ curve, from, to, zone }: { curve: ReturnType<typeof backlogCu
         cursor: { show: false },
         scales: { x: { time: true, range: [from / 1000, to / 1000] }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } },
         axes: [
-          { ...axis(colour), space: 90, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, to, zone)) },
+          { ...axis(colour), space: 90, size: 30, values: (_, ticks) => ticks.map((tick) => (to - from > SPANS['24h'] * 2 ? day(tick * 1000, zone) : time(tick * 1000, zone))) },
           { ...axis(colour), size: 64, values: (_, ticks) => ticks.map((tick) => count(tick)) },
         ],
         series: [{}, { stroke: colour('--link'), width: 2, fill: colour('--soft'), points: { show: curve.times.length < 3 } }],

@@ -18,6 +18,8 @@ export interface Column<T> {
   /** The first press sorts from the top. */
   down?: boolean;
   number?: boolean;
+  /** Says nothing for this row, so that a phone leaves it out. */
+  blank?: (row: T) => boolean;
 }
 
 interface Props<T> {
@@ -88,10 +90,10 @@ interface RowProps {
   tone: string;
 }
 
-/** Drawn again only if the row is another object, or something changed that a cell has read. */
+/** Drawn again only if the row is another object, or a signal changed that a cell has read, which comes as a new state. */
 class Row extends Component<RowProps> {
-  override shouldComponentUpdate(next: RowProps): boolean {
-    return next.row !== this.props.row || next.columns !== this.props.columns || next.tone !== this.props.tone;
+  override shouldComponentUpdate(next: RowProps, state: unknown): boolean {
+    return state !== this.state || next.row !== this.props.row || next.columns !== this.props.columns || next.tone !== this.props.tone;
   }
 
   render({ id, row, columns, tone }: RowProps) {
@@ -100,7 +102,7 @@ class Row extends Component<RowProps> {
       <tr role="row" class={tone} data-row={id}>
         <th scope="row" role="rowheader">{first!.cell(row)}</th>
         {others.map((column) => (
-          <td key={column.key} role="cell" class={column.number ? 'number' : ''} data-label={column.head}>{column.cell(row)}</td>
+          <td key={column.key} role="cell" class={column.number ? 'number' : ''} data-label={column.head} data-blank={column.blank?.(row) || undefined}>{column.cell(row)}</td>
         ))}
       </tr>
     );
