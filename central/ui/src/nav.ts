@@ -15,10 +15,10 @@ interface Entry {
 export const NAV: readonly Entry[] = [
   { to: '/', word: () => t.value.shell.fleet },
   { to: '/alerts', word: () => t.value.shell.alerts, number: () => [...alerts.value.values()].filter(({ state, silenced }) => state === 'raised' && !silenced).length },
-  { to: '/dead-letters', word: () => t.value.shell.deadLetters, number: () => [...sites.value.values()].reduce((sum, site) => sum + site.dead_letters_open, 0) },
   { to: '/trends', word: () => t.value.shell.trends },
   { to: '/completeness', word: () => t.value.shell.completenessPage },
   { to: '/rules', word: () => t.value.shell.rules },
+  { to: '/dead-letters', word: () => t.value.shell.deadLetters, number: () => [...sites.value.values()].reduce((sum, site) => sum + site.dead_letters_open, 0) },
   { to: '/users', word: () => t.value.shell.users, needs: 'admin' },
   { to: '/audit', word: () => t.value.shell.audit, needs: 'admin' },
 ];

@@ -5,7 +5,7 @@ import { counting } from './counting';
 const { en: cen, de: cde, es: ces, pl: cpl } = counting;
 
 const en = {
-  why: 'Why', trends: 'Trends', completeness: 'Completeness', rules: 'Rules and names', noReasons: 'Nothing is wrong.', gone: 'This site is not known here.', goneHint: 'It appears when an edge of it gets a credential:',
+  why: 'Why', trends: 'Trends', completeness: 'Completeness', rules: 'Rules', settings: 'Names and clocks', noReasons: 'Nothing is wrong.', gone: 'This site is not known here.', goneHint: 'It appears when an edge of it gets a credential:',
   lastData: 'Last data', heartbeat: 'Last heartbeat', alertsNow: 'Alerts now', backlog: 'Backlog', rate: 'Events/s', edges: 'Edges', edge: 'Edge', zones: 'Zones', zone: 'Zone', cameras: 'Cameras', camera: 'Camera', state: 'State', version: 'Version', missing: 'Missing', rulesVersion: 'Rules', lastSeen: 'Last seen', timeZone: 'Time zone',
   history: 'States', historyOf: (what: string) => `States of ${what}`, span: { '24h': '24 hours', '7d': '7 days' }, unrecorded: 'Nothing recorded', waiting: 'Waiting at the site', waitingNow: (count: number) => cen.n(count, { one: '# event', other: '# events' }), noCurve: 'No heartbeat was recorded in this time.', changes: 'Changes', from: 'From', lasted: 'For', noChanges: 'No change in this time.', thisSite: 'the site',
   noZones: 'No zone has sent anything yet.', noCameras: 'No camera has sent anything yet.', noCamerasHint: 'Point a camera’s vision service at the edge, or try it with simulated cameras, on the edge:', noEdges: 'No edge has a credential.', noEdgesHint: 'Make one on the server, and put its token into the edge’s configuration:',
@@ -13,7 +13,7 @@ const en = {
 };
 
 const de: typeof en = {
-  why: 'Warum', trends: 'Verläufe', completeness: 'Vollständigkeit', rules: 'Regeln und Namen', noReasons: 'Alles ist in Ordnung.', gone: 'Dieser Standort ist hier nicht bekannt.', goneHint: 'Er erscheint, sobald eine seiner Boxen einen Zugang hat:',
+  why: 'Warum', trends: 'Verläufe', completeness: 'Vollständigkeit', rules: 'Regeln', settings: 'Namen und Uhren', noReasons: 'Alles ist in Ordnung.', gone: 'Dieser Standort ist hier nicht bekannt.', goneHint: 'Er erscheint, sobald eine seiner Boxen einen Zugang hat:',
   lastData: 'Letzte Daten', heartbeat: 'Letztes Lebenszeichen', alertsNow: 'Alarme jetzt', backlog: 'Rückstand', rate: 'Ereignisse/s', edges: 'Boxen', edge: 'Box', zones: 'Zonen', zone: 'Zone', cameras: 'Kameras', camera: 'Kamera', state: 'Zustand', version: 'Version', missing: 'Fehlt', rulesVersion: 'Regeln', lastSeen: 'Zuletzt gesehen', timeZone: 'Zeitzone',
   history: 'Zustände', historyOf: (what) => `Zustände: ${what}`, span: { '24h': '24 Stunden', '7d': '7 Tage' }, unrecorded: 'Nichts aufgezeichnet', waiting: 'Wartet am Standort', waitingNow: (count) => cde.n(count, { one: '# Ereignis', other: '# Ereignisse' }), noCurve: 'In dieser Zeit ist kein Lebenszeichen aufgezeichnet.', changes: 'Änderungen', from: 'Ab', lasted: 'Dauer', noChanges: 'Keine Änderung in dieser Zeit.', thisSite: 'Standort',
   noZones: 'Noch hat keine Zone etwas gesendet.', noCameras: 'Noch hat keine Kamera etwas gesendet.', noCamerasHint: 'Richten Sie den Bilddienst einer Kamera auf die Box, oder probieren Sie es mit simulierten Kameras, auf der Box:', noEdges: 'Keine Box hat einen Zugang.', noEdgesHint: 'Legen Sie auf dem Server einen an, und tragen Sie den Schlüssel in die Konfiguration der Box ein:',
@@ -21,7 +21,7 @@ const de: typeof en = {
 };
 
 const es: typeof en = {
-  why: 'Por qué', trends: 'Tendencias', completeness: 'Integridad', rules: 'Reglas y nombres', noReasons: 'Todo está bien.', gone: 'Esta sede no se conoce aquí.', goneHint: 'Aparece cuando uno de sus edges recibe una credencial:',
+  why: 'Por qué', trends: 'Tendencias', completeness: 'Integridad', rules: 'Reglas', settings: 'Nombres y relojes', noReasons: 'Todo está bien.', gone: 'Esta sede no se conoce aquí.', goneHint: 'Aparece cuando uno de sus edges recibe una credencial:',
   lastData: 'Últimos datos', heartbeat: 'Último latido', alertsNow: 'Alertas ahora', backlog: 'Pendientes', rate: 'Eventos/s', edges: 'Edges', edge: 'Edge', zones: 'Zonas', zone: 'Zona', cameras: 'Cámaras', camera: 'Cámara', state: 'Estado', version: 'Versión', missing: 'Faltan', rulesVersion: 'Reglas', lastSeen: 'Vista por última vez', timeZone: 'Zona horaria',
   history: 'Estados', historyOf: (what) => `Estados de ${what}`, span: { '24h': '24 horas', '7d': '7 días' }, unrecorded: 'Nada registrado', waiting: 'En espera en la sede', waitingNow: (count) => ces.n(count, { one: '# evento', other: '# eventos' }), noCurve: 'No se registró ningún latido en este periodo.', changes: 'Cambios', from: 'Desde', lasted: 'Durante', noChanges: 'Sin cambios en este periodo.', thisSite: 'la sede',
   noZones: 'Ninguna zona ha enviado nada todavía.', noCameras: 'Ninguna cámara ha enviado nada todavía.', noCamerasHint: 'Dirija el servicio de visión de una cámara al edge, o pruebe con cámaras simuladas, en el edge:', noEdges: 'Ningún edge tiene credencial.', noEdgesHint: 'Cree una en el servidor y ponga su clave en la configuración del edge:',
@@ -29,7 +29,7 @@ const es: typeof en = {
 };
 
 const pl: typeof en = {
-  why: 'Dlaczego', trends: 'Trendy', completeness: 'Kompletność', rules: 'Reguły i nazwy', noReasons: 'Wszystko w porządku.', gone: 'Ten obiekt nie jest tu znany.', goneHint: 'Pojawi się, gdy jedno z jego urządzeń dostanie dostęp:',
+  why: 'Dlaczego', trends: 'Trendy', completeness: 'Kompletność', rules: 'Reguły', settings: 'Nazwy i zegary', noReasons: 'Wszystko w porządku.', gone: 'Ten obiekt nie jest tu znany.', goneHint: 'Pojawi się, gdy jedno z jego urządzeń dostanie dostęp:',
   lastData: 'Ostatnie dane', heartbeat: 'Ostatni sygnał', alertsNow: 'Alarmy teraz', backlog: 'Zaległości', rate: 'Zdarzenia/s', edges: 'Urządzenia', edge: 'Urządzenie', zones: 'Strefy', zone: 'Strefa', cameras: 'Kamery', camera: 'Kamera', state: 'Stan', version: 'Wersja', missing: 'Brakuje', rulesVersion: 'Reguły', lastSeen: 'Ostatnio widziana', timeZone: 'Strefa czasowa',
   history: 'Stany', historyOf: (what) => `Stany: ${what}`, span: { '24h': '24 godziny', '7d': '7 dni' }, unrecorded: 'Brak zapisu', waiting: 'Czeka w obiekcie', waitingNow: (count) => cpl.n(count, { one: '# zdarzenie', few: '# zdarzenia', many: '# zdarzeń', other: '# zdarzenia' }), noCurve: 'W tym czasie nie zapisano żadnego sygnału.', changes: 'Zmiany', from: 'Od', lasted: 'Przez', noChanges: 'Bez zmian w tym czasie.', thisSite: 'obiekt',
   noZones: 'Żadna strefa jeszcze nic nie wysłała.', noCameras: 'Żadna kamera jeszcze nic nie wysłała.', noCamerasHint: 'Skieruj usługę obrazu kamery na urządzenie albo wypróbuj symulowane kamery, na urządzeniu:', noEdges: 'Żadne urządzenie nie ma dostępu.', noEdgesHint: 'Utwórz go na serwerze i wpisz klucz do konfiguracji urządzenia:',

@@ -58,7 +58,7 @@ export function SitePage({ params }: { params: Params }) {
         <h1 tabIndex={-1}>{siteName(id)}</h1>
         <span class="title-state"><StateBadge state={row.state} />{row.since && <span class="dim"> {t.value.fleet.since(about((slow.value - Date.parse(row.since)) / 1000))}</span>}</span>
         <p class="links">
-          <a href={href('/trends', { site: id })}>{words.trends}</a> <a href={href('/completeness', { site: id })}>{words.completeness}</a> <a href={href(`/rules/${id}`)}>{words.rules}</a>
+          <a href={href('/trends', { site: id })}>{words.trends}</a> <a href={href('/completeness', { site: id })}>{words.completeness}</a> <a href={href(`/rules/${id}`)}>{words.rules}</a> <a href={href(`/sites/${id}/settings`)}>{words.settings}</a>
         </p>
       </div>
       {problem && <Failed problem={problem} again={again} />}
