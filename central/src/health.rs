@@ -3,7 +3,7 @@
 //! a connection that is open.
 
 mod judge;
-mod pages;
+pub(crate) mod pages;
 mod sampler;
 
 pub use judge::{Facts, judge};

@@ -15,10 +15,16 @@ use crate::access::EdgeIdentity;
 use crate::http::{ApiError, App};
 use crate::store::{edges, facts};
 
-/// `POST /api/v1/heartbeats`
+/// `POST /api/v1/heartbeats`: takes what an edge says of itself; the answer brings what it is to know.
 ///
 /// # Errors
 /// 401, 403 if it speaks for another edge, 400 if it cannot be read, 503.
+#[utoipa::path(post, path = "/api/v1/heartbeats", request_body = Heartbeat, responses(
+    (status = 200, description = "It is noted.", body = HeartbeatAnswer),
+    (status = 400, description = "`heartbeat_invalid`: the body cannot be read; the message says where."),
+    (status = 403, description = "`wrong_edge`: the token is another edge's than the heartbeat."),
+    (status = 413, description = "`too_large`: a heartbeat has at most 1 MiB."),
+))]
 pub async fn heartbeat(
     State(app): State<Arc<App>>,
     Extension(edge): Extension<EdgeIdentity>,

@@ -11,6 +11,7 @@ use axum::{Router, middleware};
 use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
+use common::web::{docs, request_id};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ use crate::inflight::Inflight;
 use crate::metrics::Metrics;
 use crate::store::{Db, StoreError};
 use crate::stream::{Stream, StreamError};
-use crate::{health, heartbeats, page, receive};
+use crate::{health, heartbeats, openapi, page, receive};
 
 /// A heartbeat with a thousand ranges and hundreds of cameras is about 100 KiB.
 const HEARTBEAT_BYTES_MAX: usize = 1024 * 1024;
@@ -124,9 +125,12 @@ pub const ROUTES: &[Route] = &[
     // For whoever runs it.
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, health::streams_health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, health::streams_stats)),
-    route(GET, "/livez", Need::PUBLIC, |m| on(m, async || "ok\n")),
+    route(GET, "/livez", Need::PUBLIC, |m| on(m, livez)),
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, health::ready)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, metrics)),
+    route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
 ];
 
 /// What the table asks for a method of a path that the router knows, `None` if it knows none.
@@ -168,7 +172,25 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+/// The process turns.
+#[utoipa::path(get, path = "/livez", responses((status = 200, description = "It does.", body = str, content_type = "text/plain")))]
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// What Prometheus scrapes.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((
+        status = 200,
+        description = "OpenMetrics text",
+        body = str,
+        content_type = "application/openmetrics-text"
+    ))
+)]
+pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let (content_type, text) = app.metrics.render();
     ([(header::CONTENT_TYPE, content_type)], text)
 }
@@ -202,11 +224,19 @@ impl IntoResponse for ApiError {
         let problem = match self {
             Self::Problem(problem) => problem,
             Self::Store(cause) => {
-                warn!("Request failed: {:#}", anyhow::Error::new(cause));
+                warn!(
+                    request_id = request_id::current().map(tracing::field::display),
+                    "Request failed: {:#}",
+                    anyhow::Error::new(cause)
+                );
                 Problem::unavailable("database_unavailable", "the database cannot be used now; try again", 2)
             }
             Self::Stream(cause) => {
-                warn!("Request failed: {:#}", anyhow::Error::new(cause));
+                warn!(
+                    request_id = request_id::current().map(tracing::field::display),
+                    "Request failed: {:#}",
+                    anyhow::Error::new(cause)
+                );
                 Problem::unavailable("stream_unavailable", "batches cannot be taken now; send it again", 2)
             }
             Self::Lost(_) => {

@@ -34,6 +34,7 @@ pub mod fleet;
 pub mod completeness;
 
 pub mod api;
+pub mod openapi;
 
 pub mod health;
 pub mod metrics;

@@ -29,11 +29,43 @@ use crate::stream::{FrameState, Outcome};
 /// A batch of 1 MiB over a slow link; one that takes longer is sent again by the edge anyway.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `POST /api/v1/batches`
+/// `POST /api/v1/batches`: takes a batch of an edge's records and answers when all of them are in Postgres.
+///
+/// A 503 says that they are not known to be; the edge sends the same batch again.
 ///
 /// # Errors
 /// As a problem with a stable code: 400 and 413 for what can never be taken, 401, and 503 for all that can be sent
 /// again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/batches",
+    params(
+        ("smartpick-protocol" = u16, Header, description = "The protocol that the edge speaks.", example = 1),
+        ("smartpick-batch-id" = uuid::Uuid, Header, description = "The same in all tries of a batch."),
+        ("smartpick-crc32c" = String, Header, description = "CRC32C of the body, 8 hexadecimal digits.",
+            pattern = "^[0-9a-fA-F]{8}$"),
+        ("smartpick-records" = u32, Header, description = "How many records the body holds.", minimum = 1, maximum = 500),
+    ),
+    request_body(
+        content = Vec<u8>,
+        content_type = "application/vnd.smartpick.batch+zstd",
+        description = "One zstd frame of a MessagePack array of binary records."
+    ),
+    responses(
+        (status = 200, description = "All of it is committed: as rows, as duplicates of rows, or as dead letters.",
+            body = Receipt),
+        (status = 400, description = "`header_missing`: the message says which. `header_invalid`: the message says which. \
+                                      `protocol_unsupported`: this central speaks another protocol. \
+                                      `checksum_mismatch`: the body changed on its way; send it again. \
+                                      `body_unreadable`: the body broke off."),
+        (status = 408, description = "`body_too_slow`: the body did not arrive in time; send it again."),
+        (status = 413, description = "`too_large`: a batch is at most as large as the message says."),
+        (status = 503, description = "`stream_unavailable`: Redis cannot be used now; send it again. \
+                                      `batch_lost`: it was lost before it was stored; send it again. \
+                                      `not_stored_in_time`: it is not stored yet; send it again. \
+                                      `busy`: more batches wait than can be stored in time; send it later."),
+    )
+)]
 pub async fn batch(
     State(app): State<Arc<App>>,
     Extension(edge): Extension<EdgeIdentity>,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::event::Source;
@@ -23,7 +24,7 @@ pub const ACTOR_CHARS_MAX: usize = 100;
 pub const RULE_CHARS_MAX: usize = 60;
 
 /// How bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing at the end of the shift.
@@ -47,7 +48,7 @@ impl Severity {
 }
 
 /// What an alert is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// A person's posture.
@@ -58,7 +59,7 @@ pub enum Subject {
 
 /// The original's `AlertEvent`: the whole state of an alert at one of its changes. Of two under one `alert_id` the one
 /// with the greater `revision` holds, so that it does not matter how often or in which order they arrive.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertEvent {
     /// UUIDv5 of rule, scope and start: evaluating the same events again names the same alert.
     pub alert_id: AlertId,
@@ -93,7 +94,7 @@ pub struct AlertEvent {
 
 /// The original's `ShiftSnapshotEvent`: an event in the compact form that is broadcast to screens. No keypoints, and
 /// nobody's identity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShiftSnapshotEvent {
     pub event_time: DateTime<Utc>,
     pub zone_id: ZoneId,
@@ -106,7 +107,7 @@ pub struct ShiftSnapshotEvent {
 }
 
 /// Where a fact was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// On the box in the warehouse.
@@ -115,8 +116,9 @@ pub enum Origin {
 }
 
 /// Which alerts a silence covers. What is `None` covers all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SilenceScope)]
 pub struct Scope {
     #[serde(default)]
     pub rule: Option<String>,
@@ -135,7 +137,7 @@ impl Scope {
 }
 
 /// What somebody said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Statement {
     /// Somebody has seen the alert and sees to it.
@@ -147,7 +149,7 @@ pub enum Statement {
 }
 
 /// One statement with who made it, when and where. Never changed, never deleted before its alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Fact {
     /// Made by the client, so that a POST sent twice is one fact.
     pub fact_id: FactId,
@@ -160,7 +162,7 @@ pub struct Fact {
 }
 
 /// An acknowledgement as the merge sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledgement {
     pub fact_id: FactId,
     pub by: String,
@@ -170,7 +172,7 @@ pub struct Acknowledgement {
 }
 
 /// A silence as the merge sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Silence {
     pub silence_id: FactId,
     pub scope: Scope,

@@ -1,9 +1,10 @@
 //! One word for how things are, and the reasons for it in words. Both binaries and all their surfaces use it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Worst last, so that `max` of several is the whole's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Proved by fresh progress, or by there being nothing to do.
@@ -25,7 +26,7 @@ impl Status {
 }
 
 /// A status with what made it so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     pub status: Status,
     /// In words a site technician understands, most severe first.

@@ -8,6 +8,7 @@ use std::io;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::alert::Fact;
 use crate::health::Health;
@@ -106,7 +107,7 @@ pub fn frame_records(unpacked: &[u8]) -> Result<Vec<&[u8]>, FrameError> {
 
 /// Central's answer to a batch: all of it is in Postgres now, as rows, as duplicates of rows, or as dead letters.
 /// `committed + duplicates + dead_letters.len()` is the number of records sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     pub batch_id: BatchId,
     pub committed: u32,
@@ -116,7 +117,7 @@ pub struct Receipt {
 }
 
 /// One record that can never be stored; central keeps its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterNote {
     /// Position in the batch.
     pub index: u32,
@@ -124,7 +125,7 @@ pub struct DeadLetterNote {
 }
 
 /// What an edge says of itself, every [`HEARTBEAT_INTERVAL_SECS`] and once when it stops. JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {
     pub edge_id: EdgeId,
     pub warehouse_id: WarehouseId,
@@ -162,7 +163,7 @@ pub struct Heartbeat {
 pub const HEARTBEAT_INTERVAL_SECS: u64 = 10;
 
 /// One epoch of the ledger as the edge knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EpochReport {
     pub epoch: Epoch,
     /// The highest seq given out; 0 = none yet.
@@ -175,7 +176,7 @@ pub struct EpochReport {
 
 pub const BUFFERED_RANGES_MAX: usize = 1_000;
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LaneReport {
     pub records: u64,
     pub bytes: u64,
@@ -183,7 +184,7 @@ pub struct LaneReport {
     pub oldest_age_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SpillReport {
     /// What the spill may still grow by: the budget or the disk, whichever is less.
     pub bytes_free: u64,
@@ -194,7 +195,7 @@ pub struct SpillReport {
     pub disk_bytes_free: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RedisReport {
     /// None is configured: the edge runs on SQLite.
@@ -206,7 +207,7 @@ pub enum RedisReport {
     Down,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CameraReport {
     pub camera_id: String,
     pub zone_id: ZoneId,
@@ -216,7 +217,7 @@ pub struct CameraReport {
 }
 
 /// Central's answer to a heartbeat.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatAnswer {
     /// Earlier epochs whose head central has noted; the edge need not report them any more once they are drained.
     #[serde(default)]

@@ -9,7 +9,7 @@
 //! nothing else), and a person's account. Where there are no accounts, who works on the box itself is let in as
 //! `floor`, and nobody else is.
 
-mod api;
+pub(crate) mod api;
 mod guard;
 mod image;
 pub mod store;
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 pub use api::{session, sign_in, sign_out};
 pub use guard::{Pass, guard};
@@ -37,7 +38,7 @@ use store::{Store, StoreError};
 /// The caller's name where there are no accounts and the request came from the box itself.
 pub const OPEN_NAME: &str = "floor";
 /// Holds a session's token.
-const COOKIE: &str = "smartpick_session";
+pub const COOKIE: &str = "smartpick_session";
 
 /// How often the file is asked whether somebody changed it, so how long what was removed still works.
 const POLL: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ const SAVE_BEHIND: Duration = Duration::from_secs(4);
 const TIDY_EVERY: u32 = 60;
 
 /// What an account may do; each may all that those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look.
@@ -94,7 +95,7 @@ impl Need {
 }
 
 /// By what a caller is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CallerKind {
     /// There are no accounts, and the request came from the box itself.
@@ -106,10 +107,10 @@ pub enum CallerKind {
 }
 
 /// Who sent a request; put into it before a handler that needs a role sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Caller {
     pub kind: CallerKind,
-    /// The account's name, or [`OPEN_NAME`].
+    /// The account's name, or `floor` where there are no accounts.
     pub name: String,
     pub role: Role,
 }

@@ -17,6 +17,7 @@ use common::alert::{Origin, Severity, Subject};
 use common::event::{Hundredths, Source};
 use common::ids::{AlertId, FactId, WorkerId, ZoneId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub mod entrance;
 
@@ -106,7 +107,8 @@ pub enum Change {
 }
 
 /// An alert as the floor sees it: in the API, over WebSocket, on the page. Nobody's identity is in it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Alert)]
 pub struct AlertView {
     pub alert_id: AlertId,
     pub revision: u32,
@@ -136,8 +138,9 @@ pub struct AlertView {
 }
 
 /// Where an alert is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AlertState)]
 pub enum State {
     /// Going on, and nobody sees to it.
     Raised,
@@ -147,7 +150,7 @@ pub enum State {
     Cleared,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Acknowledged {
     pub by: String,
     pub at: DateTime<Utc>,
@@ -155,7 +158,7 @@ pub struct Acknowledged {
     pub origin: Origin,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Silenced {
     pub silence_id: FactId,
     pub reason: String,

@@ -12,6 +12,7 @@ use common::event::Hundredths;
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
+use common::web::docs;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
@@ -31,6 +32,7 @@ use crate::heartbeat::Outlook;
 use crate::intake::{self, BODY_BYTES_MAX};
 use crate::live::{self, Hub};
 use crate::metrics::Metrics;
+use crate::openapi;
 use crate::page;
 use crate::shift;
 use crate::site::{self, Site};
@@ -200,6 +202,9 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/shift", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
+    route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
 ];
 
 /// What the table asks for a method of a path that the router knows.
@@ -225,7 +230,7 @@ pub fn methods(path: &str) -> String {
 
 /// The table as a router.
 pub fn router(state: Arc<State>) -> Router {
-    let random: fn() -> Uuid = Uuid::new_v4;
+    let random: intake::Random = Uuid::new_v4;
     let mut router = Router::new();
     for Route { method, path, handler, .. } in ROUTES {
         let filter = MethodFilter::try_from(method.clone()).expect("the table's methods are known to axum");

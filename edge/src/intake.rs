@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use common::clock;
-use common::event::Event;
+use common::event::{Event, Source};
 use common::ids::EventId;
 use common::problem::Problem;
 use common::record::{self, Kind};
@@ -32,6 +32,7 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::SemaphorePermit;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::alerts::Observation;
@@ -54,42 +55,142 @@ const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// The zone of test events, so that they are in nobody's statistics.
 pub const TEST_ZONE: Uuid = Uuid::from_u128(0x7e57_7e57_7e57_4e57_9e57_7e57_7e57_7e57);
 
+/// Where new ids come from.
+pub type Random = fn() -> Uuid;
+
 /// What became of one event.
-#[derive(Debug, Serialize)]
-struct Outcome {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventVerdict)]
+pub struct Outcome {
+    /// Its position in the request.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
-    status: &'static str,
+    status: Verdicted,
+    /// The field that was refused, or `event` for the whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
+    /// Stable, for programs: why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "out_of_range")]
     code: Option<&'static str>,
+    /// For people, with the bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
 
+/// What was decided about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = EventVerdictStatus)]
+pub enum Verdicted {
+    /// It is on disk.
+    Accepted,
+    /// It was on disk already.
+    Duplicate,
+    /// It would be accepted; nothing was stored.
+    Valid,
+    Rejected,
+}
+
 impl Outcome {
-    fn plain(index: usize, event_id: EventId, status: &'static str) -> Self {
+    fn plain(index: usize, event_id: EventId, status: Verdicted) -> Self {
         Self { index, event_id: Some(event_id), status, field: None, code: None, message: None }
     }
 
     fn rejected(index: usize, event_id: Option<EventId>, refusal: Refusal) -> Self {
         let Refusal { field, code, message } = refusal;
-        Self { index, event_id, status: "rejected", field: Some(field), code: Some(code), message: Some(message) }
+        Self {
+            index,
+            event_id,
+            status: Verdicted::Rejected,
+            field: Some(field),
+            code: Some(code),
+            message: Some(message),
+        }
     }
 }
 
 /// The answer to a request.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IntakeAnswer)]
+pub struct Answer {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
     results: Vec<Outcome>,
 }
 
-/// `POST /ingestion/ergonomics`
+/// What would become of the events.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IntakeTrial)]
+pub struct Tried {
+    /// Always false.
+    stored: bool,
+    valid: u64,
+    rejected: u64,
+    results: Vec<Outcome>,
+}
+
+/// One `ErgonomicSnapshotEvent`, as a camera sends it. Unknown fields are ignored and counted.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: events are read without a copy, by `wire`")]
+struct CameraEvent {
+    event_id: Uuid,
+    /// A time that cannot be believed is kept; the event is then stored under the ingest time.
+    event_time: DateTime<Utc>,
+    /// Ours if there is none.
+    ingest_time: Option<DateTime<Utc>>,
+    warehouse_id: Uuid,
+    zone_id: Uuid,
+    /// Printable characters.
+    #[schema(min_length = 1, max_length = 255, example = "cam-07")]
+    camera_id: String,
+    /// Personal data.
+    worker_id: Option<Uuid>,
+    #[schema(min_length = 1, max_length = 50, example = "pose-1.4")]
+    model_version: String,
+    /// Rounded to two decimals.
+    #[schema(minimum = 0, maximum = 100)]
+    risk_score: f64,
+    #[schema(minimum = 0, maximum = 1)]
+    confidence: f64,
+    source: Source,
+    /// At most 32 KiB and 8 levels.
+    #[schema(value_type = Object)]
+    posture_keypoints: serde_json::Value,
+}
+
+/// `POST /ingestion/ergonomics`: takes events from a camera; what it accepts is on disk when it answers.
+///
+/// A camera that got no answer sends the same again: the `event_id`, or `Idempotency-Key` if there is one, names an event,
+/// and the second is a `duplicate`.
+#[utoipa::path(
+    post,
+    path = "/ingestion/ergonomics",
+    params(("idempotency-key" = Option<String>, Header, description = "Names the request; its events are then named by it and \
+        their position.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    request_body(
+        content(
+            (Vec<CameraEvent> = "application/json"),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/msgpack"),
+        ),
+        description = "Up to 1,000 events in up to 4 MiB: one, an array of them, or one a line. MessagePack says the same."
+    ),
+    responses(
+        (status = 202, description = "At least one event was accepted, or is a duplicate of one that was.", body = Answer),
+        (status = 400, description = "`empty`: there is no event in the body. `unreadable`: the body is no JSON or MessagePack. \
+                                      `body_cut`: it broke off. `invalid_idempotency_key`: the header is too long or not \
+                                      visible ASCII."),
+        (status = 408, description = "`body_timeout`: the body did not arrive in time."),
+        (status = 413, description = "`body_too_large`: at most 4 MiB are taken. `too_many_events`: at most 1,000 are."),
+        (status = 415, description = "`unsupported_media_type`: the message says what is read."),
+        (status = 422, description = "Every event was refused; the verdicts say which field and why.", body = Answer),
+        (status = 503, description = "`busy`: too much comes in at once. `stopping`: the edge is about to stop."),
+        (status = 507, description = "`buffer_full`: there is no room; keep the events and send them again later."),
+    )
+)]
 pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let header_key = idempotency_key(&headers)?;
     let (_room, json) = read(&state, &headers, body).await?;
@@ -98,9 +199,34 @@ pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body:
 
 /// `POST /ingestion/ergonomics/test`: with a body, says what `ingest` would say of it, and stores nothing; without one,
 /// sends an event of a camera called `smartpick-test` all the way to headquarters.
+#[utoipa::path(
+    post,
+    path = "/ingestion/ergonomics/test",
+    request_body(
+        content(
+            (Vec<CameraEvent> = "application/json"),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/msgpack"),
+        ),
+        description = "Up to 1,000 events in up to 4 MiB: one, an array of them, or one a line. MessagePack says the same."
+    ),
+    responses(
+        (status = 200, description = "At least one event is valid; nothing was stored.", body = Tried),
+        (status = 202, description = "There was no body; the test event is on its way.", body = Answer),
+        (status = 400, description = "`empty`: there is no event in the body. `unreadable`: the body is no JSON or MessagePack. \
+                                      `body_cut`: it broke off. `invalid_idempotency_key`: the header is too long or not \
+                                      visible ASCII."),
+        (status = 408, description = "`body_timeout`: the body did not arrive in time."),
+        (status = 413, description = "`body_too_large`: at most 4 MiB are taken. `too_many_events`: at most 1,000 are."),
+        (status = 415, description = "`unsupported_media_type`: the message says what is read."),
+        (status = 422, description = "Every event was refused; the verdicts say which field and why.", body = Tried),
+        (status = 503, description = "`busy`: too much comes in at once. `stopping`: the edge is about to stop."),
+        (status = 507, description = "`buffer_full`: there is no room; keep the events and send them again later."),
+    )
+)]
 pub async fn test(
     Shared(state): Shared<Arc<State>>,
-    Extension(random): Extension<fn() -> Uuid>,
+    Extension(random): Extension<Random>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -111,13 +237,12 @@ pub async fn test(
     }
     let parsed = parse(&state, &json, None)?;
     let mut outcomes = parsed.refused;
-    outcomes.extend(parsed.events.iter().map(|event| Outcome::plain(event.index, event.event_id, "valid")));
+    outcomes.extend(parsed.events.iter().map(|event| Outcome::plain(event.index, event.event_id, Verdicted::Valid)));
     outcomes.sort_by_key(|outcome| outcome.index);
-    let rejected = outcomes.iter().filter(|outcome| outcome.status == "rejected").count() as u64;
+    let rejected = outcomes.iter().filter(|outcome| outcome.status == Verdicted::Rejected).count() as u64;
     let valid = outcomes.len() as u64 - rejected;
     let status = if valid > 0 { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let answer = serde_json::json!({ "stored": false, "valid": valid, "rejected": rejected, "results": outcomes });
-    Ok((status, Json(answer)).into_response())
+    Ok((status, Json(Tried { stored: false, valid, rejected, results: outcomes })).into_response())
 }
 
 fn test_event(state: &State, event_id: Uuid) -> serde_json::Value {
@@ -358,11 +483,11 @@ async fn take(state: &State, json: &[u8], header_key: Option<String>) -> Result<
                     if seen.zone_id.uuid() != TEST_ZONE {
                         observations.push(Observation { arrived_at: now, ..seen });
                     }
-                    Outcome::plain(parsed.index, parsed.event_id, "accepted")
+                    Outcome::plain(parsed.index, parsed.event_id, Verdicted::Accepted)
                 }
                 Verdict::Duplicate => {
                     duplicates += 1;
-                    Outcome::plain(parsed.index, parsed.event_id, "duplicate")
+                    Outcome::plain(parsed.index, parsed.event_id, Verdicted::Duplicate)
                 }
                 Verdict::Conflict => {
                     state.metrics.rejected_with("idempotency_conflict");

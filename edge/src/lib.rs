@@ -29,6 +29,7 @@ pub mod heartbeat;
 pub mod cameras;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod streams;
 
 pub mod cli;

@@ -14,7 +14,7 @@ mod hub;
 mod present;
 mod topics;
 mod upgrade;
-mod ws;
+pub(crate) mod ws;
 
 pub use hub::Hub;
 pub use topics::{Topic, Topics};

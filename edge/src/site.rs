@@ -7,11 +7,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono_tz::Tz;
+use common::alert::Severity;
 use common::config::ConfigError;
-use common::ids::ZoneId;
+use common::ids::{EdgeId, WarehouseId, ZoneId};
 use common::site::{self, NAMED_MAX, ShiftConfig, SiteError};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::alerts::rules::Rule;
 use crate::http::State;
@@ -22,7 +23,7 @@ use crate::shift::Shift;
 pub const NO_DATA_AFTER_SECS: u64 = 60;
 
 /// `[site]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiteConfig {
     /// What the screens are headed with.
@@ -35,7 +36,7 @@ pub struct SiteConfig {
 }
 
 /// `[[site.zones]]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneConfig {
     pub zone_id: ZoneId,
@@ -43,7 +44,7 @@ pub struct ZoneConfig {
 }
 
 /// `[[site.cameras]]`: a camera that is listed here is expected to send, also before it ever has.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     pub camera_id: String,
@@ -121,31 +122,64 @@ impl Site {
     }
 }
 
-/// `GET /api/v1/site`: what a screen needs to know before anything happens.
-pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<Value> {
-    let site = &state.site;
-    Json(json!({
-        "name": site.config.name,
-        "time_zone": site.time_zone.name(),
-        "warehouse_id": state.warehouse_id,
-        "edge_id": state.edge_id,
-        "version": env!("CARGO_PKG_VERSION"),
-        "zones": site.config.zones,
-        "cameras": site.config.cameras,
-        "shifts": site.config.shifts,
-        "rules": state.rules.iter().map(rule).collect::<Vec<_>>(),
-        "no_data_after_seconds": NO_DATA_AFTER_SECS,
-    }))
+/// What a screen needs to know before anything happens.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Site)]
+pub struct View {
+    name: String,
+    /// An IANA name.
+    #[schema(example = "Europe/Berlin")]
+    time_zone: &'static str,
+    warehouse_id: Option<WarehouseId>,
+    edge_id: Option<EdgeId>,
+    version: &'static str,
+    zones: Vec<ZoneConfig>,
+    cameras: Vec<CameraConfig>,
+    shifts: Vec<ShiftConfig>,
+    rules: Vec<RuleView>,
+    /// A camera that has sent nothing for this long shows no data.
+    no_data_after_seconds: u64,
 }
 
-fn rule(rule: &Rule) -> Value {
-    json!({
-        "name": rule.name,
-        "threshold": rule.threshold.as_f64(),
-        "clear_below": rule.clear_below.as_f64(),
-        "for_seconds": rule.hold.as_seconds_f64(),
-        "severity": rule.severity,
+/// An alert rule, as much as a screen shows of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SiteRule)]
+struct RuleView {
+    #[schema(value_type = String)]
+    name: Arc<str>,
+    /// `risk_score` from which it counts.
+    threshold: f64,
+    clear_below: f64,
+    for_seconds: f64,
+    severity: Severity,
+}
+
+/// `GET /api/v1/site`: names, clock, shifts and rules; what a screen needs to know before anything happens.
+#[utoipa::path(get, path = "/api/v1/site", responses((status = 200, description = "The site.", body = View)))]
+pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<View> {
+    let site = &state.site;
+    Json(View {
+        name: site.config.name.clone(),
+        time_zone: site.time_zone.name(),
+        warehouse_id: state.warehouse_id,
+        edge_id: state.edge_id,
+        version: env!("CARGO_PKG_VERSION"),
+        zones: site.config.zones.clone(),
+        cameras: site.config.cameras.clone(),
+        shifts: site.config.shifts.clone(),
+        rules: state.rules.iter().map(rule).collect(),
+        no_data_after_seconds: NO_DATA_AFTER_SECS,
     })
+}
+
+fn rule(rule: &Rule) -> RuleView {
+    RuleView {
+        name: Arc::clone(&rule.name),
+        threshold: rule.threshold.as_f64(),
+        clear_below: rule.clear_below.as_f64(),
+        for_seconds: rule.hold.as_seconds_f64(),
+        severity: rule.severity,
+    }
 }
 
 #[cfg(test)]

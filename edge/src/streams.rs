@@ -10,87 +10,289 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::clock;
 use common::health::Status;
+use common::ids::Epoch;
 use common::problem::Problem;
+use common::protocol::{CameraReport, RedisReport};
 use common::telemetry;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::buffer::{Lane, LiveState};
+use crate::buffer::{DeadLetter, Lane, LiveState};
 use crate::http::State;
 
 /// Dead letters shown.
 const DEAD_LETTERS_SHOWN: u32 = 100;
 
-/// `GET /streams/health`. 503 only if cameras are turned away.
+/// How the edge is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StreamsHealth)]
+pub struct HealthView {
+    status: Status,
+    /// In words a site technician understands, most severe first.
+    reasons: Vec<String>,
+    #[serde(flatten)]
+    parts: Parts,
+    version: &'static str,
+    #[schema(format = DateTime)]
+    started_at: String,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+/// All figures since the start.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StreamsStats)]
+pub struct Stats {
+    #[serde(flatten)]
+    parts: Parts,
+    /// Events.
+    received: u64,
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
+    /// Valid, but there was no place to store them; their cameras were told.
+    unstored: u64,
+    clock_suspect: u64,
+    unknown_fields: u64,
+    /// Share of the last five minutes' events that were not taken, 0 to 1.
+    error_rate: f64,
+    buffered: Buffered,
+    forwarded: Forwarded,
+    /// Records found damaged in the buffer.
+    dead_letters: u64,
+    idempotency: Idempotency,
+    cameras: Vec<CameraReport>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+/// Records that wait for headquarters.
+#[derive(Serialize, ToSchema)]
+struct Buffered {
+    live: u64,
+    backlog: u64,
+}
+
+/// Records that headquarters has.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Forwarded {
+    live: u64,
+    backlog: u64,
+    duplicates_at_central: u64,
+    dead_letters_at_central: u64,
+}
+
+/// How well retries are recognised.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Idempotency {
+    keys: u64,
+    /// Keys are remembered for less than the configured time.
+    full: bool,
+    generation_age_seconds: u64,
+}
+
+/// What health and figures have in common.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamsParts)]
+struct Parts {
+    stream: StreamView,
+    spill: SpillView,
+    lanes: Lanes,
+    ledger: LedgerView,
+    /// Null if none is configured.
+    central: Option<CentralView>,
+    worker: WorkerView,
+}
+
+impl Parts {
+    fn of(state: &State, now: DateTime<Utc>) -> Self {
+        Self {
+            stream: stream(state, now),
+            spill: spill(state, now),
+            lanes: lanes(state),
+            ledger: ledger(state),
+            central: central(state),
+            worker: worker(state),
+        }
+    }
+}
+
+/// What waits in Redis.
+#[derive(Serialize, ToSchema)]
+struct StreamView {
+    name: String,
+    length: u64,
+    info: StreamInfo,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StreamInfo {
+    redis: RedisReport,
+    /// Null if there is none to ask.
+    durable: Option<bool>,
+    max_length: u64,
+    bytes: u64,
+    oldest_age_ms: Option<i64>,
+}
+
+/// What waits in SQLite.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SpillView {
+    length: u64,
+    bytes: u64,
+    bytes_max: u64,
+    /// What it may still grow by.
+    bytes_free: u64,
+    disk_bytes_free: u64,
+    full: bool,
+    oldest_age_ms: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Lanes {
+    live: LaneView,
+    backlog: LaneView,
+    in_flight: u64,
+    /// Sent more than 5 s ago, without a receipt yet.
+    #[serde(rename = "inFlightOver5s")]
+    in_flight_over_5s: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LaneView {
+    waiting: u64,
+}
+
+/// The edge's half of the ledger.
+#[derive(Serialize, ToSchema)]
+struct LedgerView {
+    epoch: Epoch,
+    /// The highest seq given out; 0 = none yet.
+    head: u64,
+}
+
+/// The way to headquarters.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CentralView {
+    reached: bool,
+    #[schema(format = DateTime)]
+    last_confirmed_at: Option<String>,
+    #[schema(format = DateTime)]
+    last_receipt_at: Option<String>,
+    #[schema(format = DateTime)]
+    failing_since: Option<String>,
+    error: Option<String>,
+}
+
+/// In the original a worker took messages from the stream; here it is the forwarder.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WorkerView {
+    status: WorkerStatus,
+    consumer_group: String,
+    consumer_name: String,
+    /// Sent long enough ago that their receipt is overdue.
+    pending_messages: u64,
+    in_flight_messages: u64,
+    processed_keys_count: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum WorkerStatus {
+    Running,
+    /// No headquarters is configured.
+    Idle,
+}
+
+/// `GET /streams/health`: how the edge is, in one word and in words. 503 only if cameras are turned away.
+#[utoipa::path(get, path = "/streams/health", responses(
+    (status = 200, description = "Cameras' events are stored.", body = HealthView),
+    (status = 503, description = "They cannot be.", body = HealthView),
+))]
 pub async fn health(Shared(state): Shared<Arc<State>>) -> Response {
     let now = clock::now();
     let health = state.health(now);
     let status = if health.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let body = json!({
-        "status": health.status,
-        "reasons": health.reasons,
-        "stream": stream(&state, now),
-        "spill": spill(&state, now),
-        "lanes": lanes(&state),
-        "ledger": ledger(&state),
-        "central": central(&state),
-        "worker": worker(&state),
-        "version": env!("CARGO_PKG_VERSION"),
-        "startedAt": timestamp(state.started_at),
-        "timestamp": timestamp(now),
-    });
+    let body = HealthView {
+        status: health.status,
+        reasons: health.reasons,
+        parts: Parts::of(&state, now),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: timestamp(state.started_at),
+        timestamp: timestamp(now),
+    };
     (status, Json(body)).into_response()
 }
 
 /// `GET /streams/stats`: all figures.
-pub async fn stats(Shared(state): Shared<Arc<State>>) -> Json<Value> {
+#[utoipa::path(get, path = "/streams/stats", responses((status = 200, description = "The figures.", body = Stats)))]
+pub async fn stats(Shared(state): Shared<Arc<State>>) -> Json<Stats> {
     let now = clock::now();
     let metrics = &state.metrics;
     let (contents, probe) = (state.buffer.contents(), state.buffer.last_probe());
     let (error_rate, _) = metrics.error_rate(std::time::Instant::now());
-    Json(json!({
-        "stream": stream(&state, now),
-        "spill": spill(&state, now),
-        "lanes": lanes(&state),
-        "ledger": ledger(&state),
-        "central": central(&state),
-        "worker": worker(&state),
-        "received": metrics.received.get(),
-        "accepted": metrics.accepted_total(),
-        "duplicates": metrics.duplicate_total(),
-        "rejected": metrics.rejected_total(),
-        "unstored": metrics.unstored_total(),
-        "clockSuspect": metrics.clock_suspect.get(),
-        "unknownFields": metrics.unknown_fields.get(),
-        "errorRate": error_rate,
-        "buffered": { "live": contents.live_records, "backlog": contents.backlog_records },
-        "forwarded": {
-            "live": metrics.forwarded_total(Lane::Live),
-            "backlog": metrics.forwarded_total(Lane::Backlog),
-            "duplicatesAtCentral": metrics.duplicates_at_central.get(),
-            "deadLettersAtCentral": metrics.dead_letters_at_central.get(),
+    Json(Stats {
+        parts: Parts::of(&state, now),
+        received: metrics.received.get(),
+        accepted: metrics.accepted_total(),
+        duplicates: metrics.duplicate_total(),
+        rejected: metrics.rejected_total(),
+        unstored: metrics.unstored_total(),
+        clock_suspect: metrics.clock_suspect.get(),
+        unknown_fields: metrics.unknown_fields.get(),
+        error_rate,
+        buffered: Buffered { live: contents.live_records, backlog: contents.backlog_records },
+        forwarded: Forwarded {
+            live: metrics.forwarded_total(Lane::Live),
+            backlog: metrics.forwarded_total(Lane::Backlog),
+            duplicates_at_central: metrics.duplicates_at_central.get(),
+            dead_letters_at_central: metrics.dead_letters_at_central.get(),
         },
-        "deadLetters": probe.spill.dead_letters,
-        "idempotency": {
-            "keys": probe.live_keys.keys + probe.spill.keys,
-            "full": probe.live_keys.full,
-            "generationAgeSeconds": probe.live_keys.age_secs,
+        dead_letters: probe.spill.dead_letters,
+        idempotency: Idempotency {
+            keys: probe.live_keys.keys + probe.spill.keys,
+            full: probe.live_keys.full,
+            generation_age_seconds: probe.live_keys.age_secs,
         },
-        "cameras": state.cameras.reports(),
-        "timestamp": timestamp(now),
-    }))
+        cameras: state.cameras.reports(),
+        timestamp: timestamp(now),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterList)]
+pub struct DeadLetters {
+    /// Latest first, at most 100.
+    dead_letters: Vec<DeadLetter>,
 }
 
 /// `GET /api/v1/dead-letters`: records found damaged, latest first. They are personal data.
-pub async fn dead_letters(Shared(state): Shared<Arc<State>>) -> Result<Response, Problem> {
-    let letters = state
+#[utoipa::path(get, path = "/api/v1/dead-letters", responses(
+    (status = 200, description = "The records.", body = DeadLetters),
+    (status = 503, description = "`spill_gone`: the buffer's SQLite part cannot be used now."),
+))]
+pub async fn dead_letters(Shared(state): Shared<Arc<State>>) -> Result<Json<DeadLetters>, Problem> {
+    let dead_letters = state
         .buffer
         .dead_letters(DEAD_LETTERS_SHOWN)
         .await
         .map_err(|error| Problem::unavailable("spill_gone", error.to_string(), 5))?;
-    Ok(Json(json!({ "dead_letters": letters })).into_response())
+    Ok(Json(DeadLetters { dead_letters }))
 }
 
-/// `GET /metrics`
+/// `GET /metrics`: what Prometheus scrapes.
+#[utoipa::path(get, path = "/metrics", responses(
+    (status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text"),
+))]
 pub async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     let contents = state.buffer.contents();
     state.metrics.buffered(Lane::Live, contents.live_records);
@@ -100,11 +302,18 @@ pub async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 /// `GET /livez`: the process turns.
+#[utoipa::path(get, path = "/livez", responses(
+    (status = 200, description = "It does.", body = str, content_type = "text/plain"),
+))]
 pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: cameras' events can be stored.
+/// `GET /readyz`: whether cameras' events can be stored.
+#[utoipa::path(get, path = "/readyz", responses(
+    (status = 200, description = "They can.", body = str, content_type = "text/plain"),
+    (status = 503, description = "Why they cannot, a line each.", body = str, content_type = "text/plain"),
+))]
 pub async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
     let health = state.health(clock::now());
     match health.status {
@@ -115,85 +324,83 @@ pub async fn readyz(Shared(state): Shared<Arc<State>>) -> Response {
     }
 }
 
-fn stream(state: &State, now: DateTime<Utc>) -> Value {
+fn stream(state: &State, now: DateTime<Utc>) -> StreamView {
     let (contents, probe) = (state.buffer.contents(), state.buffer.last_probe());
     let (redis, durable) = match state.buffer.live_state() {
-        LiveState::Absent => ("absent", None),
-        LiveState::Ready { weak } => ("ready", Some(weak.is_none())),
-        LiveState::Weak { .. } => ("weak", Some(false)),
-        LiveState::Down { .. } => ("down", None),
+        LiveState::Absent => (RedisReport::Absent, None),
+        LiveState::Ready { weak } => (RedisReport::Ready, Some(weak.is_none())),
+        LiveState::Weak { .. } => (RedisReport::Weak, Some(false)),
+        LiveState::Down { .. } => (RedisReport::Down, None),
     };
     let oldest = probe.live_oldest_ms.filter(|_| contents.live_records > 0);
-    json!({
-        "name": state.stream_name,
-        "length": contents.live_records,
-        "info": {
-            "redis": redis,
-            "durable": durable,
-            "maxLength": state.stream_max_length,
-            "bytes": contents.live_bytes,
-            "oldestAgeMs": oldest.map(|ms| now.timestamp_millis().saturating_sub(ms.cast_signed()).max(0)),
+    StreamView {
+        name: state.stream_name.clone(),
+        length: contents.live_records,
+        info: StreamInfo {
+            redis,
+            durable,
+            max_length: state.stream_max_length,
+            bytes: contents.live_bytes,
+            oldest_age_ms: oldest.map(|ms| now.timestamp_millis().saturating_sub(ms.cast_signed()).max(0)),
         },
-    })
+    }
 }
 
-fn spill(state: &State, now: DateTime<Utc>) -> Value {
+fn spill(state: &State, now: DateTime<Utc>) -> SpillView {
     let (contents, spill) = (state.buffer.contents(), state.buffer.last_probe().spill);
     let oldest = spill.oldest_ms.filter(|_| contents.backlog_records > 0);
-    json!({
-        "length": contents.backlog_records,
-        "bytes": spill.bytes_used,
-        "bytesMax": spill.bytes_max,
-        "bytesFree": spill.bytes_free,
-        "diskBytesFree": spill.disk_bytes_free,
-        "full": spill.full,
-        "oldestAgeMs": oldest.map(|ms| now.timestamp_millis().saturating_sub(ms).max(0)),
-    })
+    SpillView {
+        length: contents.backlog_records,
+        bytes: spill.bytes_used,
+        bytes_max: spill.bytes_max,
+        bytes_free: spill.bytes_free,
+        disk_bytes_free: spill.disk_bytes_free,
+        full: spill.full,
+        oldest_age_ms: oldest.map(|ms| now.timestamp_millis().saturating_sub(ms).max(0)),
+    }
 }
 
-fn lanes(state: &State) -> Value {
+fn lanes(state: &State) -> Lanes {
     let contents = state.buffer.contents();
     let (in_flight, late) = state.in_flight.counts();
-    json!({
-        "live": { "waiting": contents.live_records },
-        "backlog": { "waiting": contents.backlog_records },
-        "inFlight": in_flight,
-        "inFlightOver5s": late,
-    })
+    Lanes {
+        live: LaneView { waiting: contents.live_records },
+        backlog: LaneView { waiting: contents.backlog_records },
+        in_flight,
+        in_flight_over_5s: late,
+    }
 }
 
-fn ledger(state: &State) -> Value {
+fn ledger(state: &State) -> LedgerView {
     let (epoch, head) = state.buffer.head();
-    json!({ "epoch": epoch, "head": head })
+    LedgerView { epoch, head }
 }
 
-fn central(state: &State) -> Value {
+fn central(state: &State) -> Option<CentralView> {
     if !state.has_central {
-        return Value::Null;
+        return None;
     }
     let link = state.link.get();
-    json!({
-        "reached": link.failing.is_none() && link.confirmed_at.is_some(),
-        "lastConfirmedAt": link.confirmed_at.map(timestamp),
-        "lastReceiptAt": link.receipt_at.map(timestamp),
-        "failingSince": link.failing.as_ref().map(|(since, _)| timestamp(*since)),
-        "error": link.failing.as_ref().map(|(_, error)| error.to_string()),
+    Some(CentralView {
+        reached: link.failing.is_none() && link.confirmed_at.is_some(),
+        last_confirmed_at: link.confirmed_at.map(timestamp),
+        last_receipt_at: link.receipt_at.map(timestamp),
+        failing_since: link.failing.as_ref().map(|(since, _)| timestamp(*since)),
+        error: link.failing.as_ref().map(|(_, error)| error.to_string()),
     })
 }
 
-/// In the original a worker took messages from the stream; here it is the forwarder. Pending are the records sent long
-/// enough ago that their receipt is overdue.
-fn worker(state: &State) -> Value {
+fn worker(state: &State) -> WorkerView {
     let probe = state.buffer.last_probe();
     let (in_flight, late) = state.in_flight.counts();
-    json!({
-        "status": if state.has_central { "running" } else { "idle" },
-        "consumerGroup": state.consumer_group,
-        "consumerName": state.consumer,
-        "pendingMessages": late,
-        "inFlightMessages": in_flight,
-        "processedKeysCount": probe.live_keys.keys + probe.spill.keys,
-    })
+    WorkerView {
+        status: if state.has_central { WorkerStatus::Running } else { WorkerStatus::Idle },
+        consumer_group: state.consumer_group.clone(),
+        consumer_name: state.consumer.clone(),
+        pending_messages: late,
+        in_flight_messages: in_flight,
+        processed_keys_count: probe.live_keys.keys + probe.spill.keys,
+    }
 }
 
 fn timestamp(at: DateTime<Utc>) -> String {

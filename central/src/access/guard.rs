@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use common::credentials::{TokenHash, token_hash};
 use common::problem::Problem;
 use common::web::request::{bearer, refuse_foreign_pages, secure, session_cookie};
+use common::web::request_id;
 use tokio::time::MissedTickBehavior;
 
 use super::{Access, COOKIE, Caller, CallerKind, Credential, Need, REMEMBERED_FOR, Scope};
@@ -43,7 +44,11 @@ impl Pass {
 }
 
 /// The middleware around the whole router.
-pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    request_id::named(guarded(&app, request, next), Response::headers_mut).await
+}
+
+async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let under_api = request.uri().path().starts_with("/api/");
     let admitted = match http::need(request.method(), path.as_ref().map(MatchedPath::as_str)) {

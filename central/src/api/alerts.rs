@@ -11,12 +11,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Acknowledgement, Fact, Merged, Origin, Severity, Silence, Statement, merge};
+use common::alert::{Acknowledgement, Fact, Merged, Origin, Severity, Silence, Statement, Subject, merge};
 use common::clock;
 use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::problem::Problem;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{bad_body, cursor, limit, not_found, parse_cursor, path, query, the_one};
@@ -31,8 +31,9 @@ const WHAT: &str = "alert";
 /// were asked for, `next` goes on from there.
 const LOOKED_AT_MAX: usize = 5_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Ask {
     warehouse: Option<Uuid>,
     state: Option<StateFilter>,
@@ -42,14 +43,17 @@ pub struct Ask {
     from: Option<DateTime<Utc>>,
     /// Raised before.
     to: Option<DateTime<Utc>>,
+    /// Of one page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
 /// As on the floor.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AlertStateFilter)]
 enum StateFilter {
     /// Going on: raised or acknowledged.
     Open,
@@ -73,25 +77,35 @@ impl StateFilter {
 }
 
 /// An alert as headquarters sees it.
-#[derive(Debug, Serialize)]
-struct View {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
+pub struct View {
     alert_id: Uuid,
     warehouse_id: Uuid,
     edge_id: Uuid,
+    /// Greater with each change; of two the greater holds.
     revision: i64,
     state: Life,
+    #[schema(value_type = Subject)]
     subject: String,
+    /// Name of the rule that raised it; for a system alert what is wrong, such as `wan-down`.
     rule: String,
+    #[schema(value_type = Severity)]
     severity: String,
     zone_id: Option<Uuid>,
     camera_id: Option<String>,
+    /// Time of the first event of the episode.
     started_at: DateTime<Utc>,
     raised_at: DateTime<Utc>,
+    /// Null while it lasts.
     ended_at: Option<DateTime<Utc>>,
+    /// Highest `risk_score` so far, 0 to 100; null for a system alert.
     peak: Option<f64>,
     peak_at: Option<DateTime<Utc>>,
     events: i64,
+    /// More than 1 if a flood was grouped into one alert.
     episodes: i64,
+    /// What happened, in English, without anything personal.
     summary: String,
     stored_at: DateTime<Utc>,
     /// The one that counts: the first.
@@ -100,15 +114,19 @@ struct View {
 }
 
 /// Where an alert is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AlertState)]
 enum Life {
+    /// Going on, and nobody sees to it.
     Raised,
+    /// Going on, and somebody sees to it.
     Acknowledged,
     Cleared,
 }
 
-#[derive(Debug, Serialize)]
+/// The silence that an alert is under.
+#[derive(Debug, Serialize, ToSchema)]
 struct Silenced {
     silence_id: FactId,
     reason: String,
@@ -164,14 +182,27 @@ fn silencing<'m>(merged: &'m Merged, alert: &Stored, now: DateTime<Utc>) -> Opti
     covering.max_by_key(|silence| (silence.until, silence.silence_id))
 }
 
-/// `GET /api/v1/alerts`
+#[derive(Serialize, ToSchema)]
+#[schema(as = AlertPage)]
+pub struct Page {
+    /// Latest first, by `raised_at`.
+    alerts: Vec<View>,
+    /// Ask for this next; null when there are no earlier ones.
+    next: Option<String>,
+}
+
+/// `GET /api/v1/alerts`: the alerts of all sites, latest first.
 ///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 503.
+#[utoipa::path(get, path = "/api/v1/alerts", params(Ask), responses(
+    (status = 200, description = "A page of alerts; it may be shorter than asked for and still have a `next`.", body = Page),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn list(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
     let mut filter = Filter {
@@ -210,7 +241,7 @@ pub async fn list(
             break None;
         }
     };
-    Ok(Json(json!({ "alerts": views, "next": next.map(|(time, id)| cursor(time, id)) })))
+    Ok(Json(Page { alerts: views, next: next.map(|(time, id)| cursor(time, id)) }))
 }
 
 /// With what was said of them, in their order.
@@ -238,8 +269,9 @@ async fn merged(app: &App, page: &[Stored], now: DateTime<Utc>) -> Result<HashMa
     Ok(facts.into_iter().map(|(warehouse, facts)| (warehouse, merge(&facts))).collect())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Which {
     /// Only needed if sites share an id, which no edge of ours makes.
     warehouse: Option<Uuid>,
@@ -251,15 +283,48 @@ impl Which {
     }
 }
 
-/// `GET /api/v1/alerts/{id}`, with all acknowledgements, the one that counts first.
+/// An alert with what was said of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AlertDetail)]
+pub struct Detail {
+    alert: View,
+    /// All acknowledgements, the one that counts first.
+    facts: Vec<Said>,
+}
+
+/// What somebody said of an alert.
+#[derive(Serialize, ToSchema)]
+pub struct Said {
+    fact_id: FactId,
+    kind: SaidKind,
+    /// The account's name.
+    by: String,
+    at: DateTime<Utc>,
+    origin: Origin,
+    note: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum SaidKind {
+    Acknowledge,
+}
+
+/// `GET /api/v1/alerts/{id}`: one alert, with all acknowledgements, the one that counts first.
 ///
 /// # Errors
 /// 401, 404, 409 if several sites have one, 503.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", params(("id" = Uuid, Path), Which), responses(
+    (status = 200, description = "The alert.", body = Detail),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 404, description = "`not_found`: there is no such alert."),
+    (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`."),
+))]
 pub async fn show(
     State(app): State<Arc<App>>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Detail>, ApiError> {
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
     Ok(Json(shown(&app, alert).await?))
 }
@@ -268,41 +333,61 @@ async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, Ap
     Ok(the_one(alerts::by_id(&app.db, id, warehouse).await?, WHAT)?)
 }
 
-async fn shown(app: &App, alert: Stored) -> Result<Value, ApiError> {
+async fn shown(app: &App, alert: Stored) -> Result<Detail, ApiError> {
     let now = clock::now();
     let all = merged(app, std::slice::from_ref(&alert), now).await?;
     let merged = all.get(&alert.warehouse_id);
     let said = merged.and_then(|m| m.acknowledgements.get(&AlertId::from_uuid(alert.alert_id)));
-    let said: Vec<Value> = said
+    let facts = said
         .into_iter()
         .flatten()
-        .map(|a| {
-            let Acknowledgement { fact_id, by, at, origin, note } = a;
-            json!({ "fact_id": fact_id, "kind": "acknowledge", "by": by, "at": at, "origin": origin, "note": note })
+        .cloned()
+        .map(|Acknowledgement { fact_id, by, at, origin, note }| Said {
+            fact_id,
+            kind: SaidKind::Acknowledge,
+            by,
+            at,
+            origin,
+            note,
         })
         .collect();
-    Ok(json!({ "alert": View::new(alert, merged, now), "facts": said }))
+    Ok(Detail { alert: View::new(alert, merged, now), facts })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
     /// Made by whoever asks, so that asking twice is one acknowledgement.
     fact_id: FactId,
+    #[schema(max_length = 500)]
     note: Option<String>,
 }
 
-/// `POST /api/v1/alerts/{id}/acknowledge`
+/// `POST /api/v1/alerts/{id}/acknowledge`: says that the caller has seen the alert and sees to it. The site hears of it.
 ///
 /// # Errors
 /// 400, 401, 404, 409 `fact_conflict` if the id is that of another fact, 503.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    params(("id" = Uuid, Path), Which),
+    request_body = Acknowledge,
+    responses(
+        (status = 200, description = "The alert as it stands now.", body = Detail),
+        (status = 400, description = "`query_invalid`: a parameter cannot be read. `body_invalid`: the body cannot be read, \
+                                      or breaks a bound; the message says where."),
+        (status = 404, description = "`not_found`: there is no such alert."),
+        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`. \
+                                      `fact_conflict`: something else was said under this `fact_id`; make a new one."),
+    )
+)]
 pub async fn acknowledge(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
     body: Result<Json<Acknowledge>, JsonRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Detail>, ApiError> {
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
     let Acknowledge { fact_id, note } = super::body(body)?;
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(alert.alert_id), note };

@@ -7,70 +7,178 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
 use common::credentials::hex;
 use common::problem::Problem;
 use common::protocol::unpack_frame;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::{bad_query, limit, not_found, path, query};
+use super::{limit, not_found, path, query};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::persist::reopen;
 use crate::store::batch::{self, Replayed};
 use crate::store::dead_letters::{self, Shown};
 
-const STATES: &[&str] = &["open", "replayed", "discarded"];
 const WHAT: &str = "dead letter";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Ask {
-    state: Option<String>,
+    state: Option<LetterState>,
+    /// Of one page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// `next` of the page before.
     cursor: Option<i64>,
 }
 
-/// `GET /api/v1/dead-letters`
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = DeadLetterState)]
+pub enum LetterState {
+    /// It waits for somebody's decision.
+    Open,
+    Replayed,
+    Discarded,
+}
+
+impl LetterState {
+    /// As Postgres holds it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Replayed => "replayed",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// What could never be stored.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub struct Letter {
+    id: i64,
+    edge_id: Uuid,
+    warehouse_id: Uuid,
+    batch_id: Uuid,
+    /// `record`, or `frame` for a whole batch.
+    #[schema(pattern = "^(record|frame)$")]
+    kind: String,
+    /// Its place in the ledger, where it has one.
+    epoch: Option<Uuid>,
+    seq: Option<i64>,
+    reason: String,
+    raw_bytes: i32,
+    received_at: DateTime<Utc>,
+    #[schema(value_type = LetterState)]
+    state: String,
+    resolved_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Shown> for Letter {
+    fn from(letter: &Shown) -> Self {
+        Self {
+            id: letter.id,
+            edge_id: letter.edge_id,
+            warehouse_id: letter.warehouse_id,
+            batch_id: letter.batch_id,
+            kind: letter.kind.clone(),
+            epoch: letter.epoch,
+            seq: letter.seq,
+            reason: letter.reason.clone(),
+            raw_bytes: letter.raw_bytes,
+            received_at: letter.received_at,
+            state: letter.state.clone(),
+            resolved_at: letter.resolved_at,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterPage)]
+pub struct Page {
+    /// Newest first.
+    dead_letters: Vec<Letter>,
+    /// Ask for this next; null when there are no older ones.
+    next: Option<i64>,
+}
+
+/// `GET /api/v1/dead-letters`: what could never be stored, newest first.
 ///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 503.
+#[utoipa::path(get, path = "/api/v1/dead-letters", params(Ask), responses(
+    (status = 200, description = "A page of dead letters.", body = Page),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn list(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
-    if let Some(state) = ask.state.as_deref().filter(|state| !STATES.contains(state)) {
-        return Err(bad_query(&format!("state = {state:?} is not one of {}", STATES.join(", "))).into());
-    }
-    let letters = dead_letters::page(&app.db, ask.state.as_deref(), ask.cursor, limit).await?;
+    let letters = dead_letters::page(&app.db, ask.state.map(LetterState::as_str), ask.cursor, limit).await?;
     let full = i64::try_from(letters.len()) == Ok(limit);
     let next = letters.last().filter(|_| full).map(|last| last.id);
-    Ok(Json(json!({ "dead_letters": letters.iter().map(page).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Page { dead_letters: letters.iter().map(Letter::from).collect(), next }))
 }
 
-/// `GET /api/v1/dead-letters/{id}`, with its raw bytes in hexadecimal.
+/// A dead letter with its bytes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterDetail)]
+pub struct Detail {
+    #[serde(flatten)]
+    letter: Letter,
+    /// The raw bytes in hexadecimal; a worker's id may be in them.
+    #[schema(pattern = "^([0-9a-f]{2})*$")]
+    raw_hex: String,
+}
+
+/// `GET /api/v1/dead-letters/{id}`: one dead letter, with its raw bytes in hexadecimal.
 ///
 /// # Errors
 /// 401, 404, 503.
-pub async fn show(State(app): State<Arc<App>>, id: Result<Path<i64>, PathRejection>) -> Result<Json<Value>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/dead-letters/{id}", params(("id" = i64, Path)), responses(
+    (status = 200, description = "The dead letter.", body = Detail),
+    (status = 404, description = "`not_found`: there is no such dead letter."),
+))]
+pub async fn show(State(app): State<Arc<App>>, id: Result<Path<i64>, PathRejection>) -> Result<Json<Detail>, ApiError> {
     let letter = dead_letters::show(&app.db, path(id, WHAT)?).await?.ok_or_else(|| not_found(WHAT))?;
-    let mut shown = page(&letter);
-    shown["raw_hex"] = json!(hex(letter.raw.as_deref().unwrap_or_default()));
-    Ok(Json(shown))
+    Ok(Json(Detail { letter: Letter::from(&letter), raw_hex: hex(letter.raw.as_deref().unwrap_or_default()) }))
 }
 
-/// `POST /api/v1/dead-letters/{id}/replay`
+/// A dead letter that is stored now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterReplayed)]
+pub struct Resolved {
+    id: i64,
+    state: LetterState,
+    /// Records that became rows.
+    stored: usize,
+    /// Records that were rows already.
+    duplicates: usize,
+}
+
+/// `POST /api/v1/dead-letters/{id}/replay`: tries to store it again, with this version. In the audit.
 ///
 /// # Errors
 /// 401, 404, 409 if it is not open, 422 with the reason if it still cannot be stored, 503.
+#[utoipa::path(post, path = "/api/v1/dead-letters/{id}/replay", params(("id" = i64, Path)), responses(
+    (status = 200, description = "It is stored.", body = Resolved),
+    (status = 404, description = "`not_found`: there is no such dead letter."),
+    (status = 409, description = "`not_open`: it was replayed or discarded already."),
+    (status = 422, description = "`still_refused`: it still cannot be stored; the message says why, and it stays open."),
+))]
 pub async fn replay(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Resolved>, ApiError> {
     let id = path(id, WHAT)?;
     let letter = dead_letters::show(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
     // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
@@ -78,7 +186,7 @@ pub async fn replay(
     let unpacked = unpack_frame(raw).unwrap_or_default();
     match batch::replay(&app.db, id, &caller.name, |origin| reopen(origin, raw, &unpacked)).await? {
         Replayed::Stored { stored, duplicates } => {
-            Ok(Json(json!({ "id": id, "state": "replayed", "stored": stored, "duplicates": duplicates })))
+            Ok(Json(Resolved { id, state: LetterState::Replayed, stored, duplicates }))
         }
         Replayed::NotOpen => Err(not_open().into()),
         Replayed::Refused(reason) => {
@@ -88,22 +196,45 @@ pub async fn replay(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeadLetterDiscard)]
 pub struct Discard {
+    /// For the audit.
+    #[schema(min_length = 1)]
     reason: String,
 }
 
-/// `POST /api/v1/dead-letters/{id}/discard` with `{"reason": "…"}`
+/// A dead letter that is discarded; its bytes are kept.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterDiscarded)]
+pub struct Discarded {
+    id: i64,
+    state: LetterState,
+}
+
+/// `POST /api/v1/dead-letters/{id}/discard`: gives it up, with a reason. In the audit.
 ///
 /// # Errors
 /// 400 without a reason, 401, 404, 409 if it is not open, 503.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead-letters/{id}/discard",
+    params(("id" = i64, Path)),
+    request_body = Discard,
+    responses(
+        (status = 200, description = "It is discarded.", body = Discarded),
+        (status = 400, description = "`reason_missing`: the body has no reason."),
+        (status = 404, description = "`not_found`: there is no such dead letter."),
+        (status = 409, description = "`not_open`: it was replayed or discarded already."),
+    )
+)]
 pub async fn discard(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
     body: Result<Json<Discard>, JsonRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Discarded>, ApiError> {
     let id = path(id, WHAT)?;
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
     let Json(Discard { reason }) = body.map_err(|e| bad(&e.body_text()))?;
@@ -111,7 +242,7 @@ pub async fn discard(
         return Err(bad("say why, as {\"reason\": \"…\"}").into());
     }
     if batch::discard(&app.db, id, &caller.name, &reason).await? {
-        return Ok(Json(json!({ "id": id, "state": "discarded" })));
+        return Ok(Json(Discarded { id, state: LetterState::Discarded }));
     }
     Err(match dead_letters::show(&app.db, id).await? {
         Some(_) => not_open(),
@@ -122,21 +253,4 @@ pub async fn discard(
 
 fn not_open() -> Problem {
     Problem::new(StatusCode::CONFLICT, "not_open", "it was replayed or discarded already")
-}
-
-fn page(letter: &Shown) -> Value {
-    json!({
-        "id": letter.id,
-        "edge_id": letter.edge_id,
-        "warehouse_id": letter.warehouse_id,
-        "batch_id": letter.batch_id,
-        "kind": letter.kind,
-        "epoch": letter.epoch,
-        "seq": letter.seq,
-        "reason": letter.reason,
-        "raw_bytes": letter.raw_bytes,
-        "received_at": letter.received_at,
-        "state": letter.state,
-        "resolved_at": letter.resolved_at,
-    })
 }

@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{cursor, limit, parse_cursor, query};
@@ -19,8 +20,9 @@ use crate::store::events::{self, Filter, Shown};
 /// What is shown if nobody says from when.
 const SHOWN_BY_DEFAULT: TimeDelta = TimeDelta::days(1);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Ask {
     warehouse_id: Option<Uuid>,
     zone_id: Option<Uuid>,
@@ -29,12 +31,15 @@ pub struct Ask {
     from: Option<DateTime<Utc>>,
     /// Exclusive; open if not given.
     to: Option<DateTime<Utc>>,
+    /// Of one page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventPage)]
 pub struct Page {
     /// The range looked at, asked for or not.
     from: DateTime<Utc>,
@@ -44,8 +49,14 @@ pub struct Page {
     next: Option<String>,
 }
 
+/// `GET /api/v1/events`: stored events, newest first.
+///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 503.
+#[utoipa::path(get, path = "/api/v1/events", params(Ask), responses(
+    (status = 200, description = "A page of events.", body = Page),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn list(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,

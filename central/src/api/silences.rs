@@ -8,11 +8,11 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::alert::{Scope, Silence, Statement, merge};
+use common::alert::{Origin, Scope, Silence, Statement, merge};
 use common::clock;
 use common::ids::{FactId, WarehouseId};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::alerts::{Which, say};
@@ -25,23 +25,63 @@ const WHAT: &str = "silence";
 /// A week: what shall be quiet for longer is a rule to be changed.
 const MINUTES_MAX: i64 = 7 * 24 * 60;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Ask {
     warehouse: Option<Uuid>,
+    /// Of one page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/silences`, newest first, those that are over too.
+/// A silence: which alerts make no sound, why, and until when.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Silence)]
+pub struct View {
+    silence_id: FactId,
+    warehouse_id: Uuid,
+    scope: Scope,
+    reason: String,
+    /// The account's name.
+    by: String,
+    origin: Origin,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    /// If somebody ended it by hand.
+    ended: Option<Ended>,
+    active: bool,
+}
+
+/// Who ended a silence, and when.
+#[derive(Serialize, ToSchema)]
+pub struct Ended {
+    by: String,
+    at: DateTime<Utc>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SilencePage)]
+pub struct Page {
+    silences: Vec<View>,
+    /// Ask for this next; null when there are no earlier ones.
+    next: Option<String>,
+}
+
+/// `GET /api/v1/silences`: newest first, those that are over too.
 ///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 503.
+#[utoipa::path(get, path = "/api/v1/silences", params(Ask), responses(
+    (status = 200, description = "A page of silences.", body = Page),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn list(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
     let (facts, next) = facts::silences(&app.db, ask.warehouse, before, limit(ask.limit)?).await?;
@@ -51,48 +91,58 @@ pub async fn list(
         .flat_map(|(warehouse, facts)| merge(&facts).silences.into_values().map(move |silence| (warehouse, silence)))
         .collect();
     silences.sort_unstable_by_key(|(_, silence)| std::cmp::Reverse((silence.from, silence.silence_id)));
-    let shown: Vec<Value> = silences.iter().map(|(warehouse, silence)| shown(*warehouse, silence, now)).collect();
-    Ok(Json(json!({ "silences": shown, "next": next.map(|(time, id)| cursor(time, id)) })))
+    let silences = silences.into_iter().map(|(warehouse, silence)| shown(warehouse, silence, now)).collect();
+    Ok(Json(Page { silences, next: next.map(|(time, id)| cursor(time, id)) }))
 }
 
-fn shown(warehouse: Uuid, silence: &Silence, now: DateTime<Utc>) -> Value {
-    json!({
-        "silence_id": silence.silence_id,
-        "warehouse_id": warehouse,
-        "scope": silence.scope,
-        "reason": silence.reason,
-        "by": silence.by,
-        "origin": silence.origin,
-        "from": silence.from,
-        "until": silence.until,
-        "ended": silence.ended.as_ref().map(|(by, at)| json!({ "by": by, "at": at })),
-        "active": silence.active(now),
-    })
+fn shown(warehouse: Uuid, silence: Silence, now: DateTime<Utc>) -> View {
+    View {
+        silence_id: silence.silence_id,
+        warehouse_id: warehouse,
+        active: silence.active(now),
+        scope: silence.scope,
+        reason: silence.reason,
+        by: silence.by,
+        origin: silence.origin,
+        from: silence.from,
+        until: silence.until,
+        ended: silence.ended.map(|(by, at)| Ended { by, at }),
+    }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SilenceBegin)]
 pub struct Begin {
     /// Made by whoever asks, so that asking twice is one silence.
     silence_id: FactId,
     warehouse_id: WarehouseId,
     #[serde(default)]
     scope: Scope,
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// From now; either this or `until`.
+    #[schema(minimum = 1, maximum = 10080)]
     minutes: Option<i64>,
+    /// At most a week away.
     until: Option<DateTime<Utc>>,
 }
 
-/// `POST /api/v1/silences`
+/// `POST /api/v1/silences`: begins a silence at a site. What it covers is still listed and counted.
 ///
 /// # Errors
 /// 400, 401, 404 for an unknown warehouse, 409 `fact_conflict` if the id is that of another fact, 503.
+#[utoipa::path(post, path = "/api/v1/silences", request_body = Begin, responses(
+    (status = 200, description = "The silence.", body = View),
+    (status = 400, description = "`body_invalid`: the body cannot be read, or breaks a bound; the message says where."),
+    (status = 404, description = "`not_found`: there is no such warehouse."),
+    (status = 409, description = "`fact_conflict`: something else was said under this id; make a new one."),
+))]
 pub async fn begin(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     asked: Result<Json<Begin>, JsonRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<View>, ApiError> {
     let Begin { silence_id, warehouse_id, scope, reason, minutes, until } = body(asked)?;
     let now = clock::now();
     let until = match (minutes, until) {
@@ -126,23 +176,38 @@ pub async fn begin(
     one(&app, warehouse_id.uuid(), fact.fact_id).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SilenceEnd)]
 pub struct End {
+    /// Made by whoever asks, so that asking twice ends it once.
     fact_id: FactId,
 }
 
-/// `POST /api/v1/silences/{id}/end`
+/// `POST /api/v1/silences/{id}/end`: ends a silence before its time.
 ///
 /// # Errors
 /// 400, 401, 404, 409 `fact_conflict` if the id is that of another fact, 503.
+#[utoipa::path(
+    post,
+    path = "/api/v1/silences/{id}/end",
+    params(("id" = Uuid, Path), Which),
+    request_body = End,
+    responses(
+        (status = 200, description = "The silence as it stands now.", body = View),
+        (status = 400, description = "`query_invalid`: a parameter cannot be read. `body_invalid`: the body cannot be read."),
+        (status = 404, description = "`not_found`: there is no such silence."),
+        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`. \
+                                      `fact_conflict`: something else was said under this id; make a new one."),
+    )
+)]
 pub async fn end(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
     asked: Result<Json<End>, JsonRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<View>, ApiError> {
     let silence_id = FactId::from_uuid(path(id, WHAT)?);
     let warehouse = the_one(facts::silence_of(&app.db, silence_id, query(which)?.warehouse()).await?, WHAT)?;
     let End { fact_id } = body(asked)?;
@@ -156,9 +221,9 @@ pub async fn end(
 }
 
 /// A silence as it stands after what was just said of it.
-async fn one(app: &App, warehouse: Uuid, silence_id: FactId) -> Result<Json<Value>, ApiError> {
+async fn one(app: &App, warehouse: Uuid, silence_id: FactId) -> Result<Json<View>, ApiError> {
     let facts: HashMap<Uuid, _> = facts::silence(&app.db, silence_id).await?;
-    let merged = facts.get(&warehouse).map(merge).unwrap_or_default();
-    let silence = merged.silences.get(&silence_id).ok_or_else(|| not_found(WHAT))?;
+    let mut merged = facts.get(&warehouse).map(merge).unwrap_or_default();
+    let silence = merged.silences.remove(&silence_id).ok_or_else(|| not_found(WHAT))?;
     Ok(Json(shown(warehouse, silence, clock::now())))
 }

@@ -185,7 +185,8 @@ pub struct Filter {
 }
 
 /// An event as the API shows it.
-#[derive(Debug, sqlx::FromRow, serde::Serialize)]
+#[derive(Debug, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Event)]
 pub struct Shown {
     pub event_id: Uuid,
     pub event_time: DateTime<Utc>,
@@ -195,10 +196,15 @@ pub struct Shown {
     pub camera_id: String,
     pub model_version: String,
     #[serde(serialize_with = "number")]
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
     pub risk_score: Decimal,
+    /// As the camera wrote them.
+    #[schema(value_type = Object)]
     pub posture_keypoints: Json<Box<serde_json::value::RawValue>>,
     #[serde(serialize_with = "number")]
+    #[schema(value_type = f64, minimum = 0, maximum = 1)]
     pub confidence: Decimal,
+    #[schema(value_type = common::event::Source)]
     pub source: String,
     pub edge_id: Uuid,
     pub edge_epoch: Uuid,

@@ -16,6 +16,7 @@ use common::web::request::{is_https, set_cookie};
 use common::web::sign_in::{self, SESSION_AGE_MAX, session_token};
 use serde::Deserialize;
 use tracing::warn;
+use utoipa::ToSchema;
 
 use super::guard::sign_in_first;
 use super::image;
@@ -27,19 +28,32 @@ const SHAPE: &str = r#"{"name":"…","password":"…"} or {"kiosk_token":"…"}"
 /// A screen's cookie is kept for as long as browsers allow (400 days); its token decides.
 const KIOSK_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-#[derive(Deserialize)]
+/// By an account, or by a screen's token.
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, deny_unknown_fields)]
 enum SignIn {
     Password { name: String, password: String },
     Kiosk { kiosk_token: String },
 }
 
-/// `GET /api/v1/session`
+/// `GET /api/v1/session`: who is asking.
+#[utoipa::path(get, path = "/api/v1/session", responses((status = 200, description = "The caller.", body = Caller)))]
 pub async fn session(Extension(caller): Extension<Caller>) -> Json<Caller> {
     Json(caller)
 }
 
-/// `POST /api/v1/session`
+/// `POST /api/v1/session`: signs in, with a cookie that scripts cannot read.
+#[utoipa::path(post, path = "/api/v1/session", request_body = SignIn, responses(
+    (status = 200, description = "Signed in; the cookie is set.", body = Caller,
+        headers(("set-cookie" = String, description = "`smartpick_session`"))),
+    (status = 400, description = "`unreadable`: the body is not what is taken here."),
+    (status = 401, description = "`wrong_credentials`: the name, the password or the screen's token is not right. \
+                                  `no_accounts`: there are none yet. `sign_in`: the account changed meanwhile."),
+    (status = 429, description = "`too_many_attempts`: too many wrong passwords; the message and Retry-After say when to \
+                                  try again."),
+    (status = 503, description = "`busy`: many are signing in at once. `accounts_unavailable`: the accounts cannot be used \
+                                  now."),
+))]
 pub async fn sign_in(
     Shared(state): Shared<Arc<State>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -62,7 +76,12 @@ pub async fn sign_in(
     Ok(([(header::SET_COOKIE, cookie)], Json(caller)).into_response())
 }
 
-/// `DELETE /api/v1/session`: 204, also if there was none.
+/// `DELETE /api/v1/session`: signs out, also if nobody was signed in.
+#[utoipa::path(delete, path = "/api/v1/session", responses(
+    (status = 204, description = "Nobody is signed in."),
+    (status = 503, description = "`busy`: many are signing in at once. `accounts_unavailable`: the accounts cannot be used \
+                                  now."),
+))]
 pub async fn sign_out(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Result<Response, Problem> {
     let access = &state.access;
     let _place = access.sign_ins.enter()?;

@@ -13,6 +13,7 @@ use common::clock;
 use common::credentials::token_hash;
 use common::problem::Problem;
 use common::web::request::{self, bearer, refuse_foreign_pages};
+use common::web::request_id;
 use tokio::time::MissedTickBehavior;
 
 use super::{Access, Caller, CallerKind, Credential, Need, POLL, Role, is_local, session_cookie};
@@ -42,7 +43,11 @@ impl Pass {
 }
 
 /// The middleware around the whole router.
-pub async fn guard(Shared(state): Shared<Arc<State>>, mut request: Request, next: Next) -> Response {
+pub async fn guard(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+    request_id::named(guarded(&state, request, next), Response::headers_mut).await
+}
+
+async fn guarded(state: &State, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let under_api = request.uri().path().starts_with("/api/");
     let (mut response, private) = match admit(&state.access, &mut request, clock::now()) {

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Fact, Severity, Subject};
+use common::alert::{Fact, Origin, Scope, Severity, Subject};
 use common::clock;
-use common::ids::{AlertId, FactId};
+use common::ids::{AlertId, FactId, ZoneId};
 use common::problem::Problem;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::facts::{Acknowledge, EndSilence, MakeSilence, Refusal, says_the_same};
 use super::history::{Filter, HistoryError, Said, SilenceCount, Silences, StateFilter};
@@ -27,11 +29,41 @@ const LIMIT_MAX: usize = 500;
 /// Bytes of a request: a note of 500 characters fits many times.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// `GET /api/v1/alerts`: newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AlertPage)]
+pub struct Page {
+    alerts: Vec<AlertView>,
+    /// Ask for this next, as `cursor`; null when there are no earlier ones.
+    next: Option<String>,
+}
+
+/// `GET /api/v1/alerts`: the alerts that are kept, latest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    params(
+        ("state" = Option<StateFilter>, Query),
+        ("zone" = Option<ZoneId>, Query),
+        ("camera" = Option<String>, Query),
+        ("severity" = Option<Severity>, Query),
+        ("subject" = Option<Subject>, Query),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Raised then or later."),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Raised before."),
+        ("limit" = Option<u64>, Query, description = "Of one page; 100 if not given.", minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "A page of alerts.", body = Page),
+        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+    )
+)]
 pub async fn list(
     Shared(state): Shared<Arc<State>>,
-    Query(asked): Query<Vec<(String, String)>>,
-) -> Result<Json<Value>, Problem> {
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<Page>, Problem> {
+    let asked = parameters(query)?;
     let (filter, now) = (filter(asked)?, clock::now());
     let page = state.history.ask(now, move |store| store.list(&filter, now)).await.map_err(unavailable)?;
     let views: Vec<AlertView> = page
@@ -39,84 +71,216 @@ pub async fn list(
         .iter()
         .map(|found| view::alert(&found.kept, &found.facts, &page.silences, &state.site, now))
         .collect();
-    Ok(Json(json!({ "alerts": views, "next": page.next.map(|(raised, id)| format!("{raised}.{id}")) })))
+    Ok(Json(Page { alerts: views, next: page.next.map(|(raised, id)| format!("{raised}.{id}")) }))
 }
 
-/// `GET /api/v1/alerts/{id}`: with its curve, the posture at its peak, and all that was said of it.
-pub async fn detail(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let (alert_id, now) = (alert_id(&id)?, clock::now());
+/// An alert with all that is known of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AlertDetail)]
+pub struct Detail {
+    alert: AlertView,
+    curve: Vec<Point>,
+    /// Of the rule that raised it; null for an alert about the box itself.
+    threshold: Option<f64>,
+    clear_below: Option<f64>,
+    /// `posture_keypoints` at the peak, as the camera wrote them.
+    #[schema(value_type = Option<Object>)]
+    posture: Option<Box<RawValue>>,
+    /// What people said of it, earliest first; null in the place of what is none of an alert's.
+    facts: Vec<Option<FactView>>,
+}
+
+/// The score at a moment of the episode.
+#[derive(Serialize, ToSchema)]
+pub struct Point {
+    t: DateTime<Utc>,
+    /// 0 to 100.
+    risk: f64,
+}
+
+/// What somebody said of an alert.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Said)]
+pub struct FactView {
+    fact_id: FactId,
+    kind: FactKind,
+    /// The account's name.
+    by: String,
+    at: DateTime<Utc>,
+    note: Option<String>,
+    origin: Origin,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = SaidKind)]
+enum FactKind {
+    Acknowledge,
+}
+
+/// `GET /api/v1/alerts/{id}`: one alert, with its curve, the posture at its peak, and all that was said of it.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", params(("id" = AlertId, Path)), responses(
+    (status = 200, description = "The alert.", body = Detail),
+    (status = 404, description = "`alert_not_found`: there is none of this id here; it may be too old."),
+    (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+))]
+pub async fn detail(
+    Shared(state): Shared<Arc<State>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Detail>, Problem> {
+    let (alert_id, now) = (alert_id(id)?, clock::now());
     let asked = state.history.ask(now, move |store| Ok((store.find(alert_id)?, store.silences())));
     let (found, silences) = asked.await.map_err(unavailable)?;
     let found = found.ok_or_else(|| no_such_alert(alert_id))?;
     let kept = &found.kept;
-    let curve: Vec<Value> = kept.times().map(|(t, risk)| json!({ "t": t, "risk": risk.as_f64() })).collect();
+    let curve = kept.times().map(|(t, risk)| Point { t, risk: risk.as_f64() }).collect();
     // It was checked to be JSON when it came in.
     let posture = kept.posture.clone().and_then(|text| RawValue::from_string(text).ok());
-    Ok(Json(json!({
-        "alert": view::alert(kept, &found.facts, &silences, &state.site, now),
-        "curve": curve,
-        "threshold": kept.threshold.map(|level| level.as_f64()),
-        "clear_below": kept.clear_below.map(|level| level.as_f64()),
-        "posture": posture,
-        "facts": found.facts.iter().map(fact_view).collect::<Vec<_>>(),
-    })))
+    Ok(Json(Detail {
+        alert: view::alert(kept, &found.facts, &silences, &state.site, now),
+        curve,
+        threshold: kept.threshold.map(|level| level.as_f64()),
+        clear_below: kept.clear_below.map(|level| level.as_f64()),
+        posture,
+        facts: found.facts.iter().map(fact_view).collect(),
+    }))
 }
 
-/// `POST /api/v1/alerts/{id}/acknowledge`
+/// `POST /api/v1/alerts/{id}/acknowledge`: says that the caller has seen the alert and sees to it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    params(("id" = AlertId, Path)),
+    request_body = Acknowledge,
+    responses(
+        (status = 200, description = "The alert as it stands now.", body = AlertView),
+        (status = 400, description = "`invalid_body`: the message says where."),
+        (status = 404, description = "`alert_not_found`: there is none of this id here; it may be too old."),
+        (status = 409, description = "`fact_conflict`: something else was said under this `fact_id`; make a new one."),
+        (status = 413, description = "`body_too_large`: the message says how much is taken."),
+        (status = 422, description = "`invalid_field`: the message says which, and its bound."),
+        (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+    )
+)]
 pub async fn acknowledge(
     Shared(state): Shared<Arc<State>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    body: Bytes,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AlertView>, Problem> {
-    let (alert_id, now) = (alert_id(&id)?, clock::now());
-    let fact = read::<Acknowledge>(&body)?.fact(alert_id, &caller.name, now).map_err(refused)?;
+    let (alert_id, now) = (alert_id(id)?, clock::now());
+    let fact = read::<Acknowledge>(body)?.fact(alert_id, &caller.name, now).map_err(refused)?;
     let said = say(&state, fact).await?.ok_or_else(|| no_such_alert(alert_id))?;
     let found = said.found().ok_or_else(|| no_such_alert(alert_id))?;
     let silences = state.history.ask(now, |store| Ok(store.silences())).await.map_err(unavailable)?;
     Ok(Json(view::alert(&found.kept, &found.facts, &silences, &state.site, now)))
 }
 
-/// `GET /api/v1/silences`: those that hold, and those of the past, the latest first.
-pub async fn silences(Shared(state): Shared<Arc<State>>) -> Result<Json<Value>, Problem> {
-    let now = clock::now();
-    let counted = state.history.ask(now, move |store| store.count_silences(None, now)).await.map_err(unavailable)?;
-    let views: Vec<Value> = counted.iter().map(|one| silence_view(one, now)).collect();
-    Ok(Json(json!({ "silences": views })))
+/// A silence: which alerts make no sound, why, and until when.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Silence)]
+pub struct SilenceView {
+    silence_id: FactId,
+    scope: Scope,
+    reason: String,
+    /// The account's name.
+    by: String,
+    origin: Origin,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    /// If somebody ended it by hand.
+    ended: Option<Ended>,
+    active: bool,
+    /// How many alerts it covered.
+    alerts: u64,
 }
 
-/// `POST /api/v1/silences`
+/// Who ended a silence, and when.
+#[derive(Serialize, ToSchema)]
+pub struct Ended {
+    by: String,
+    at: DateTime<Utc>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SilenceList)]
+pub struct SilenceList {
+    silences: Vec<SilenceView>,
+}
+
+/// `GET /api/v1/silences`: those that hold, and those of the past, the latest first.
+#[utoipa::path(get, path = "/api/v1/silences", responses(
+    (status = 200, description = "The silences.", body = SilenceList),
+    (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+))]
+pub async fn silences(Shared(state): Shared<Arc<State>>) -> Result<Json<SilenceList>, Problem> {
+    let now = clock::now();
+    let counted = state.history.ask(now, move |store| store.count_silences(None, now)).await.map_err(unavailable)?;
+    Ok(Json(SilenceList { silences: counted.iter().map(|one| silence_view(one, now)).collect() }))
+}
+
+/// `POST /api/v1/silences`: begins a silence. What it covers is still listed and counted.
+#[utoipa::path(post, path = "/api/v1/silences", request_body = MakeSilence, responses(
+    (status = 200, description = "The silence, which was there already.", body = SilenceView),
+    (status = 201, description = "The silence.", body = SilenceView),
+    (status = 400, description = "`invalid_body`: the message says where."),
+    (status = 404, description = "`silence_not_found`: it was forgotten at once; its time is over."),
+    (status = 409, description = "`fact_conflict`: something else was said under this id; make a new one."),
+    (status = 413, description = "`body_too_large`: the message says how much is taken."),
+    (status = 422, description = "`invalid_field`: the message says which, and its bound."),
+    (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+))]
 pub async fn silence(
     Shared(state): Shared<Arc<State>>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let fact = read::<MakeSilence>(&body)?.fact(&caller.name, clock::now()).map_err(refused)?;
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<SilenceView>), Problem> {
+    let fact = read::<MakeSilence>(body)?.fact(&caller.name, clock::now()).map_err(refused)?;
     let silence_id = fact.fact_id;
     let said = say(&state, fact).await?;
     let status = if matches!(said, Some(Said::New(_))) { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(one_silence(&state, silence_id).await?)))
 }
 
-/// `POST /api/v1/silences/{id}/end`
+/// `POST /api/v1/silences/{id}/end`: ends a silence before its time.
+#[utoipa::path(
+    post,
+    path = "/api/v1/silences/{id}/end",
+    params(("id" = FactId, Path)),
+    request_body = EndSilence,
+    responses(
+        (status = 200, description = "The silence as it stands now.", body = SilenceView),
+        (status = 400, description = "`invalid_body`: the message says where."),
+        (status = 404, description = "`silence_not_found`: there is none of this id here."),
+        (status = 409, description = "`fact_conflict`: something else was said under this `fact_id`; make a new one."),
+        (status = 413, description = "`body_too_large`: the message says how much is taken."),
+        (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                      `busy`: too many ask for it at once."),
+    )
+)]
 pub async fn end_silence(
     Shared(state): Shared<Arc<State>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Problem> {
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<SilenceView>, Problem> {
+    let id = id.map(|id| id.0).unwrap_or_default();
     let silence_id: FactId = id.parse().map_err(|_| no_such_silence(&id))?;
     let known: Arc<Silences> =
         state.history.ask(clock::now(), |store| Ok(store.silences())).await.map_err(unavailable)?;
     if !known.contains_key(&silence_id) {
         return Err(no_such_silence(&id));
     }
-    let fact = read::<EndSilence>(&body)?.fact(silence_id, &caller.name, clock::now());
+    let fact = read::<EndSilence>(body)?.fact(silence_id, &caller.name, clock::now());
     say(&state, fact).await?.ok_or_else(|| no_such_silence(&id))?;
     Ok(Json(one_silence(&state, silence_id).await?))
 }
 
-async fn one_silence(state: &State, silence_id: FactId) -> Result<Value, Problem> {
+async fn one_silence(state: &State, silence_id: FactId) -> Result<SilenceView, Problem> {
     let now = clock::now();
     let counted = state.history.ask(now, move |store| store.count_silences(Some(silence_id), now));
     let counted = counted.await.map_err(unavailable)?;
@@ -136,32 +300,44 @@ async fn say(state: &State, fact: Fact) -> Result<Option<Said>, Problem> {
     }
 }
 
-fn fact_view(fact: &Fact) -> Value {
-    let common::alert::Statement::Acknowledge { note, .. } = &fact.statement else { return Value::Null };
-    json!({
-        "fact_id": fact.fact_id,
-        "kind": "acknowledge",
-        "by": fact.by,
-        "at": fact.at,
-        "note": note,
-        "origin": fact.origin,
+fn fact_view(fact: &Fact) -> Option<FactView> {
+    let common::alert::Statement::Acknowledge { note, .. } = &fact.statement else { return None };
+    Some(FactView {
+        fact_id: fact.fact_id,
+        kind: FactKind::Acknowledge,
+        by: fact.by.clone(),
+        at: fact.at,
+        note: note.clone(),
+        origin: fact.origin,
     })
 }
 
-fn silence_view(one: &SilenceCount, now: DateTime<Utc>) -> Value {
+fn silence_view(one: &SilenceCount, now: DateTime<Utc>) -> SilenceView {
     let silence = &one.silence;
-    json!({
-        "silence_id": silence.silence_id,
-        "scope": silence.scope,
-        "reason": silence.reason,
-        "by": silence.by,
-        "origin": silence.origin,
-        "from": silence.from,
-        "until": silence.until,
-        "ended": silence.ended.as_ref().map(|(by, at)| json!({ "by": by, "at": at })),
-        "active": silence.active(now),
-        "alerts": one.alerts,
-    })
+    SilenceView {
+        silence_id: silence.silence_id,
+        scope: silence.scope.clone(),
+        reason: silence.reason.clone(),
+        by: silence.by.clone(),
+        origin: silence.origin,
+        from: silence.from,
+        until: silence.until,
+        ended: silence.ended.as_ref().map(|(by, at)| Ended { by: by.clone(), at: *at }),
+        active: silence.active(now),
+        alerts: one.alerts,
+    }
+}
+
+/// The parameters of a query as they were sent.
+///
+/// # Errors
+/// 400 if the query cannot be read at all.
+pub fn parameters(
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Vec<(String, String)>, Problem> {
+    query
+        .map(|query| query.0)
+        .map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", rejection.body_text()))
 }
 
 fn filter(asked: Vec<(String, String)>) -> Result<Filter, Problem> {
@@ -232,14 +408,19 @@ pub fn bad_parameter(name: &str, value: &str, what: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", format!("{name}={shown}: {is} {what}"))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if body.len() > BODY_BYTES_MAX {
-        let text = format!("at most {BODY_BYTES_MAX} bytes are taken here");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text));
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body is not what is taken here: {error}"))
-    })
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let bad = |what: String| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body is not what is taken here: {what}"))
+    };
+    let body = match body {
+        Ok(body) if body.len() <= BODY_BYTES_MAX => body,
+        Err(error) if error.status() != StatusCode::PAYLOAD_TOO_LARGE => return Err(bad(error.body_text())),
+        _ => {
+            let text = format!("at most {BODY_BYTES_MAX} bytes are taken here");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text));
+        }
+    };
+    serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))
 }
 
 fn refused(refusal: Refusal) -> Problem {
@@ -255,7 +436,8 @@ pub fn unavailable(error: HistoryError) -> Problem {
     Problem::unavailable(code, error.to_string(), 5)
 }
 
-fn alert_id(text: &str) -> Result<AlertId, Problem> {
+fn alert_id(id: Result<Path<String>, PathRejection>) -> Result<AlertId, Problem> {
+    let text = id.map(|id| id.0).unwrap_or_default();
     text.parse().map_err(|_| no_such_alert(text))
 }
 

@@ -7,6 +7,7 @@ use common::event::CAMERA_ID_CHARS_MAX;
 use common::ids::{AlertId, FactId};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 use super::history::{HistoryError, Said};
 
@@ -59,32 +60,40 @@ impl Refusal {
 }
 
 /// `POST /api/v1/alerts/{id}/acknowledge`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
+    /// Made by the client, so that a request sent twice is one acknowledgement.
     fact_id: FactId,
     #[serde(default)]
+    #[schema(max_length = 500)]
     note: Option<String>,
 }
 
 /// `POST /api/v1/silences`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeSilence {
+    /// Made by the client, so that a request sent twice is one silence.
     silence_id: FactId,
     #[serde(default)]
     scope: Scope,
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
+    /// From now; either this or `until`.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 10080)]
     minutes: Option<i64>,
+    /// At most a week away.
     #[serde(default)]
     until: Option<DateTime<Utc>>,
 }
 
 /// `POST /api/v1/silences/{id}/end`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndSilence {
+    /// Made by the client, so that a request sent twice ends it once.
     fact_id: FactId,
 }
 

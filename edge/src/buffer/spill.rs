@@ -74,7 +74,7 @@ pub struct SpillStats {
 }
 
 /// A record that cannot be sent, as it is shown.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct DeadLetter {
     pub id: i64,
     pub at: DateTime<Utc>,

@@ -61,10 +61,31 @@ impl Wish {
     }
 }
 
-/// The handler.
+/// `GET /ws/live`: what happens on the floor, while it does, as a WebSocket.
+///
+/// The first message is `{"type":"snapshot",…}` with the present, then one for each change of a topic: `alert`,
+/// `snapshots`, `health`, each with its `seq`. A client that comes back says `run` and `after` of the last message it has
+/// and gets what followed (`resumed`), or a new snapshot. One that cannot keep up is told how many changes it `missed`.
 ///
 /// # Errors
 /// 400 for a parameter, 426 for plain HTTP, 503 if there are too many clients.
+#[utoipa::path(
+    get,
+    path = "/ws/live",
+    params(
+        ("topics" = Option<String>, Query, description = "Some of `alerts`, `snapshots`, `health`, separated by commas; all \
+            if not given.", example = "alerts,health"),
+        ("run" = Option<Uuid>, Query, description = "`run` of the last snapshot; only together with `after`."),
+        ("after" = Option<u64>, Query, description = "`seq` of the last message; only together with `run`."),
+    ),
+    responses(
+        (status = 101, description = "It is a WebSocket from here on."),
+        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 426, description = "`websocket_expected`: the request is no WebSocket handshake (version 13)."),
+        (status = 503, description = "`too_many_clients`: all places for screens are taken. `stopping`: the edge is about to \
+                                      stop."),
+    )
+)]
 pub async fn live(
     Shared(state): Shared<Arc<State>>,
     query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,10 +12,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use common::clock;
 use common::problem::Problem;
+use utoipa::ToSchema;
 
 use super::summary::{Known, Summary, minute_of, summarize};
 use super::{Occurrence, at, previous};
-use crate::alerts::api::{bad_parameter, time, unavailable};
+use crate::alerts::api::{bad_parameter, parameters, time, unavailable};
 use crate::http::State;
 
 /// What a spreadsheet would take for a formula.
@@ -22,20 +24,62 @@ const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 const HEADER: &str = "shift,from,to,of,id,name,events,coverage,seconds_observed,seconds_at_risk,peak,alerts,\
                       acknowledged,cleared,silenced,median_seconds_to_acknowledge";
 
-/// `GET /api/v1/shift`
+/// Which shift.
+#[derive(ToSchema)]
+#[schema(as = WhichShift, rename_all = "lowercase")]
+#[expect(
+    dead_code,
+    reason = "only its schema is used: the query is read by hand, so that the message can name the fix"
+)]
+enum Which {
+    Current,
+    Previous,
+}
+
+/// `GET /api/v1/shift`: what a shift amounts to.
+#[utoipa::path(
+    get,
+    path = "/api/v1/shift",
+    params(
+        ("which" = Option<Which>, Query, description = "`current` if neither this nor `at` is given."),
+        ("at" = Option<DateTime<Utc>>, Query, description = "The shift that is on then; not together with `which`."),
+    ),
+    responses(
+        (status = 200, description = "The shift's figures.", body = Summary),
+        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 404, description = "`shift_too_old`: figures are not kept for so long."),
+        (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                  `busy`: too many ask for it at once."),
+    )
+)]
 pub async fn show(
     Shared(state): Shared<Arc<State>>,
-    Query(asked): Query<Vec<(String, String)>>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Summary>, Problem> {
-    Ok(Json(summary(&state, asked).await?))
+    Ok(Json(summary(&state, parameters(query)?).await?))
 }
 
 /// `GET /api/v1/shift.csv`: a row for the shift, each zone and each of the top cameras. What is not known is empty.
+#[utoipa::path(
+    get,
+    path = "/api/v1/shift.csv",
+    params(
+        ("which" = Option<Which>, Query, description = "`current` if neither this nor `at` is given."),
+        ("at" = Option<DateTime<Utc>>, Query, description = "The shift that is on then; not together with `which`."),
+    ),
+    responses(
+        (status = 200, description = "The shift's figures as a table.", body = str, content_type = "text/csv"),
+        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 404, description = "`shift_too_old`: figures are not kept for so long."),
+        (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
+                                  `busy`: too many ask for it at once."),
+    )
+)]
 pub async fn csv(
     Shared(state): Shared<Arc<State>>,
-    Query(asked): Query<Vec<(String, String)>>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let summary = summary(&state, asked).await?;
+    let summary = summary(&state, parameters(query)?).await?;
     let day = summary.shift.occurrence.from.with_timezone(&state.site.time_zone).format("%Y-%m-%d-%H%M");
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),

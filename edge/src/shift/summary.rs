@@ -17,6 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::event::Hundredths;
 use common::ids::ZoneId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Occurrence;
 use crate::alerts::history::{Found, KnownCamera, Minute, Silences};
@@ -43,7 +44,8 @@ pub struct Known<'k> {
     pub site: &'k Site,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ShiftSummary)]
 pub struct Summary {
     pub shift: ShiftView,
     pub events: u64,
@@ -58,7 +60,7 @@ pub struct Summary {
     pub alerts: AlertFigures,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ShiftView {
     #[serde(flatten)]
     pub occurrence: Occurrence,
@@ -66,7 +68,7 @@ pub struct ShiftView {
 }
 
 /// Seconds in which any camera of the zone saw somebody, and saw them at risk.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ZoneFigures {
     pub zone_id: ZoneId,
     pub zone: Option<String>,
@@ -79,7 +81,7 @@ pub struct ZoneFigures {
     pub peak: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CameraFigures {
     pub camera_id: String,
     pub camera: Option<String>,
@@ -93,7 +95,7 @@ pub struct CameraFigures {
 }
 
 /// Risk alerts raised in the shift, and what became of them until now.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct AlertFigures {
     pub raised: u64,
     pub acknowledged: u64,

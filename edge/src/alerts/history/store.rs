@@ -129,8 +129,10 @@ pub struct SilenceCount {
     pub alerts: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(as = AlertStateFilter, rename_all = "lowercase")]
 pub enum StateFilter {
+    /// Going on: raised or acknowledged.
     Open,
     Raised,
     Acknowledged,

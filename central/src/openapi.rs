@@ -1,0 +1,140 @@
+//! Central's OpenAPI document. To add a handler: `#[utoipa::path(…)]` above it, and its name into `paths(…)` below. What
+//! else the document says is worked out from the route table and from what the handlers say; see [`common::openapi`].
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::response::Response;
+use common::openapi::{Guarded, complete};
+use common::web::docs;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::access::{COOKIE, Need};
+use crate::http::{ROUTES, Route};
+use crate::{api, health, heartbeats, http, receive};
+
+const EDGE: &str = "edge";
+const TOKEN: &str = "token";
+const SESSION: &str = "session";
+
+/// What handlers have said so far.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "SmartPick central",
+        description = "Headquarters: what edges send, what dashboards and machines ask.\n\nTimes are RFC 3339 in UTC. Lists \
+                       come page by page: ask again with `cursor` set to the `next` of the page before, until it is null. \
+                       Every error is a `Problem` with a stable `code`; of a 5xx, and of 429, a later try may succeed."
+    ),
+    paths(
+        document,
+        http::metrics,
+        http::livez,
+        health::pages::streams_health,
+        health::pages::streams_stats,
+        health::pages::ready,
+        receive::batch,
+        heartbeats::heartbeat,
+        api::alerts::list,
+        api::alerts::show,
+        api::alerts::acknowledge,
+        api::silences::list,
+        api::silences::begin,
+        api::silences::end,
+        api::dead_letters::list,
+        api::dead_letters::show,
+        api::dead_letters::replay,
+        api::dead_letters::discard,
+        api::events::list,
+    )
+)]
+struct Said;
+
+/// The document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut doc = Said::openapi();
+    doc.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    doc.info.license = None;
+    let components = doc.components.get_or_insert_default();
+    let bearer = |text: &str| {
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
+    };
+    components.add_security_scheme(EDGE, bearer("An edge's token, of `smartpick-central edges add`."));
+    components
+        .add_security_scheme(TOKEN, bearer("A machine's token with its scopes, of `smartpick-central tokens add`."));
+    let cookie = ApiKeyValue::with_description(COOKIE, "The session of a person who signed in at `/api/v1/session`.");
+    components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    complete(&mut doc, ROUTES.iter().map(guarded));
+    doc
+}
+
+/// What [`crate::access::guard`] asks and answers before a route's handler runs.
+fn guarded(route: &Route) -> Guarded<'_> {
+    const DOWN: (u16, &str) = (503, "`database_unavailable`: the database cannot be used now; try again.");
+    const FOREIGN: (u16, &str) = (403, "`foreign_origin`: the request does not come from a page that was served here.");
+    const UNKNOWN: (u16, &str) =
+        (401, "`unauthorized`: there is no valid token with the request; the message says how to get one.");
+    let scopes = match route.need {
+        Need::Scope(scope) => vec![scope.to_string()],
+        _ => Vec::new(),
+    };
+    let people = || vec![(TOKEN, scopes.clone()), (SESSION, scopes.clone())];
+    let changes = route.method != axum::http::Method::GET;
+    let (schemes, refusals) = match route.need {
+        Need::Public if changes => (Vec::new(), vec![FOREIGN]),
+        Need::Public => (Vec::new(), Vec::new()),
+        Need::Edge => (vec![(EDGE, Vec::new())], vec![UNKNOWN, DOWN]),
+        Need::Known if !changes => (people(), vec![UNKNOWN, DOWN]),
+        Need::Known => (people(), vec![UNKNOWN, DOWN, FOREIGN]),
+        Need::Scope(_) => {
+            let scope = (403, "`scope`: the caller does not have the scope that this needs.");
+            (people(), if changes { vec![UNKNOWN, DOWN, scope, FOREIGN] } else { vec![UNKNOWN, DOWN, scope] })
+        }
+    };
+    Guarded { method: &route.method, path: route.path, schemes, refusals }
+}
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().expect("plain data"));
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
+pub async fn document() -> Response {
+    docs::document(&DOCUMENT)
+}
+
+/// `GET /docs`: the document, readable.
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
+pub async fn page() -> Response {
+    docs::page("SmartPick central: API")
+}
+
+/// `GET /docs/{name}`: a file of that page.
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
+pub async fn asset(Path(name): Path<String>) -> Response {
+    docs::asset(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::openapi::gaps;
+
+    use super::*;
+
+    /// Handlers that are still to be documented. Only ever gets shorter.
+    const TO_COME: &[&str] =
+        &["GET /api/v1/fleet/health", "GET /api/v1/fleet/stats", "GET /api/v1/sites/{id}", "GET /api/v1/ledger"];
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else_is() {
+        let routes = ROUTES.iter().map(|route| (&route.method, route.path));
+        let gaps = gaps(&openapi(), routes);
+        let left = |gap: &&String| !TO_COME.iter().any(|route| gap.starts_with(&format!("{route}: ")));
+        let told: Vec<&String> = gaps.iter().filter(left).collect();
+        assert!(told.is_empty(), "{told:#?}");
+        let done: Vec<&&str> =
+            TO_COME.iter().filter(|route| !gaps.iter().any(|gap| gap.starts_with(&format!("{route}: ")))).collect();
+        assert!(done.is_empty(), "documented; take them off the list: {done:#?}");
+    }
+}
