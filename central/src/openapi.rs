@@ -47,6 +47,19 @@ const SESSION: &str = "session";
         api::dead_letters::replay,
         api::dead_letters::discard,
         api::events::list,
+        api::session::show,
+        api::session::sign_in,
+        api::session::sign_out,
+        api::session::change_password,
+        api::users::list,
+        api::users::add,
+        api::users::change,
+        api::users::remove,
+        api::tokens::list,
+        api::tokens::add,
+        api::tokens::revoke,
+        api::audit::list,
+        api::audit::csv,
     )
 )]
 struct Said;
@@ -73,8 +86,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn guarded(route: &Route) -> Guarded<'_> {
     const DOWN: (u16, &str) = (503, "`database_unavailable`: the database cannot be used now; try again.");
     const FOREIGN: (u16, &str) = (403, "`foreign_origin`: the request does not come from a page that was served here.");
-    const UNKNOWN: (u16, &str) =
-        (401, "`unauthorized`: there is no valid token with the request; the message says how to get one.");
+    const NO_EDGE: (u16, &str) =
+        (401, "`unauthorized`: there is no valid edge's token with the request; the message says how to get one.");
+    const UNKNOWN: (u16, &str) = (
+        401,
+        "`unauthorized`: the token is not valid; the message says how to get one. `sign_in`: nobody is signed in. \
+         `no_accounts`: nobody can be yet; the message says how to make an account.",
+    );
     let scopes = match route.need {
         Need::Scope(scope) => vec![scope.to_string()],
         _ => Vec::new(),
@@ -84,7 +102,7 @@ fn guarded(route: &Route) -> Guarded<'_> {
     let (schemes, refusals) = match route.need {
         Need::Public if changes => (Vec::new(), vec![FOREIGN]),
         Need::Public => (Vec::new(), Vec::new()),
-        Need::Edge => (vec![(EDGE, Vec::new())], vec![UNKNOWN, DOWN]),
+        Need::Edge => (vec![(EDGE, Vec::new())], vec![NO_EDGE, DOWN]),
         Need::Known if !changes => (people(), vec![UNKNOWN, DOWN]),
         Need::Known => (people(), vec![UNKNOWN, DOWN, FOREIGN]),
         Need::Scope(_) => {

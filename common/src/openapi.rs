@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
@@ -62,6 +62,7 @@ pub fn complete<'r>(doc: &mut OpenApi, routes: impl IntoIterator<Item = Guarded<
             route.schemes.iter().map(|(scheme, scopes)| SecurityRequirement::new(*scheme, scopes.clone()));
         operation.security = Some(requirements.collect());
         errors(operation, &route.refusals);
+        described(operation);
         note_codes(operation, &mut codes);
     }
     let text = doc.info.description.get_or_insert_default();
@@ -176,6 +177,17 @@ fn texts(operation: &mut Operation) {
     let description = operation.description.take().unwrap_or_default();
     let kept = description.split("# Errors").next().unwrap_or_default().trim();
     operation.description = (!kept.is_empty()).then(|| kept.to_owned());
+}
+
+/// OpenAPI wants a description of each answer; the status is one.
+fn described(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
+            let reason = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok()?.canonical_reason());
+            response.description = reason.unwrap_or(status).to_owned();
+        }
+    }
 }
 
 fn is_error(status: &str) -> bool {

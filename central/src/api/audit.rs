@@ -48,7 +48,10 @@ pub struct Audit {
 ///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 403, 503.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Ask), responses((status = 200, body = Audit)))]
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Ask), responses(
+    (status = 200, body = Audit),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn list(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
@@ -68,7 +71,10 @@ pub async fn list(
 /// 400 for a question that cannot be read, 401, 403, 503. A failure after the first page breaks the connection off.
 #[utoipa::path(
     get, path = "/api/v1/audit.csv", tag = "audit", params(Ask),
-    responses((status = 200, body = String, content_type = "text/csv"))
+    responses(
+        (status = 200, body = String, content_type = "text/csv"),
+        (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    )
 )]
 pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejection>) -> Result<Response, ApiError> {
     let filter = query(ask)?.filter(csv::PAGE_ROWS);

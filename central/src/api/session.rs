@@ -29,7 +29,7 @@ const WAIT: &str = "wait";
 /// Who asks.
 #[utoipa::path(
     get, path = "/api/v1/session", tag = "session",
-    responses((status = 200, body = Caller), (status = 401, description = "`sign_in` or `no_accounts`"))
+    responses((status = 200, body = Caller))
 )]
 pub async fn show(Extension(caller): Extension<Caller>) -> Json<Caller> {
     Json(caller)
@@ -50,8 +50,13 @@ pub struct SignIn {
     post, path = "/api/v1/session", tag = "session", request_body = SignIn,
     responses(
         (status = 200, body = Caller),
-        (status = 401, description = "`wrong_password` or `no_accounts`"),
-        (status = 429, description = "`wait`: too many wrong passwords; `Retry-After` says how long"),
+        (status = 400, description = "`unreadable`: the body is not what is taken here."),
+        (status = 401, description = "`wrong_password`: the name or the password is not right. \
+                                      `no_accounts`: there are none yet; the message says how to make one. \
+                                      `sign_in`: the last account was just removed."),
+        (status = 429, description = "`wait`: too many wrong passwords; Retry-After says how long."),
+        (status = 503, description = "`busy`: many are signing in at once. \
+                                      `database_unavailable`: the database cannot be used now; try again."),
     )
 )]
 pub async fn sign_in(
@@ -84,7 +89,11 @@ pub async fn sign_in(
 ///
 /// # Errors
 /// 403 for a foreign page, 503.
-#[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
+#[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses(
+    (status = 204),
+    (status = 503, description = "`busy`: many are signing in at once. \
+                                  `database_unavailable`: the database cannot be used now; try again."),
+))]
 pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
     let _place = app.access.sign_ins.enter()?;
     if let Some(session) = session_cookie(&headers, COOKIE) {
@@ -110,10 +119,12 @@ pub struct ChangePassword {
     post, path = "/api/v1/session/password", tag = "session", request_body = ChangePassword,
     responses(
         (status = 204),
-        (status = 401, description = "`wrong_password`: `old` is not right"),
-        (status = 403, description = "`no_password`: a machine's token has none"),
-        (status = 422, description = "`password_invalid`"),
-        (status = 429, description = "`wait`"),
+        (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
+        (status = 401, description = "`wrong_password`: `old` is not right."),
+        (status = 403, description = "`no_password`: a machine's token has none."),
+        (status = 422, description = "`password_invalid`: it is too short or too long; the message says the bound."),
+        (status = 429, description = "`wait`: too many wrong passwords; Retry-After says how long."),
+        (status = 503, description = "`busy`: many are signing in at once."),
     )
 )]
 pub async fn change_password(

@@ -54,8 +54,10 @@ pub struct AddedToken {
     post, path = "/api/v1/tokens", tag = "tokens", request_body = NewToken,
     responses(
         (status = 201, body = AddedToken),
-        (status = 409, description = "`name_taken`: by a token, revoked or not, or by an account"),
-        (status = 422, description = "`name_invalid` or `scopes_invalid`"),
+        (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
+        (status = 409, description = "`name_taken`: by a token, revoked or not, or by an account."),
+        (status = 422, description = "`name_invalid`: the message says what a name may be. \
+                                      `scopes_invalid`: there is none."),
     )
 )]
 pub async fn add(
@@ -81,7 +83,7 @@ pub async fn add(
 /// 401, 403, 404, 503.
 #[utoipa::path(
     delete, path = "/api/v1/tokens/{name}", tag = "tokens", params(("name" = String, Path)),
-    responses((status = 204), (status = 404, description = "`not_found`: there is none, or it is revoked already"))
+    responses((status = 204), (status = 404, description = "`not_found`: there is none, or it is revoked already."))
 )]
 pub async fn revoke(
     State(app): State<Arc<App>>,

@@ -55,8 +55,10 @@ pub struct AddedUser {
     post, path = "/api/v1/users", tag = "users", request_body = NewUser,
     responses(
         (status = 201, body = AddedUser),
-        (status = 409, description = "`name_taken`: by an account or a machine's token"),
-        (status = 422, description = "`name_invalid` or `password_invalid`"),
+        (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
+        (status = 409, description = "`name_taken`: by an account or a machine's token."),
+        (status = 422, description = "`name_invalid`: the message says what a name may be. `password_invalid`: it is too short or too long; the message says the bound."),
+        (status = 503, description = "`busy`: many are signing in at once."),
     )
 )]
 pub async fn add(
@@ -89,9 +91,11 @@ pub struct ChangedUser {
     patch, path = "/api/v1/users/{name}", tag = "users", params(("name" = String, Path)), request_body = ChangedUser,
     responses(
         (status = 204),
-        (status = 404, description = "`not_found`"),
-        (status = 409, description = "`last_administrator`: nobody could manage accounts any more"),
-        (status = 422, description = "`password_invalid`"),
+        (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
+        (status = 404, description = "`not_found`: there is no such account."),
+        (status = 409, description = "`last_administrator`: nobody could manage accounts any more."),
+        (status = 422, description = "`password_invalid`: it is too short or too long; the message says the bound."),
+        (status = 503, description = "`busy`: many are signing in at once."),
     )
 )]
 pub async fn change(
@@ -117,8 +121,8 @@ pub async fn change(
     delete, path = "/api/v1/users/{name}", tag = "users", params(("name" = String, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "`not_found`"),
-        (status = 409, description = "`last_administrator`"),
+        (status = 404, description = "`not_found`: there is no such account."),
+        (status = 409, description = "`last_administrator`: nobody could manage accounts any more."),
     )
 )]
 pub async fn remove(
