@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { difference } from '../src/rules/difference';
-import { another, complaint, draft, duration, toJson } from '../src/rules/form';
+import { another, complaint, draft, duration, placed, toJson } from '../src/rules/form';
 import { settingsDraft, update } from '../src/rules/settings';
 import type { Rule, Settings } from '../src/rules/wire';
 
@@ -41,6 +41,15 @@ test('a refusal finds its field', () => {
   assert.deepEqual([path.index, path.field], [1, 'for']);
   assert.deepEqual(complaint('there are 21 rules, and 20 is the most'), { index: null, field: null, text: 'there are 21 rules, and 20 is the most' });
   assert.equal(complaint('rule 1 "a": colour: what?').field, null, 'a field the form does not have is said of the whole set');
+});
+
+test('a text that cannot be read is found in the field that has it', () => {
+  const drafts = [draft(rule()), { ...draft(rule()), threshold: 'high', gap: 'soon' }];
+  const said = (message: string) => placed(complaint(message), drafts);
+  assert.deepEqual([said('rules: rule 2: invalid type: string "high", expected f64').index, said('rules: rule 2: invalid type: string "high", expected f64').field], [1, 'threshold']);
+  assert.equal(said('rules: rule 2: invalid value: string "soon", expected a duration').field, 'gap');
+  assert.equal(said('rules: rule 1: invalid type: string "high", expected f64').field, null, 'not of this rule');
+  assert.equal(said('rules: rule 2 "a": threshold: 0 is no score, "high" neither').field, 'threshold');
 });
 
 test('a difference names what was added, removed and changed, and nothing else', () => {

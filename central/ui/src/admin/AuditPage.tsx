@@ -10,12 +10,9 @@ import { Empty, Loading, problemWords } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
 import { TimeRange, useRange } from '../parts/TimeRange';
 import { param, query, setQuery } from '../route';
-import { detailText } from './detail';
 import type { Entry } from './wire';
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
-/** Between the last letter that is typed and the question. */
-const TYPING_MS = 300;
 
 export function AuditPage() {
   const w = t.value.accounts.audit;
@@ -23,13 +20,13 @@ export function AuditPage() {
   const filter = { actor: param('actor', ''), action: param('action', ''), subject: param('subject', ''), from: chosen.from, to: chosen.to };
   const question = JSON.stringify(filter);
   const entries = useSignal<readonly Entry[] | null>(null);
-  const next = useSignal<string | null>(null);
+  const next = useSignal<number | null>(null);
   const failed = useSignal('');
   const latest = useRef(0);
-  const load = async (cursor: string | null) => {
+  const load = async (cursor: number | null) => {
     const own = (latest.current += 1);
     try {
-      const answer = await get<{ entries: Entry[]; next: string | null }>(ask('/api/v1/audit', { ...filter, cursor }));
+      const answer = await get<{ entries: Entry[]; next: number | null }>(ask('/api/v1/audit', { ...filter, cursor }));
       if (own !== latest.current) return;
       [entries.value, next.value, failed.value] = [[...(cursor === null ? [] : entries.value ?? []), ...answer.entries], answer.next ?? null, ''];
     } catch (error) {
@@ -37,16 +34,14 @@ export function AuditPage() {
     }
   };
   useEffect(() => {
-    if (!chosen.range) return;
-    const timer = setTimeout(() => void load(null), entries.value === null ? 0 : TYPING_MS);
-    return () => clearTimeout(timer);
+    if (chosen.range) void load(null);
   }, [question]);
   const columns = useMemo((): Column<Entry>[] => [
     { key: 'at', head: w.at, cell: ({ at }) => dated(at) },
-    { key: 'actor', head: w.actor, cell: ({ actor }) => actor },
-    { key: 'action', head: w.action, cell: ({ action }) => <code>{action}</code> },
-    { key: 'subject', head: w.subject, cell: ({ subject }) => subject ?? t.value.shell.none },
-    { key: 'detail', head: w.detail, cell: ({ detail }) => <span class="detail-text">{detailText(detail)}</span> },
+    { key: 'actor', head: w.actor, cell: ({ actor }) => <Narrow name="actor" value={actor} /> },
+    { key: 'action', head: w.action, cell: ({ action }) => <Narrow name="action" value={action} /> },
+    { key: 'subject', head: w.subject, cell: ({ subject }) => subject },
+    { key: 'detail', head: w.detail, cell: ({ detail }) => <span class="detail-text">{detail}</span> },
   ], [language.value]);
   const filtered = ['actor', 'action', 'subject', 'range'].some((name) => query.value.has(name));
   return (
@@ -56,13 +51,13 @@ export function AuditPage() {
         <a class="button" href={ask('/api/v1/audit.csv', filter)} download>{t.value.shell.csv}</a>
       </div>
       <p class="dim">{w.intro}</p>
-      <form class="controls" role="search" onSubmit={(event) => event.preventDefault()}>
+      <form class="controls" aria-label={t.value.shell.filter} onSubmit={(event) => event.preventDefault()}>
         {(['actor', 'action', 'subject'] as const).map((name) => (
-          <label key={name} class="control"><span>{w[name]}</span><input type="search" value={filter[name]} autocomplete="off" onInput={(event) => setQuery({ [name]: event.currentTarget.value })} data-filter={name} /></label>
+          <label key={name} class="control"><span>{w[name]}</span><input type="search" value={filter[name]} autocomplete="off" onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim() }, true)} data-filter={name} /></label>
         ))}
-        <TimeRange zone={HERE} shifts={[]} chosen={chosen} />
         {filtered && <button type="button" onClick={() => setQuery({ actor: null, action: null, subject: null, range: null, from: null, to: null }, true)}>{t.value.shell.clearFilter}</button>}
       </form>
+      <TimeRange zone={HERE} shifts={[]} chosen={chosen} />
       {failed.value && <p class="failed-box" role="alert">{t.value.shell.failed(failed.value)}</p>}
       {entries.value === null && !failed.value && <Loading />}
       {entries.value?.length === 0 && <Empty title={filtered ? w.noMatch : w.emptyTitle} />}
@@ -70,4 +65,9 @@ export function AuditPage() {
       {next.value && <button onClick={() => void load(next.value)} data-action="older">{t.value.shell.older}</button>}
     </section>
   );
+}
+
+/** Shows only those that have this value. */
+function Narrow({ name, value }: { name: 'actor' | 'action'; value: string }) {
+  return <button type="button" class="text" onClick={() => setQuery({ [name]: value }, true)}>{value}</button>;
 }

@@ -21,10 +21,10 @@ export interface Token {
 }
 
 export interface Entry {
-  id: string | number;
+  id: number;
   at: string;
   actor: string;
   action: string;
-  subject: string | null;
-  detail: unknown;
+  subject: string;
+  detail: string | null;
 }

@@ -6,7 +6,7 @@ import { post, Problem } from '../../../../common/ui/api';
 import { t } from '../i18n';
 import { difference } from './difference';
 import { Diff } from './Diff';
-import { another, complaint, draft, toJson, type Complaint, type Draft, type Field } from './form';
+import { another, complaint, draft, placed, toJson, type Complaint, type Draft, type Field } from './form';
 import { SCOPES, SEVERITIES, SOURCES, type Rule, type Settings, type SiteRules } from './wire';
 
 interface Props {
@@ -50,7 +50,7 @@ export function RuleEditor({ site, rules, start, zones, published, conflict, clo
         said.value = w.conflict;
         conflict();
       } else {
-        fault.value = complaint(problem.message);
+        fault.value = placed(complaint(problem.message), drafts.value);
         // After the field has been marked.
         setTimeout(() => box.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
       }
@@ -66,7 +66,7 @@ export function RuleEditor({ site, rules, start, zones, published, conflict, clo
   const publish = (event: Event) => {
     event.preventDefault();
     void ask(async () => {
-      const made = await post<{ version: number }>(path, { rules: json, note: note.value.trim() || null, base_version: rules.current?.version ?? null });
+      const made = await post<{ version: number }>(path, { rules: json, note: note.value.trim(), base_version: rules.current?.version ?? null });
       if (made) published(made.version);
     });
   };
@@ -180,7 +180,7 @@ function Ticks(props: FieldProps & { field: 'sources' | 'zones'; options: [strin
   const toggle = (value: string) => change({ [field]: chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value] } as Partial<Draft>);
   return (
     <fieldset class="ticks" data-field={field} aria-describedby={input['aria-describedby']}>
-      <legend>{t.value.rules.field[field]} {hint && <small id={`${id}-hint`}>{hint}</small>}</legend>
+      <legend>{t.value.rules.field[field]} {hint && <small id={`${id}-hint`}>({hint})</small>}</legend>
       {options.map(([value, text]) => <label key={value}><input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />{text}</label>)}
       {words}
     </fieldset>

@@ -103,7 +103,7 @@ function HandBack({ path, rules, close, done }: { path: string; rules: SiteRules
   const give = async (event: Event) => {
     event.preventDefault();
     try {
-      await post(`${path}/rules`, { rules: null, note: note.value.trim() || null, base_version: rules.current?.version ?? null });
+      await post(`${path}/rules`, { rules: null, note: note.value.trim(), base_version: rules.current?.version ?? null });
       done();
       close();
     } catch (error) {

@@ -21,11 +21,11 @@ interface Props {
 export function Versions({ path, zones, use }: Props) {
   const w = t.value.rules;
   const list = useSignal<readonly Version[] | null>(null);
-  const next = useSignal<string | null>(null);
+  const next = useSignal<number | null>(null);
   const failed = useSignal('');
-  const load = async (cursor: string | null) => {
+  const load = async (cursor: number | null) => {
     try {
-      const answer = await get<{ versions: Version[]; next: string | null }>(ask(`${path}/rules/versions`, { cursor }));
+      const answer = await get<{ versions: Version[]; next: number | null }>(ask(`${path}/rules/versions`, { cursor }));
       [list.value, next.value, failed.value] = [[...(cursor === null ? [] : list.value ?? []), ...answer.versions], answer.next ?? null, ''];
     } catch (error) {
       failed.value = problemWords(error as Problem);

@@ -79,6 +79,18 @@ export function toJson(own: Draft): Rule {
   return rule as unknown as Rule;
 }
 
+/**
+ * What cannot even be read (`invalid type: string "high", expected f64`) names no field, but the text that it could not
+ * read: the field that has it is meant.
+ */
+export function placed(fault: Complaint, drafts: readonly Draft[]): Complaint {
+  const own = fault.index === null || fault.field !== null ? undefined : drafts[fault.index];
+  const text = /string "([^"]*)"/.exec(fault.text)?.[1];
+  if (!own || text === undefined) return fault;
+  const json: Record<string, unknown> = { ...toJson(own) };
+  return { ...fault, field: FIELDS.find((field) => json[field] === text) ?? null };
+}
+
 export interface Complaint {
   /** Which rule of the set, from 0; `null` if the server did not say, or means the set. */
   index: number | null;

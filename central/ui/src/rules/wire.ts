@@ -24,7 +24,7 @@ export interface Version {
   version: number;
   /** `null`: the edges go by their own configuration. */
   rules: Rule[] | null;
-  note: string | null;
+  note: string;
   made_at: string;
   made_by: string;
 }

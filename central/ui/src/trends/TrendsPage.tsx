@@ -3,14 +3,15 @@
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import { knownZone } from '../format';
-import { language, t } from '../i18n';
+import { t } from '../i18n';
 import { ask, useGet, type Loaded } from '../load';
 import { Empty, Failed, Loading } from '../parts/Empty';
 import { TimeRange, useRange, type Chosen } from '../parts/TimeRange';
+import { writeLocal } from '../range';
 import { href, param, query, setQuery } from '../route';
 import type { Settings } from '../rules/wire';
 import { now, siteName } from '../store';
-import { Compare, period } from './Compare';
+import { Compare } from './Compare';
 import { Distribution } from './Distribution';
 import { known, MEASURES, type Measure } from './figures';
 import { HeatMap } from './HeatMap';
@@ -20,7 +21,6 @@ import { SitePick } from './SitePick';
 import { Trend } from './Trend';
 import { BY, type By, type Comparison, type Distribution as DistributionAnswer, type HeatMap as HeatMapAnswer, type Trend as TrendAnswer } from './wire';
 import { zoneName } from './words';
-import { writeLocal } from '../range';
 
 const VIEWS = ['trend', 'heatmap', 'compare', 'distribution'] as const;
 type View = (typeof VIEWS)[number];
@@ -61,6 +61,7 @@ function SiteTrends({ site }: { site: string }) {
                 {own.zones.map((one) => <option key={one.zone_id} value={one.zone_id}>{zoneName(one)}</option>)}
               </select>
             </label>
+            <ViewControls site={site} view={view} zone={zone} hasShifts={shifts.length > 0} chosen={chosen} />
           </div>
           {!ownTimes && <TimeRange zone={zone} shifts={shifts} chosen={chosen} />}
           <Shown site={site} view={view} zone={zone} hasShifts={shifts.length > 0} chosen={chosen} />
@@ -111,79 +112,102 @@ function usualBy({ range }: Chosen): By {
   return length <= 12 * HOUR ? 'quarter' : length <= 72 * HOUR ? 'hour' : 'day';
 }
 
-function TrendView({ site, hasShifts, chosen }: ViewProps) {
-  const w = t.value.figures;
+/** Per what the trend has its figures. */
+function byAsked(chosen: Chosen, hasShifts: boolean): { by: By; choices: readonly By[] } {
   const choices = BY.filter((one) => one !== 'shift' || hasShifts);
-  const by = param<By>('by', usualBy(chosen), choices);
-  const question = { ...scope(site, chosen), by };
-  const loaded = useGet<TrendAnswer>(chosen.range && ask('/api/v1/trend', question));
+  return { by: param<By>('by', usualBy(chosen), choices), choices };
+}
+
+const showAsked = () => param<Measure>('show', 'mean', MEASURES);
+
+/** What the comparison compares, as the URL has it. */
+const withAsked = () => param('with', 'week');
+
+/** In steps, so that a question stays the same from one drawing to the next. */
+const moment = () => Math.ceil(now.value / 300_000) * 300_000;
+
+/** What only this view lets one choose. */
+function ViewControls({ view, ...props }: ViewProps & { view: View }) {
+  switch (view) {
+    case 'trend': return <TrendControls {...props} />;
+    case 'heatmap': return <HeatMapControls />;
+    case 'compare': return <CompareControls {...props} />;
+    case 'distribution': return null;
+  }
+}
+
+function TrendControls({ site, hasShifts, chosen }: ViewProps) {
+  const w = t.value.figures;
+  const { by, choices } = byAsked(chosen, hasShifts);
   return (
     <>
-      <div class="controls">
-        <label class="control"><span>{w.by}</span>
-          <select value={by} onChange={(event) => setQuery({ by: event.currentTarget.value }, true)}>{choices.map((one) => <option key={one} value={one}>{w.byName[one]}</option>)}</select>
-        </label>
-        {chosen.range && <a class="button" href={ask('/api/v1/trend.csv', question)} download>{w.csv}</a>}
-      </div>
-      {chosen.range && <Answered loaded={loaded} about={`${site} ${question.zone_id} ${by}`} empty={({ buckets }) => buckets.every((one) => known(one) === 'nodata')}>{(answer) => <Trend answer={answer} by={by} />}</Answered>}
+      <label class="control"><span>{w.by}</span>
+        <select value={by} onChange={(event) => setQuery({ by: event.currentTarget.value }, true)} data-testid="by">{choices.map((one) => <option key={one} value={one}>{w.byName[one]}</option>)}</select>
+      </label>
+      {chosen.range && <a class="button" href={ask('/api/v1/trend.csv', { ...scope(site, chosen), by })} download data-testid="csv">{w.csv}</a>}
     </>
   );
 }
 
-function HeatMapView({ site, chosen }: ViewProps) {
+function HeatMapControls() {
   const w = t.value.figures;
-  const show = param<Measure>('show', 'mean', MEASURES);
-  const loaded = useGet<HeatMapAnswer>(chosen.range && ask('/api/v1/heatmap', scope(site, chosen)));
+  return (
+    <label class="control"><span>{w.show}</span>
+      <select value={showAsked()} onChange={(event) => setQuery({ show: event.currentTarget.value }, true)} data-testid="show">{MEASURES.map((one) => <option key={one} value={one}>{w.subject[one]}</option>)}</select>
+    </label>
+  );
+}
+
+function CompareControls({ zone, chosen }: ViewProps) {
+  const w = t.value.figures;
+  const text = withAsked();
+  const own = text.includes('..');
+  const [from, to] = own ? text.split('..', 2) : [];
+  const choose = (choice: string) => {
+    if (choice !== 'own') return setQuery({ with: choice, view: 'compare' }, true);
+    const before = previous(chosen.range ?? { from: moment() - 168 * HOUR, to: moment() });
+    setQuery({ with: `${writeLocal(zone, before.from)}..${writeLocal(zone, before.to)}`, view: 'compare' }, true);
+  };
   return (
     <>
-      <div class="controls">
-        <label class="control"><span>{w.show}</span>
-          <select value={show} onChange={(event) => setQuery({ show: event.currentTarget.value }, true)}>{MEASURES.map((one) => <option key={one} value={one}>{w.subject[one]}</option>)}</select>
-        </label>
-      </div>
-      {chosen.range && <Answered loaded={loaded} about={`${site} ${param('zone', '')}`} empty={({ cells }) => cells.every((one) => known(one) === 'nodata')}>{(answer) => <HeatMap map={answer} show={show} />}</Answered>}
+      <label class="control wide"><span>{w.periodsWord}</span>
+        <select value={own ? 'own' : text} onChange={(event) => choose(event.currentTarget.value)} data-testid="with">{[...PAIRS, 'previous' as const, 'own' as const].map((one) => <option key={one} value={one}>{w.periods[one]}</option>)}</select>
+      </label>
+      {own && <label class="control"><span>{w.before}: {w.from}</span><input type="datetime-local" value={from} onChange={(event) => setQuery({ with: `${event.currentTarget.value}..${to}` })} /></label>}
+      {own && <label class="control"><span>{w.before}: {w.to}</span><input type="datetime-local" value={to} onChange={(event) => setQuery({ with: `${from}..${event.currentTarget.value}` })} /></label>}
     </>
+  );
+}
+
+function TrendView({ site, hasShifts, chosen }: ViewProps) {
+  const { by } = byAsked(chosen, hasShifts);
+  const loaded = useGet<TrendAnswer>(chosen.range && ask('/api/v1/trend', { ...scope(site, chosen), by }));
+  return chosen.range && (
+    <Answered loaded={loaded} about={`${site} ${param('zone', '')} ${by}`} empty={({ buckets }) => buckets.every((one) => known(one) === 'nodata')}>{(answer) => <Trend answer={answer} by={by} />}</Answered>
+  );
+}
+
+function HeatMapView({ site, chosen }: ViewProps) {
+  const show = showAsked();
+  const loaded = useGet<HeatMapAnswer>(chosen.range && ask('/api/v1/heatmap', scope(site, chosen)));
+  return chosen.range && (
+    <Answered loaded={loaded} about={`${site} ${param('zone', '')}`} empty={({ cells }) => cells.every((one) => known(one) === 'nodata')}>{(answer) => <HeatMap map={answer} show={show} />}</Answered>
   );
 }
 
 function CompareView({ site, zone, chosen }: ViewProps) {
   const w = t.value.figures;
-  const text = param('with', 'week');
-  const own = text.includes('..');
-  // In steps, so that the question stays the same from one drawing to the next.
-  const moment = Math.ceil(now.value / 300_000) * 300_000;
-  const periods = asked(text, chosen.range, zone, moment);
+  const text = withAsked();
+  const periods = asked(text, chosen.range, zone, moment());
   const iso = (at: number) => new Date(at).toISOString();
   const loaded = useGet<Comparison>(periods && ask('/api/v1/compare', {
     ...scope(site, chosen), from: iso(periods.now.from), to: iso(periods.now.to), with_from: iso(periods.before.from), with_to: iso(periods.before.to),
   }));
-  const choose = (choice: string) => {
-    if (choice !== 'own') return setQuery({ with: choice, view: 'compare' }, true);
-    const before = previous(chosen.range ?? { from: moment - 168 * HOUR, to: moment });
-    setQuery({ with: `${writeLocal(zone, before.from)}..${writeLocal(zone, before.to)}`, view: 'compare' }, true);
-  };
-  const [from, to] = own ? text.split('..', 2) : [];
+  if (!periods) return <p class="wrong" role="status">{w.badDates}</p>;
   return (
-    <>
-      <div class="controls">
-        <label class="control wide"><span>{w.periodsWord}</span>
-          <select value={own ? 'own' : text} onChange={(event) => choose(event.currentTarget.value)}>{[...PAIRS, 'previous' as const, 'own' as const].map((one) => <option key={one} value={one}>{w.periods[one]}</option>)}</select>
-        </label>
-        {own && (
-          <>
-            <label class="control"><span>{w.before}: {w.from}</span><input type="datetime-local" value={from} onChange={(event) => setQuery({ with: `${event.currentTarget.value}..${to}` })} /></label>
-            <label class="control"><span>{w.before}: {w.to}</span><input type="datetime-local" value={to} onChange={(event) => setQuery({ with: `${from}..${event.currentTarget.value}` })} /></label>
-          </>
-        )}
-      </div>
-      {!periods && <p class="wrong" role="status">{w.badDates}</p>}
-      {periods && <p class="dim" lang={language.value}>{w.now}: {period(periods.now, zone)} · {w.before}: {period(periods.before, zone)}</p>}
-      {periods && (
-        <Answered loaded={loaded} about={`${site} ${param('zone', '')} ${text}`} empty={({ a, b }) => known(a) === 'nodata' && known(b) === 'nodata'}>
-          {(answer) => <Compare answer={answer} periods={periods} />}
-        </Answered>
-      )}
-    </>
+    <Answered loaded={loaded} about={`${site} ${param('zone', '')} ${text}`} empty={({ a, b }) => known(a) === 'nodata' && known(b) === 'nodata'}>
+      {(answer) => <Compare answer={answer} periods={periods} />}
+    </Answered>
   );
 }
 
