@@ -55,17 +55,18 @@ function SiteCompleteness({ site }: { site: string }) {
       {own && <TimeRange zone={zone} shifts={shifts} chosen={chosen} />}
       {loaded.problem && <Failed problem={loaded.problem} again={loaded.again} />}
       {own && !loaded.data && !loaded.problem && chosen.range && <Loading />}
-      {loaded.data && <Periods answer={loaded.data} />}
+      {loaded.data && <Periods answer={loaded.data} drain={sites.value.get(site)?.drain_seconds ?? null} />}
     </section>
   );
 }
 
-function Periods({ answer }: { answer: Completeness }) {
+/** `drain`: until all that waits at the site will be here, seconds. */
+function Periods({ answer, drain }: { answer: Completeness; drain: number | null }) {
   const w = t.value.ledger;
   const zone = answer.time_zone;
   // The newest is what people ask about.
   const rows = useMemo(() => [...answer.periods].reverse(), [answer]);
-  const columns = useMemo(() => makeColumns(zone), [zone, language.value]);
+  const columns = useMemo(() => makeColumns(zone, drain), [zone, drain, language.value]);
   const { complete, all } = tally(answer.periods);
   if (answer.periods.every(({ accepted, state }) => accepted === 0 && state !== 'missing')) return <Empty title={w.emptyTitle} hint={w.emptyHint} command="smartpick-central status" />;
   return (
@@ -77,14 +78,14 @@ function Periods({ answer }: { answer: Completeness }) {
   );
 }
 
-function makeColumns(zone: string): Column<CompletenessPeriod>[] {
+function makeColumns(zone: string, drain: number | null): Column<CompletenessPeriod>[] {
   const w = t.value.ledger;
   const number = (key: 'accepted' | 'stored' | 'alerts' | 'duplicates' | 'dead' | 'buffered' | 'missing'): Column<CompletenessPeriod> => ({
     key, head: w[key], number: true, down: true, value: (own) => own[key], cell: (own) => (own[key] > 0 && (key === 'missing' || key === 'dead') ? <strong>{count(own[key])}</strong> : count(own[key])),
   });
   return [
     { key: 'period', head: w.period, value: ({ from }) => from, cell: (own) => <PeriodName own={own} zone={zone} /> },
-    { key: 'state', head: w.completeness, cell: (own) => <Judged own={own} /> },
+    { key: 'state', head: w.completeness, cell: (own) => <Judged own={own} drain={drain} /> },
     { key: 'part', head: w.part, number: true, value: ({ completeness }) => completeness, cell: ({ completeness }) => (completeness === null ? '–' : whole(completeness)) },
     number('accepted'), number('stored'), number('alerts'), number('duplicates'), number('dead'), number('buffered'), number('missing'),
   ];
@@ -98,16 +99,21 @@ function PeriodName({ own, zone }: { own: CompletenessPeriod; zone: string }) {
   return <>{own.name && `${own.name}, `}{day(own.from, zone)}{own.kind !== 'day' && <span class="hours"> {hours}</span>}</>;
 }
 
-function Judged({ own }: { own: CompletenessPeriod }) {
+/** The edges ran less than this share of a period: there was little to be complete. */
+const RAN_MOST = 0.99;
+
+function Judged({ own, drain }: { own: CompletenessPeriod; drain: number | null }) {
   const w = t.value.ledger;
   if (own.accepted === 0 && own.state === 'complete') return <span class="dim">{w.nothing}</span>;
   return (
     <>
-      <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: own.drain_seconds ?? null }} />
+      <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: drain }} />
+      {own.approximate && <span class="dim"> {w.approximate}</span>}
+      {own.ran !== null && own.ran < RAN_MOST && <span class="dim ran">{w.ran(share(own.ran))}</span>}
       {own.epochs.length > 0 && (
         <details class="epochs">
           <summary>{w.epochs(own.epochs.length)}</summary>
-          <ul>{own.epochs.map(({ edge_id, edge, epoch, missing }) => <li key={`${edge_id} ${epoch}`}>{w.epochOf(edge ?? shortId(edge_id), epoch, count(missing))}</li>)}</ul>
+          <ul>{own.epochs.map(({ edge_id, edge, epoch, missing, approximate }) => <li key={`${edge_id} ${epoch}`}>{w.epochOf(edge ?? shortId(edge_id), epoch, count(missing))}{approximate && ` ${w.approximate}`}</li>)}</ul>
         </details>
       )}
     </>

@@ -20,8 +20,11 @@ export interface CompletenessPeriod {
   state: 'complete' | 'filling' | 'missing' | 'unknown';
   /** The server's words, in English. */
   text: string;
-  drain_seconds?: number | null;
-  epochs: { edge_id: string; edge: string | null; epoch: string; missing: number }[];
+  /** Some of what is missing or waits may be of the period before or after: an edge did not live to tell. */
+  approximate: boolean;
+  /** Share of the period in which the edges ran; `null` if the site had none. */
+  ran: number | null;
+  epochs: { edge_id: string; edge: string | null; epoch: string; missing: number; approximate: boolean }[];
 }
 
 export interface Completeness {
