@@ -9,6 +9,7 @@ pub mod csv;
 pub mod dead_letters;
 pub mod events;
 pub mod fleet;
+pub mod history;
 pub mod ledger;
 pub mod session;
 pub mod silences;

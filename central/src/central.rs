@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::config::{Config, Retention};
-use crate::fleet::Memory;
+use crate::fleet::{Hints, Looker};
 use crate::health::{Observed, Progress, Sampler, Samples};
 use crate::http::{App, router};
 use crate::inflight::Inflight;
@@ -80,6 +80,8 @@ impl Central {
             retain_bytes_max: config.stream.retain_bytes_max,
             metrics: Arc::clone(&metrics),
         };
+        let hints = Hints::default();
+        let (looker, fleet) = Looker::new(Arc::clone(&db), hints.clone());
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
             db: Arc::clone(&db),
@@ -89,7 +91,8 @@ impl Central {
             metrics,
             receive: config.receive.clone(),
             instance,
-            fleet: Memory::default(),
+            fleet,
+            hints,
         };
 
         // In the data's order, which is the order of stopping: what was taken in is still stored.
@@ -101,6 +104,7 @@ impl Central {
             sampler.run(seen, stop).await;
             Ok(())
         });
+        lifecycle.stage("fleet", |stop| looker.run(stop));
         lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
         info!(%address, %instance, "Central listens on {address}");
         Ok(Self { address, lifecycle })

@@ -99,6 +99,10 @@ pub struct Retention {
     pub dead_letters_days: u32,
     /// Lines of the audit.
     pub audit_days: u32,
+    /// How sites and edges were.
+    pub site_states_days: u32,
+    /// What edges said of themselves, one in five minutes.
+    pub heartbeats_days: u32,
 }
 
 impl Default for Config {
@@ -162,6 +166,8 @@ impl Default for Retention {
             zone_quarters_days: 1_100,
             dead_letters_days: 90,
             audit_days: 1_100,
+            site_states_days: 400,
+            heartbeats_days: 30,
         }
     }
 }
@@ -201,6 +207,8 @@ impl Config {
         within("retention.zone_quarters_days", u64::from(self.retention.zone_quarters_days), MINUTES_DAYS_MIN, 36_500)?;
         within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
         within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
+        within("retention.site_states_days", u64::from(self.retention.site_states_days), 1, 36_500)?;
+        within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;
         if self.stream.consumer_group.is_empty() {
             return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
         }

@@ -30,7 +30,16 @@ pub async fn heartbeat(
     Extension(edge): Extension<EdgeIdentity>,
     request: Request,
 ) -> Result<Json<HeartbeatAnswer>, ApiError> {
-    let Json(heartbeat) = Json::<Heartbeat>::from_request(request, &()).await.map_err(|e| unreadable(&e))?;
+    let heartbeat = match Json::<Heartbeat>::from_request(request, &()).await {
+        Ok(Json(heartbeat)) => heartbeat,
+        Err(rejection) => {
+            let problem = unreadable(&rejection);
+            // It is alive, and of another version; the fleet's page must not call it silent.
+            edges::note_unreadable(&app.db, edge.edge_id, &problem.message).await?;
+            app.hints.fleet();
+            return Err(problem.into());
+        }
+    };
     if (heartbeat.edge_id, heartbeat.warehouse_id) != (edge.edge_id, edge.warehouse_id) {
         let message = format!(
             "this token is of edge {} in warehouse {}; the heartbeat is of edge {} in warehouse {}",
@@ -40,6 +49,7 @@ pub async fn heartbeat(
     }
     let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
+    app.hints.fleet();
     let (facts, facts_until) = match heartbeat.facts_after {
         Some(after) => facts::deliver(&app.db, edge.warehouse_id, after, FACTS_MAX).await?,
         None => (Vec::new(), 0),

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::access::{self, Access, Need};
 use crate::api;
 use crate::config::Receive;
-use crate::fleet::Memory;
+use crate::fleet::{Fleet, Hints};
 use crate::health::Observed;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
@@ -40,7 +40,9 @@ pub struct App {
     pub receive: Receive,
     /// This process among its peers.
     pub instance: Uuid,
-    pub fleet: Memory,
+    /// How the sites are.
+    pub fleet: Fleet,
+    pub hints: Hints,
 }
 
 const GET: Method = Method::GET;
@@ -79,6 +81,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/fleet/health", Need::READ, |m| on(m, api::fleet::health)),
     route(GET, "/api/v1/fleet/stats", Need::READ, |m| on(m, api::fleet::stats)),
     route(GET, "/api/v1/sites/{id}", Need::READ, |m| on(m, api::fleet::site)),
+    route(GET, "/api/v1/sites/{id}/history", Need::READ, |m| on(m, api::history::show)),
     route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
     route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
     route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),

@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod edges;
 pub mod events;
 pub mod facts;
+pub mod fleet;
 pub mod ledger;
 pub mod partitions;
 pub mod rollups;
@@ -60,6 +61,7 @@ pub fn statements() -> Vec<&'static str> {
         edges::STATEMENTS,
         events::STATEMENTS,
         facts::STATEMENTS,
+        fleet::STATEMENTS,
         ledger::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,

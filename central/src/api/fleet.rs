@@ -1,149 +1,71 @@
-//! `/api/v1/fleet/health`, `/api/v1/fleet/stats`, `/api/v1/sites/{id}`: how the sites are and what they have delivered.
-//! From heartbeats, the ledger and the rollups; never from the events themselves.
+//! `/api/v1/fleet/health`, `/api/v1/fleet/stats`, `/api/v1/sites/{id}`: how the sites are and what they have delivered. All
+//! of it is read from the one snapshot of the fleet; only what a single site's page shows beside its state is asked for.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use common::clock;
 use common::protocol::Heartbeat;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::ledger::Totals;
 use super::{not_found, path};
-use crate::fleet::{Assessment, EdgeFacts, State as SiteState, assess_site};
+use crate::fleet::{Digest, EdgeRow, FleetHealth, Outdated, Site, SiteRow};
 use crate::http::{ApiError, App};
-use crate::store::edges::{self, Edge, Rate, Site};
+use crate::store::edges::{self, Zone};
 use crate::store::ledger::{self, Account};
-use crate::store::{StoreError, dead_letters};
 
-/// Everything that is known, of one warehouse or all.
-struct Picture {
-    now: DateTime<Utc>,
-    sites: Vec<Site>,
-    edges: Vec<EdgePicture>,
-    accounts: Vec<Account>,
-    dead_open: HashMap<Uuid, i64>,
-}
-
-struct EdgePicture {
-    edge: Edge,
-    heartbeat: Option<Heartbeat>,
-    totals: Totals,
-    progress_at: Option<DateTime<Utc>>,
-    assessment: Assessment,
-}
-
-impl Picture {
-    async fn take(app: &App, warehouse: Option<Uuid>) -> Result<Self, StoreError> {
-        let (sites, edges) = edges::sites(&app.db, warehouse).await?;
-        let accounts = ledger::accounts(&app.db, warehouse, None).await?;
-        let dead_open: HashMap<Uuid, i64> = dead_letters::open_by_warehouse(&app.db).await?.into_iter().collect();
-        let now = clock::now();
-        // A revoked edge is history: its ledger counts, its silence does not.
-        let edges = edges.into_iter().filter(|edge| edge.revoked_at.is_none());
-        let edges = edges
-            .map(|edge| {
-                let own = || accounts.iter().filter(|a| a.edge_id == edge.edge_id);
-                let totals = Totals::of(own());
-                let progress_at = own().filter_map(|a| a.last_received_at).max();
-                let heartbeat = edge.heartbeat();
-                let facts = EdgeFacts {
-                    heartbeat: heartbeat.as_ref().zip(edge.heartbeat_at),
-                    progress_at,
-                    missing: totals.missing,
-                    dead_letters_open: dead_open.get(&edge.warehouse_id).copied().unwrap_or(0),
-                };
-                let assessment = app.fleet.assess(edge.edge_id, now, &facts);
-                EdgePicture { edge, heartbeat, totals, progress_at, assessment }
-            })
-            .collect();
-        Ok(Self { now, sites, edges, accounts, dead_open })
-    }
-
-    fn edges_of(&self, warehouse: Uuid) -> impl Iterator<Item = &EdgePicture> {
-        self.edges.iter().filter(move |e| e.edge.warehouse_id == warehouse)
-    }
-
-    fn assess(&self, warehouse: Uuid) -> Assessment {
-        let edges: Vec<(String, Assessment)> =
-            self.edges_of(warehouse).map(|e| (e.edge.label(), e.assessment.clone())).collect();
-        assess_site(&edges)
-    }
-}
-
-/// `GET /api/v1/fleet/health`
+/// All sites, what should be seen to first before the rest.
 ///
 /// # Errors
-/// 401, 503.
-pub async fn health(State(app): State<Arc<App>>) -> Result<Json<Value>, ApiError> {
-    let picture = Picture::take(&app, None).await?;
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for state in ["healthy", "degraded", "stale", "offline", "unknown"] {
-        counts.insert(state, 0);
-    }
-    let mut sites = Vec::new();
-    for site in &picture.sites {
-        let assessment = picture.assess(site.warehouse_id);
-        *counts.entry(name(assessment.state)).or_default() += 1;
-        let edges: Vec<Value> = picture.edges_of(site.warehouse_id).map(edge_health).collect();
-        sites.push(json!({
-            "warehouse_id": site.warehouse_id,
-            "name": site.name,
-            "state": assessment.state,
-            "reasons": assessment.reasons,
-            "edges": edges,
-        }));
-    }
-    Ok(Json(json!({ "generated_at": picture.now, "counts": counts, "sites": sites })))
+/// 401, 503 `fleet_outdated`.
+#[utoipa::path(get, path = "/api/v1/fleet/health", tag = "fleet", responses((status = 200, body = FleetHealth<'_>)))]
+pub async fn health(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let fleet = app.fleet.current().await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], fleet.health()).into_response())
 }
 
-const fn name(state: SiteState) -> &'static str {
-    match state {
-        SiteState::Healthy => "healthy",
-        SiteState::Degraded => "degraded",
-        SiteState::Stale => "stale",
-        SiteState::Offline => "offline",
-        SiteState::Unknown => "unknown",
+/// What a site has delivered.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SiteStats {
+    warehouse_id: Uuid,
+    events_stored: i64,
+    alert_records: i64,
+    last_event_time: Option<DateTime<Utc>>,
+    events_per_second: f64,
+    accepted: i64,
+    received: i64,
+    buffered: i64,
+    missing: i64,
+    duplicates: i64,
+    dead: i64,
+    dead_letters_open: i64,
+}
+
+impl SiteStats {
+    fn of(site: &Site) -> Self {
+        let Site { row, totals, .. } = site;
+        Self {
+            warehouse_id: row.warehouse_id,
+            events_stored: totals.stored,
+            alert_records: totals.alerts,
+            last_event_time: row.last_event_time,
+            events_per_second: row.events_per_second,
+            accepted: accepted(totals),
+            received: totals.received,
+            buffered: totals.buffered,
+            missing: totals.missing,
+            duplicates: totals.duplicates,
+            dead: totals.dead,
+            dead_letters_open: row.dead_letters_open,
+        }
     }
-}
-
-fn edge_health(picture: &EdgePicture) -> Value {
-    json!({
-        "edge_id": picture.edge.edge_id,
-        "name": picture.edge.name,
-        "state": picture.assessment.state,
-        "reasons": picture.assessment.reasons,
-        "last_heartbeat_at": picture.edge.heartbeat_at,
-        "last_progress_at": picture.progress_at,
-        "buffered": picture.totals.buffered,
-        "missing": picture.totals.missing,
-    })
-}
-
-/// `GET /api/v1/fleet/stats`
-///
-/// # Errors
-/// 401, 503.
-pub async fn stats(State(app): State<Arc<App>>) -> Result<Json<Value>, ApiError> {
-    let picture = Picture::take(&app, None).await?;
-    let rates: HashMap<Uuid, Rate> =
-        edges::rates(&app.db, picture.now).await?.into_iter().map(|r| (r.warehouse_id, r)).collect();
-    let sites: Vec<Value> = picture
-        .sites
-        .iter()
-        .map(|site| site_stats(&picture, site.warehouse_id, rates.get(&site.warehouse_id)))
-        .collect();
-    let events_5m: i64 = rates.values().map(|r| r.events_5m).sum();
-    let mut totals = serde_json::to_value(Totals::of(&picture.accounts)).unwrap_or_default();
-    totals["accepted"] = json!(accepted(&Totals::of(&picture.accounts)));
-    totals["events_per_second"] = json!(per_second(events_5m));
-    totals["dead_letters_open"] = json!(picture.dead_open.values().sum::<i64>());
-    Ok(Json(json!({ "generated_at": picture.now, "totals": totals, "sites": sites })))
 }
 
 /// Every event accepted has a seq, so the heads say how many there were, but for the seqs of alerts and facts. Those still
@@ -152,60 +74,135 @@ const fn accepted(totals: &Totals) -> i64 {
     totals.head.saturating_sub(totals.alerts)
 }
 
-/// Over the last five full minutes, by event time.
-fn per_second(events_5m: i64) -> f64 {
-    events_5m as f64 / 300.0
+/// Sums over all sites.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FleetTotals {
+    #[serde(flatten)]
+    ledger: Totals,
+    accepted: i64,
+    events_per_second: f64,
+    dead_letters_open: i64,
 }
 
-fn site_stats(picture: &Picture, warehouse: Uuid, rate: Option<&Rate>) -> Value {
-    let totals = Totals::of(picture.accounts.iter().filter(|a| a.warehouse_id == warehouse));
-    json!({
-        "warehouse_id": warehouse,
-        "events_stored": totals.stored,
-        "alert_records": totals.alerts,
-        "last_event_time": rate.and_then(|r| r.last_event_time),
-        "events_per_second": per_second(rate.map_or(0, |r| r.events_5m)),
-        "accepted": accepted(&totals),
-        "received": totals.received,
-        "buffered": totals.buffered,
-        "missing": totals.missing,
-        "duplicates": totals.duplicates,
-        "dead": totals.dead,
-        "dead_letters_open": picture.dead_open.get(&warehouse).copied().unwrap_or(0),
-    })
+/// What all sites have delivered.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FleetStats {
+    generated_at: DateTime<Utc>,
+    outdated: Option<Outdated>,
+    totals: FleetTotals,
+    sites: Vec<SiteStats>,
 }
 
-/// `GET /api/v1/sites/{id}`
+/// What each site has delivered, and all together.
+///
+/// # Errors
+/// 401, 503 `fleet_outdated`.
+#[utoipa::path(get, path = "/api/v1/fleet/stats", tag = "fleet", responses((status = 200, body = FleetStats)))]
+pub async fn stats(State(app): State<Arc<App>>) -> Result<Json<FleetStats>, ApiError> {
+    let fleet = app.fleet.current().await?;
+    Ok(Json(FleetStats {
+        generated_at: fleet.generated_at,
+        outdated: fleet.outdated.clone(),
+        totals: FleetTotals {
+            ledger: fleet.totals.clone(),
+            accepted: accepted(&fleet.totals),
+            events_per_second: fleet.events_per_second,
+            dead_letters_open: fleet.dead_letters_open,
+        },
+        sites: fleet.sites.iter().map(SiteStats::of).collect(),
+    }))
+}
+
+/// A camera as its edge last told of it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Camera {
+    camera_id: String,
+    name: Option<String>,
+    zone_id: Uuid,
+    edge_id: Uuid,
+    /// By the edge's clock.
+    last_seen_at: DateTime<Utc>,
+    clock_suspect: bool,
+    silent: bool,
+}
+
+/// An edge with everything known of it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct EdgeDetail {
+    #[serde(flatten)]
+    row: EdgeRow,
+    /// Of the rules it applies; null if it has not said.
+    rules_version: Option<u64>,
+    /// Its last heartbeat as it came.
+    #[schema(value_type = Option<Object>)]
+    heartbeat: Option<Value>,
+    epochs: Vec<Account>,
+}
+
+/// The page of a site.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SitePage {
+    generated_at: DateTime<Utc>,
+    outdated: Option<Outdated>,
+    #[serde(flatten)]
+    row: SiteRow,
+    time_zone: String,
+    stats: SiteStats,
+    zones: Vec<Zone>,
+    cameras: Vec<Camera>,
+    edge_list: Vec<EdgeDetail>,
+}
+
+/// One site with its zones, cameras and edges.
 ///
 /// # Errors
 /// 401, 404, 503.
-pub async fn site(State(app): State<Arc<App>>, id: Result<Path<Uuid>, PathRejection>) -> Result<Json<Value>, ApiError> {
+#[utoipa::path(
+    get, path = "/api/v1/sites/{id}", tag = "fleet",
+    params(("id" = Uuid, Path, description = "The warehouse")),
+    responses((status = 200, body = SitePage))
+)]
+pub async fn site(
+    State(app): State<Arc<App>>,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<SitePage>, ApiError> {
     let id = path(id, "site")?;
-    let picture = Picture::take(&app, Some(id)).await?;
-    let site = picture.sites.first().ok_or_else(|| not_found("site"))?;
+    let fleet = app.fleet.current().await?;
+    let site = fleet.site(id).ok_or_else(|| not_found("site"))?;
     let zones = edges::zones(&app.db, id).await?;
-    let assessment = picture.assess(id);
-    let rates = edges::rates(&app.db, picture.now).await?;
-    let rate = rates.iter().find(|r| r.warehouse_id == id);
-    let edges: Vec<Value> = picture
-        .edges_of(id)
-        .map(|e| {
-            let mut edge = edge_health(e);
-            edge["created_at"] = json!(e.edge.created_at);
-            edge["ledger"] = json!(e.totals);
-            edge["epochs"] = json!(picture.accounts.iter().filter(|a| a.edge_id == e.edge.edge_id).collect::<Vec<_>>());
-            edge["heartbeat"] = json!(e.heartbeat);
-            edge
-        })
-        .collect();
-    Ok(Json(json!({
-        "generated_at": picture.now,
-        "warehouse_id": id,
-        "name": site.name,
-        "state": assessment.state,
-        "reasons": assessment.reasons,
-        "stats": site_stats(&picture, id, rate),
-        "zones": zones,
-        "edges": edges,
-    })))
+    let mut accounts = ledger::accounts(&app.db, Some(id), None).await?;
+    let heartbeats = edges::heartbeats(&app.db, id).await?;
+    let mut cameras: Vec<Camera> = heartbeats.iter().flat_map(|(edge, value)| cameras(*edge, value)).collect();
+    cameras.sort_by(|a, b| (&a.camera_id, a.zone_id, a.edge_id).cmp(&(&b.camera_id, b.zone_id, b.edge_id)));
+    let edge_list = site.edges.iter().map(|row| {
+        let heartbeat = heartbeats.iter().find(|(edge, _)| *edge == row.edge_id).map(|(_, value)| value.clone());
+        let rules_version = heartbeat.as_ref().and_then(|value| value.pointer("/rules/version")?.as_u64());
+        let epochs = accounts.extract_if(.., |account| account.edge_id == row.edge_id).collect();
+        EdgeDetail { row: row.clone(), rules_version, heartbeat, epochs }
+    });
+    Ok(Json(SitePage {
+        generated_at: fleet.generated_at,
+        outdated: fleet.outdated.clone(),
+        row: site.row.clone(),
+        time_zone: "UTC".to_owned(),
+        stats: SiteStats::of(site),
+        zones,
+        cameras,
+        edge_list: edge_list.collect(),
+    }))
+}
+
+/// Of a heartbeat; none if it is of a version that this one cannot read.
+fn cameras(edge_id: Uuid, heartbeat: &Value) -> Vec<Camera> {
+    let Ok(Heartbeat { sent_at, cameras, .. }) = serde_json::from_value(heartbeat.clone()) else { return Vec::new() };
+    let shown = cameras.into_iter().map(|camera| Camera {
+        name: None,
+        zone_id: camera.zone_id.uuid(),
+        edge_id,
+        last_seen_at: camera.last_seen,
+        clock_suspect: camera.clock_suspect,
+        silent: Digest::is_silent(sent_at, camera.last_seen),
+        camera_id: camera.camera_id,
+    });
+    shown.collect()
 }

@@ -28,7 +28,7 @@ pub struct Ledger {
 
 /// Sums over epochs. `head = received + buffered + missing` once an edge has reported, and
 /// `received = stored + alerts + duplicates + dead` always.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Totals {
     pub head: i64,
     pub received: i64,
@@ -44,21 +44,30 @@ impl Totals {
     pub fn of<'a>(accounts: impl IntoIterator<Item = &'a Account>) -> Self {
         let mut totals = Self::default();
         for account in accounts {
-            for (sum, n) in [
-                (&mut totals.head, account.head),
-                (&mut totals.received, account.received),
-                (&mut totals.stored, account.stored),
-                (&mut totals.alerts, account.alerts),
-                (&mut totals.duplicates, account.duplicates),
-                (&mut totals.dead, account.dead),
-                (&mut totals.buffered, account.buffered),
-                (&mut totals.missing, account.missing),
-            ] {
-                // An edge may claim any head.
-                *sum = sum.saturating_add(n);
-            }
+            totals.add_account(account);
         }
         totals
+    }
+
+    pub fn add_account(&mut self, account: &Account) {
+        let Account { head, received, stored, alerts, duplicates, dead, buffered, missing, .. } = *account;
+        self.add(&Self { head, received, stored, alerts, duplicates, dead, buffered, missing });
+    }
+
+    pub fn add(&mut self, more: &Self) {
+        for (sum, n) in [
+            (&mut self.head, more.head),
+            (&mut self.received, more.received),
+            (&mut self.stored, more.stored),
+            (&mut self.alerts, more.alerts),
+            (&mut self.duplicates, more.duplicates),
+            (&mut self.dead, more.dead),
+            (&mut self.buffered, more.buffered),
+            (&mut self.missing, more.missing),
+        ] {
+            // An edge may claim any head.
+            *sum = sum.saturating_add(n);
+        }
     }
 }
 

@@ -1,29 +1,55 @@
 //! What is known of edges and their sites: the last heartbeat, and what fleet health is made of.
 
 use chrono::{DateTime, Utc};
-use common::ids::Epoch;
+use common::ids::{EdgeId, Epoch};
 use common::protocol::Heartbeat;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Db, StoreError, ledger, within};
+use crate::fleet::Digest;
 
-const STORE_HEARTBEAT: &str = "UPDATE edges SET heartbeat = $2, heartbeat_at = now() WHERE edge_id = $1";
+/// Decoders repeat the data.
+const UNREADABLE_CHARS_MAX: usize = 200;
+
+/// With what fleet health reads of it; and now and then one is kept for the history.
+const STORE_HEARTBEAT: &str = "\
+WITH beat AS (
+    UPDATE edges SET
+        heartbeat = $2, heartbeat_at = now(), digest = $3,
+        waiting_since = CASE WHEN $4 THEN coalesce(waiting_since, now()) END,
+        turned_back = CASE WHEN $5 < started_at THEN
+            CASE WHEN turned_back_at > now() - interval '10 minutes' THEN turned_back + 1 ELSE 1 END
+            ELSE turned_back END,
+        turned_back_at = CASE WHEN $5 < started_at THEN now() ELSE turned_back_at END,
+        started_at = $5,
+        kept_at = CASE WHEN kept_at > now() - interval '5 minutes' THEN kept_at ELSE now() END
+    WHERE edge_id = $1
+    RETURNING edge_id, warehouse_id, kept_at = now() AS keep
+)
+INSERT INTO edge_heartbeats
+    (edge_id, at, warehouse_id, live, backlog, oldest_age_seconds, disk_bytes_free, accepted, rejected, redis)
+SELECT edge_id, now(), warehouse_id, $6, $7, $8, $9, $10, $11, $12 FROM beat WHERE keep
+ON CONFLICT DO NOTHING";
+
+const NOTE_UNREADABLE: &str = "UPDATE edges SET unreadable_at = now(), unreadable = $2 WHERE edge_id = $1";
 
 /// Reports of epochs that are over and drained need not be repeated.
 const SETTLED: &str = "\
 SELECT epoch FROM edge_epochs
 WHERE edge_id = $1 AND epoch = ANY ($2::uuid[]) AND NOT current AND reported_at IS NOT NULL AND isempty(buffered)";
 
-const SITES: &str = "\
-SELECT warehouse_id, name FROM warehouses WHERE $1::uuid IS NULL OR warehouse_id = $1 ORDER BY warehouse_id";
-
-const EDGES: &str = "\
-SELECT edge_id, warehouse_id, name, created_at, revoked_at, heartbeat, heartbeat_at FROM edges
-WHERE $1::uuid IS NULL OR warehouse_id = $1 ORDER BY edge_id";
+const HEARTBEATS: &str = "\
+SELECT edge_id, heartbeat FROM edges WHERE warehouse_id = $1 AND revoked_at IS NULL AND heartbeat IS NOT NULL";
 
 const ZONES: &str = "\
-SELECT zone_id, name, first_seen_at FROM zones WHERE warehouse_id = $1 ORDER BY zone_id";
+SELECT z.zone_id, z.name, newest.last_event_time, z.first_seen_at
+FROM zones z
+LEFT JOIN LATERAL (
+    SELECT m.last_event_time FROM zone_minutes m
+    WHERE m.warehouse_id = z.warehouse_id AND m.zone_id = z.zone_id ORDER BY m.minute DESC LIMIT 1
+) newest ON true
+WHERE z.warehouse_id = $1 ORDER BY z.name, z.zone_id";
 
 /// Events of the last full minutes, by event time, and the newest event, which is in the newest minute.
 const RATES: &str = "\
@@ -40,7 +66,7 @@ CROSS JOIN LATERAL (
       AND z.minute < date_trunc('minute', $1::timestamptz)
 ) recent";
 
-pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, SETTLED, SITES, EDGES, ZONES, RATES];
+pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, NOTE_UNREADABLE, SETTLED, HEARTBEATS, ZONES, RATES];
 
 /// Stores a heartbeat and what it says of the ledger; answers the epochs that are settled.
 ///
@@ -49,7 +75,22 @@ pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, SETTLED, SITES, EDGES, ZONES,
 pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch>, StoreError> {
     let mut lease = db.lease().await?;
     let edge = heartbeat.edge_id.uuid();
-    within(sqlx::query(STORE_HEARTBEAT).bind(edge).bind(Json(heartbeat)).execute(&mut *lease)).await?;
+    let digest = Digest::of(heartbeat);
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let query = sqlx::query(STORE_HEARTBEAT)
+        .bind(edge)
+        .bind(Json(heartbeat))
+        .bind(Json(&digest))
+        .bind(digest.waiting() > 0)
+        .bind(heartbeat.started_at)
+        .bind(count(digest.live.records))
+        .bind(count(digest.backlog.records))
+        .bind(digest.oldest_age().map(|age| age.num_milliseconds() as f64 / 1_000.0))
+        .bind(count(digest.spill.disk_bytes_free))
+        .bind(count(digest.accepted))
+        .bind(count(digest.rejected))
+        .bind(digest.redis_word());
+    within(query.execute(&mut *lease)).await?;
     within(ledger::report(&mut lease, heartbeat)).await?;
     let reported: Vec<Uuid> = heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect();
     let settled: Vec<Uuid> =
@@ -58,39 +99,34 @@ pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch
     Ok(settled.into_iter().map(Epoch::from_uuid).collect())
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Site {
-    pub warehouse_id: Uuid,
-    pub name: Option<String>,
+/// Notes that an edge spoke and could not be understood.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn note_unreadable(db: &Db, edge: EdgeId, why: &str) -> Result<(), StoreError> {
+    let mut lease = db.lease().await?;
+    let why: String = why.chars().filter(|c| *c != '\0').take(UNREADABLE_CHARS_MAX).collect();
+    within(sqlx::query(NOTE_UNREADABLE).bind(edge.uuid()).bind(why).execute(&mut *lease)).await?;
+    lease.done();
+    Ok(())
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Edge {
-    pub edge_id: Uuid,
-    pub warehouse_id: Uuid,
-    pub name: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub revoked_at: Option<DateTime<Utc>>,
-    heartbeat: Option<serde_json::Value>,
-    pub heartbeat_at: Option<DateTime<Utc>>,
+/// The last heartbeats of a warehouse's edges, as they came.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn heartbeats(db: &Db, warehouse: Uuid) -> Result<Vec<(Uuid, serde_json::Value)>, StoreError> {
+    let mut lease = db.lease().await?;
+    let heartbeats = within(sqlx::query_as(HEARTBEATS).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(heartbeats)
 }
 
-impl Edge {
-    /// What to call it.
-    pub fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("edge {}", self.edge_id))
-    }
-
-    /// The last heartbeat, unless it is of a version that this one cannot read.
-    pub fn heartbeat(&self) -> Option<Heartbeat> {
-        serde_json::from_value(self.heartbeat.clone()?).ok()
-    }
-}
-
-#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize)]
+#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
 pub struct Zone {
     pub zone_id: Uuid,
     pub name: Option<String>,
+    pub last_event_time: Option<DateTime<Utc>>,
     pub first_seen_at: DateTime<Utc>,
 }
 
@@ -99,18 +135,6 @@ pub struct Rate {
     pub warehouse_id: Uuid,
     pub last_event_time: Option<DateTime<Utc>>,
     pub events_5m: i64,
-}
-
-/// Sites and their edges: of one warehouse, or all.
-///
-/// # Errors
-/// If Postgres cannot answer.
-pub async fn sites(db: &Db, warehouse: Option<Uuid>) -> Result<(Vec<Site>, Vec<Edge>), StoreError> {
-    let mut lease = db.lease().await?;
-    let sites = within(sqlx::query_as(SITES).bind(warehouse).fetch_all(&mut *lease)).await?;
-    let edges = within(sqlx::query_as(EDGES).bind(warehouse).fetch_all(&mut *lease)).await?;
-    lease.done();
-    Ok((sites, edges))
 }
 
 /// # Errors

@@ -72,6 +72,7 @@ CROSS JOIN LATERAL (
         WHEN coalesce(l.reported_at, l.first_seen_at) > now() - interval '30 seconds' THEN l.reported_head
         ELSE l.head END)) - l.received - l.buffered) r) missing
 WHERE ($1::uuid IS NULL OR l.warehouse_id = $1) AND ($2::uuid IS NULL OR l.edge_id = $2)
+  AND ($3::timestamptz IS NULL OR l.current OR l.reported_at > $3 OR l.last_received_at > $3 OR l.first_seen_at > $3)
 ORDER BY l.edge_id, l.first_seen_at, l.epoch";
 
 pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, SHOW];
@@ -199,7 +200,7 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
 }
 
 /// The account of one epoch of one edge.
-#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize)]
+#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
 pub struct Account {
     pub edge_id: Uuid,
     pub epoch: Uuid,
@@ -223,8 +224,26 @@ pub struct Account {
 /// # Errors
 /// If Postgres cannot answer.
 pub async fn accounts(db: &Db, warehouse: Option<Uuid>, edge: Option<Uuid>) -> Result<Vec<Account>, StoreError> {
+    show(db, warehouse, edge, None).await
+}
+
+/// The accounts that may have changed since then, and all current ones; without a time all.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn accounts_touched(db: &Db, since: Option<DateTime<Utc>>) -> Result<Vec<Account>, StoreError> {
+    show(db, None, None, since).await
+}
+
+async fn show(
+    db: &Db,
+    warehouse: Option<Uuid>,
+    edge: Option<Uuid>,
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<Account>, StoreError> {
     let mut lease = db.lease().await?;
-    let accounts = within(sqlx::query_as(SHOW).bind(warehouse).bind(edge).fetch_all(&mut *lease)).await?;
+    let query = sqlx::query_as(SHOW).bind(warehouse).bind(edge).bind(since);
+    let accounts = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(accounts)
 }

@@ -35,6 +35,8 @@ const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
 const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
 const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
 const DELETE_AUDIT: &str = "DELETE FROM audit_log WHERE at < $1";
+const DELETE_STATES: &str = "DELETE FROM site_states WHERE at < $1";
+const DELETE_HEARTBEATS: &str = "DELETE FROM edge_heartbeats WHERE at < $1";
 
 pub const STATEMENTS: &[&str] = &[
     LOCK,
@@ -47,6 +49,8 @@ pub const STATEMENTS: &[&str] = &[
     DELETE_DAYS,
     DELETE_LETTERS,
     DELETE_AUDIT,
+    DELETE_STATES,
+    DELETE_HEARTBEATS,
 ];
 
 /// What a pass did.
@@ -111,6 +115,8 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         (DELETE_DAYS, days_before(now, retention.zone_quarters_days)),
         (DELETE_LETTERS, days_before(now, retention.dead_letters_days)),
         (DELETE_AUDIT, days_before(now, retention.audit_days)),
+        (DELETE_STATES, days_before(now, retention.site_states_days)),
+        (DELETE_HEARTBEATS, days_before(now, retention.heartbeats_days)),
     ] {
         sqlx::query(statement).bind(before.and_time(chrono::NaiveTime::MIN).and_utc()).execute(&mut connection).await?;
     }

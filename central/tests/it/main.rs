@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod dead_letters;
 mod faults;
+mod fleet;
 mod heartbeats;
 mod ledger;
 mod partitions;
