@@ -24,6 +24,7 @@ pub mod config;
 pub mod credentials;
 pub mod health;
 pub mod lifecycle;
+pub mod live;
 pub mod openapi;
 pub mod problem;
 pub mod serve;

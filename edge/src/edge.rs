@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::forward::{Forwarder, InFlight, LinkState};
 use crate::heartbeat::{Headquarters, Outlook, Pulse};
 use crate::http::{self, State};
-use crate::live::Hub;
+use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
 use crate::site::Site;
 
@@ -90,7 +90,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
         _ => None,
     };
-    let hub = Arc::new(Hub::new(config.live.clients_max));
+    let hub = Arc::new(hub(config.live.clients_max));
     let state = Arc::new(State {
         edge_id: config.edge_id,
         warehouse_id: config.warehouse_id,

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::clock;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Message;
@@ -18,9 +17,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::hub::{Cursor, Hub};
+use super::door::Wish;
+use super::hub::{Cursor, Hub, Present};
 use super::upgrade::Socket;
-use super::ws::Wish;
+use crate::clock;
 
 /// How much of a message is written at once.
 const FRAGMENT_BYTES: usize = 16 * 1024;
@@ -51,9 +51,9 @@ enum End {
 }
 
 /// See the module.
-pub struct Client {
+pub struct Client<P: Present> {
     socket: Socket,
-    hub: Arc<Hub>,
+    hub: Arc<Hub<P>>,
     /// We stop, or it may not look any more.
     over: CancellationToken,
     pace: Pace,
@@ -63,13 +63,13 @@ pub struct Client {
     unanswered_since: Option<Instant>,
 }
 
-impl Client {
-    pub fn new(socket: Socket, hub: Arc<Hub>, over: CancellationToken, pace: Pace) -> Self {
+impl<P: Present> Client<P> {
+    pub fn new(socket: Socket, hub: Arc<Hub<P>>, over: CancellationToken, pace: Pace) -> Self {
         Self { socket, hub, over, pace, out: Vec::new(), unanswered_since: None }
     }
 
     /// Tells the client what it wished for until one side ends it.
-    pub async fn talk(mut self, wish: Wish) {
+    pub async fn talk(mut self, wish: Wish<P::Topic>) {
         let end = match self.converse(wish).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -82,7 +82,7 @@ impl Client {
             }
             End::Refused(code, reason) => CloseFrame { code, reason: reason.into() },
             End::Over if self.hub.closing().is_cancelled() => {
-                CloseFrame { code: CloseCode::Away, reason: "the edge stops; come back".into() }
+                CloseFrame { code: CloseCode::Away, reason: self.hub.words().goodbye.into() }
             }
             End::Over => CloseFrame { code: CloseCode::Policy, reason: "no longer let in; sign in again".into() },
         };
@@ -95,7 +95,7 @@ impl Client {
         drop(tokio::time::timeout(GOODBYE, farewell).await);
     }
 
-    async fn converse(&mut self, wish: Wish) -> Result<std::convert::Infallible, End> {
+    async fn converse(&mut self, wish: Wish<P::Topic>) -> Result<std::convert::Infallible, End> {
         let (hub, over) = (Arc::clone(&self.hub), self.over.clone());
         let mut news = hub.news();
         let mut cursor = hub.join(wish.topics, wish.resume, clock::now(), &mut self.out);
@@ -122,7 +122,7 @@ impl Client {
                         return Err(End::Silent);
                     }
                     self.bring(&mut cursor).await?;
-                    self.out.push(Hub::beat(&cursor, clock::now()));
+                    self.out.push(Hub::<P>::beat(&cursor, clock::now()));
                     self.feed(Message::Ping(Bytes::new())).await?;
                     self.write().await?;
                     self.unanswered_since.get_or_insert_with(Instant::now);
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// Hands over everything up to now.
-    async fn bring(&mut self, cursor: &mut Cursor) -> Result<(), End> {
+    async fn bring(&mut self, cursor: &mut Cursor<P::Topic>) -> Result<(), End> {
         loop {
             self.hub.next(cursor, clock::now(), &mut self.out);
             if self.out.is_empty() {

@@ -1,5 +1,5 @@
 //! The step from an HTTP request to a WebSocket (RFC 6455, section 4.2). Who may take it, and from which page, was seen
-//! to before ([`crate::access::guard`]).
+//! to before.
 //!
 //! Not axum's extractor: that keeps the stream to itself, and a long message could then only be written as one frame,
 //! which each connection would buffer whole.
@@ -7,12 +7,13 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::problem::Problem;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::problem::Problem;
 
 /// A client has nothing to say but pings and a goodbye, at most 125 bytes each.
 const CLIENT_MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -29,11 +30,11 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// Checks the request.
+    /// Checks the request. `try_instead` is for one that is none.
     ///
     /// # Errors
     /// 426 if it is no WebSocket handshake.
-    pub fn of(parts: &mut Parts) -> Result<Self, Problem> {
+    pub fn of(parts: &mut Parts, try_instead: &str) -> Result<Self, Problem> {
         let is = |name, value: &str| {
             parts
                 .headers
@@ -47,7 +48,7 @@ impl Upgrade {
             && is(header::SEC_WEBSOCKET_VERSION, "13");
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
         let (true, Some(key), Some(stream)) = (asked, key, parts.extensions.remove::<OnUpgrade>()) else {
-            let text = "this is a WebSocket (version 13); try it with `smartpick-edge tail`";
+            let text = format!("this is a WebSocket (version 13); {try_instead}");
             return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket_expected", text));
         };
         let accept = HeaderValue::from_str(&key).expect("base64 is plain ASCII");

@@ -33,6 +33,7 @@ use super::system::{Findings, Thresholds, Watch};
 use super::{Change, Observation};
 use crate::http::State;
 use crate::intake::TEST_ZONE;
+use crate::live::Publish as _;
 use crate::shift::figures::Figures;
 use health::Teller;
 

@@ -82,8 +82,16 @@ impl Present {
         self.health = Some(json.to_owned());
     }
 
-    /// The members `alerts`, `snapshots` and `health` of a snapshot message, as far as asked for, each after a comma.
-    pub fn write(&mut self, topics: Topics, now: DateTime<Utc>, out: &mut String) {
+    fn forget_cleared(&mut self, now: DateTime<Utc>) {
+        self.alerts.retain(|_, held| held.over_at.is_none_or(|at| now - at <= CLEARED_FOR));
+    }
+}
+
+impl common::live::Present for Present {
+    type Topic = Topic;
+
+    /// The members `alerts`, `snapshots` and `health`.
+    fn write(&mut self, topics: Topics, now: DateTime<Utc>, out: &mut String) {
         if topics.has(Topic::Alerts) {
             self.forget_cleared(now);
             let mut alerts: Vec<(&AlertId, &Alert)> = self.alerts.iter().collect();
@@ -97,10 +105,6 @@ impl Present {
             out.push_str(",\"health\":");
             out.push_str(self.health.as_deref().unwrap_or("null"));
         }
-    }
-
-    fn forget_cleared(&mut self, now: DateTime<Utc>) {
-        self.alerts.retain(|_, held| held.over_at.is_none_or(|at| now - at <= CLEARED_FOR));
     }
 }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::super::view::{CameraHealth, FloorHealth, Uplink, UplinkState, Waiting};
 use crate::http::State;
 use crate::intake::TEST_ZONE;
+use crate::live::Publish as _;
 use crate::site::NO_DATA_AFTER_SECS;
 
 /// Health is told on after this long though nothing has changed.
