@@ -7,6 +7,7 @@ use serde::Serialize;
 /// What the judgement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CompletenessState)]
 pub enum State {
     /// Everything that was accepted is here.
     Complete,

@@ -47,6 +47,10 @@ const SESSION: &str = "session";
         api::dead_letters::replay,
         api::dead_letters::discard,
         api::events::list,
+        api::fleet::health,
+        api::fleet::stats,
+        api::fleet::site,
+        api::history::show,
         api::session::show,
         api::session::sign_in,
         api::session::sign_out,
@@ -141,8 +145,7 @@ mod tests {
     use super::*;
 
     /// Handlers that are still to be documented. Only ever gets shorter.
-    const TO_COME: &[&str] =
-        &["GET /api/v1/fleet/health", "GET /api/v1/fleet/stats", "GET /api/v1/sites/{id}", "GET /api/v1/ledger"];
+    const TO_COME: &[&str] = &["GET /api/v1/ledger"];
 
     #[test]
     fn every_route_is_documented_and_nothing_else_is() {

@@ -25,7 +25,13 @@ use crate::store::ledger::{self, Account};
 ///
 /// # Errors
 /// 401, 503 `fleet_outdated`.
-#[utoipa::path(get, path = "/api/v1/fleet/health", tag = "fleet", responses((status = 200, body = FleetHealth<'_>)))]
+#[utoipa::path(
+    get, path = "/api/v1/fleet/health",
+    responses(
+        (status = 200, description = "All sites, what should be seen to first before the rest.", body = FleetHealth<'_>),
+        (status = 503, description = "`fleet_outdated`: headquarters has not been able to look at the fleet."),
+    )
+)]
 pub async fn health(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let fleet = app.fleet.current().await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], fleet.health()).into_response())
@@ -97,7 +103,13 @@ pub struct FleetStats {
 ///
 /// # Errors
 /// 401, 503 `fleet_outdated`.
-#[utoipa::path(get, path = "/api/v1/fleet/stats", tag = "fleet", responses((status = 200, body = FleetStats)))]
+#[utoipa::path(
+    get, path = "/api/v1/fleet/stats",
+    responses(
+        (status = 200, description = "What each site has delivered, and all together.", body = FleetStats),
+        (status = 503, description = "`fleet_outdated`: headquarters has not been able to look at the fleet."),
+    )
+)]
 pub async fn stats(State(app): State<Arc<App>>) -> Result<Json<FleetStats>, ApiError> {
     let fleet = app.fleet.current().await?;
     Ok(Json(FleetStats {
@@ -158,9 +170,13 @@ pub struct SitePage {
 /// # Errors
 /// 401, 404, 503.
 #[utoipa::path(
-    get, path = "/api/v1/sites/{id}", tag = "fleet",
-    params(("id" = Uuid, Path, description = "The warehouse")),
-    responses((status = 200, body = SitePage))
+    get, path = "/api/v1/sites/{id}",
+    params(("id" = Uuid, Path, description = "The warehouse.")),
+    responses(
+        (status = 200, description = "The site with its zones, cameras and edges.", body = SitePage),
+        (status = 404, description = "`not_found`: there is no such site."),
+        (status = 503, description = "`fleet_outdated`: headquarters has not been able to look at the fleet."),
+    )
 )]
 pub async fn site(
     State(app): State<Arc<App>>,

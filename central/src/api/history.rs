@@ -49,9 +49,14 @@ pub struct History {
 /// # Errors
 /// 400 for a range that cannot be read or is too long, 401, 404, 503.
 #[utoipa::path(
-    get, path = "/api/v1/sites/{id}/history", tag = "fleet",
-    params(("id" = Uuid, Path, description = "The warehouse"), Ask),
-    responses((status = 200, body = History))
+    get, path = "/api/v1/sites/{id}/history",
+    params(("id" = Uuid, Path, description = "The warehouse."), Ask),
+    responses(
+        (status = 200, description = "How it was, and what its edges said.", body = History),
+        (status = 400, description = "`query_invalid`: the message says what; a range has at most 31 days."),
+        (status = 404, description = "`not_found`: there is no such site."),
+        (status = 503, description = "`fleet_outdated`: headquarters has not been able to look at the fleet."),
+    )
 )]
 pub async fn show(
     State(app): State<Arc<App>>,

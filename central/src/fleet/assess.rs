@@ -38,6 +38,7 @@ const CLONE_LEAVE: TimeDelta = TimeDelta::minutes(20);
 /// Better ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SiteState)]
 pub enum State {
     /// Proved to be well.
     Healthy,

@@ -7,6 +7,7 @@ use crate::completeness::thousands;
 /// What is wrong. Its name is stored and in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReasonCode)]
 pub enum Code {
     /// Headquarters itself cannot look.
     HeadquartersBlind,

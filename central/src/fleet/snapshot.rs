@@ -25,6 +25,7 @@ const RATE_SECONDS: f64 = 300.0;
 
 /// How many sites are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = SiteCounts)]
 pub struct Counts {
     pub healthy: usize,
     pub degraded: usize,

@@ -233,6 +233,7 @@ pub async fn change(db: &Db, changes: &[Change], at: DateTime<Utc>) -> Result<us
 
 /// A state that began.
 #[derive(Debug, Clone, FromRow, Serialize, utoipa::ToSchema)]
+#[schema(as = StateBegan)]
 pub struct Began {
     pub at: DateTime<Utc>,
     /// `None`: the site as a whole.
@@ -244,6 +245,7 @@ pub struct Began {
 
 /// A heartbeat that was kept.
 #[derive(Debug, Clone, FromRow, Serialize, utoipa::ToSchema)]
+#[schema(as = HeartbeatKept)]
 pub struct Kept {
     pub at: DateTime<Utc>,
     pub edge_id: Uuid,

@@ -7,7 +7,6 @@ use axum::extract::{Query, Request, State as Shared};
 use axum::response::Response;
 use common::live::open;
 use common::problem::Problem;
-use uuid::Uuid;
 
 use crate::access::Pass;
 use crate::http::State;

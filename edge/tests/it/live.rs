@@ -14,7 +14,7 @@ use common::ids::{AlertId, ZoneId};
 use edge::alerts::{AlertView, State};
 use edge::config::Config;
 use edge::edge::Edge;
-use edge::live::Hub;
+use edge::live::{Hub, Publish as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
