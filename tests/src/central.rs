@@ -1,6 +1,6 @@
 //! The `smartpick-central` binary: started, asked, killed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -55,6 +55,11 @@ impl Setup {
         setup.write_config(&setup.config, 0)?;
         setup.command(&["migrate"]).await?;
         Ok(setup)
+    }
+
+    /// Names the database and Redis.
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 
     fn write_config(&self, path: &PathBuf, port: u16) -> anyhow::Result<()> {

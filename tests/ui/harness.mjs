@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const BIN = process.env.BIN || join(process.env.CARGO_TARGET_DIR || join(root, 'target'), 'release');
+/** Where our binaries are. */
+export const BIN = process.env.BIN || join(process.env.CARGO_TARGET_DIR || join(root, 'target'), 'release');
 const EDGE = join(BIN, 'smartpick-edge');
 const CHROMIUM = process.env.CHROMIUM
   || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
@@ -140,10 +141,10 @@ const BENT = {
   left_wrist: [0.6, 0.8], right_wrist: [0.59, 0.81], left_hip: [0.48, 0.55], right_hip: [0.47, 0.56], left_knee: [0.5, 0.74], right_knee: [0.49, 0.75], left_ankle: [0.485, 0.92], right_ankle: [0.475, 0.92],
 };
 
-export function event({ zone = 'Picking', zone_id = ZONES[zone], camera = 'cam-01', worker = null, risk = 20, at = Date.now() }) {
+export function event({ zone = 'Picking', zone_id = ZONES[zone], camera = 'cam-01', worker = null, risk = 20, at = Date.now(), warehouse_id = WAREHOUSE }) {
   const keypoints = Object.entries(risk >= 60 ? BENT : STANDING).map(([name, [x, y]]) => [name, { x, y, confidence: name === 'right_wrist' ? 0.4 : 0.93 }]);
   return {
-    event_id: randomUUID(), event_time: new Date(at).toISOString(), warehouse_id: WAREHOUSE, zone_id, camera_id: camera, worker_id: worker,
+    event_id: randomUUID(), event_time: new Date(at).toISOString(), warehouse_id, zone_id, camera_id: camera, worker_id: worker,
     model_version: 'v1.2.3', risk_score: risk, posture_keypoints: Object.fromEntries(keypoints), confidence: 0.9, source: 'camera',
   };
 }
@@ -162,12 +163,13 @@ export async function send(edge, events, headers = {}) {
  */
 export async function bend(edge, { zone = 'Picking', camera = 'cam-01', worker = randomUUID(), seconds = 4, keep = false, risk = 84, headers } = {}) {
   const end = Date.now();
+  const { warehouse_id = WAREHOUSE } = edge;
   const score = (at) => Math.min(100, risk + 6 * Math.sin(at / 700));
   const events = [];
-  for (let at = end - seconds * 1000; at <= end; at += 125) events.push(event({ zone, camera, worker, risk: score(at), at }));
+  for (let at = end - seconds * 1000; at <= end; at += 125) events.push(event({ zone, camera, worker, risk: score(at), at, warehouse_id }));
   await send(edge, events, headers);
   if (!keep) return { worker, stop: () => {} };
-  const timer = setInterval(() => void send(edge, [event({ zone, camera, worker, risk: score(Date.now()) })], headers).catch(() => {}), 125);
+  const timer = setInterval(() => void send(edge, [event({ zone, camera, worker, risk: score(Date.now()), warehouse_id })], headers).catch(() => {}), 125);
   // A test that fails before it stops this must still end.
   timer.unref();
   return { worker, stop: () => clearInterval(timer) };
@@ -201,7 +203,7 @@ export async function axe(page) {
   return violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.any.map((one) => one.message).join('; ')}`).join('\n  ')}`);
 }
 
-/** UI_DIST=../../edge/ui/dist shows a page that was just built in an edge that embeds an older one; never set by make. */
+/** UI_DIST=../../edge/ui/dist shows a page that was just built in a binary that embeds an older one; never set by make. */
 async function serveFromDisk(context, dist) {
   await context.route((url) => url.pathname.startsWith('/assets/'), (route) => route.fulfill({ path: join(dist, new URL(route.request().url()).pathname) }));
   await context.route((url) => /^\/($|shift|silences|alerts\/)/.test(url.pathname), async (route) => {

@@ -31,7 +31,7 @@ function act(key: string): boolean {
 }
 
 /** The focus itself walks, so that Enter, a screen reader and the eye are all at the same row. */
-function step(by: number): boolean {
+export function step(by: number): boolean {
   const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')];
   if (rows.length === 0) return false;
   const at = rows.findIndex((row) => row.contains(document.activeElement));

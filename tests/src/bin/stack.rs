@@ -38,6 +38,8 @@ struct Ready<'a> {
     central: Vec<ReadyCentral<'a>>,
     database_url: &'a str,
     central_redis_url: &'a str,
+    /// With it central's command line speaks to the same database: `smartpick-central users add … --config FILE`.
+    central_config: &'a Path,
     edges: Vec<ReadyEdge<'a>>,
 }
 
@@ -103,6 +105,7 @@ fn announce(stack: &Stack) -> anyhow::Result<()> {
             .collect(),
         database_url: &stack.database_url,
         central_redis_url: &stack.central_redis.url,
+        central_config: stack.setup.config(),
         edges: stack
             .edges
             .iter()

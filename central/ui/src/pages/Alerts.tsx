@@ -65,8 +65,8 @@ export function Alerts() {
   }, [live, past]);
   useNames([...new Set(all.map(({ warehouse_id }) => warehouse_id))]);
   const shown = all.filter((alert) => admits(filter, alert, searchable(alert))).sort(order);
+  if (!told.value) return <><h1 tabIndex={-1}>{words.title}</h1><Loading /></>;
   const heading = <h1 tabIndex={-1}>{words.title} <span class="count" data-testid="count">{count(shown.length)}</span></h1>;
-  if (!told.value) return <>{heading}<Loading /></>;
   return (
     <>
       <div class="title-row">{heading}<a class="button" href={href('/silences')}>{words.silences}</a></div>

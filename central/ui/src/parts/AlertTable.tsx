@@ -7,7 +7,7 @@ import { acknowledge, isPending } from '../actions';
 import { open } from '../alerts';
 import { age, clock, score } from '../format';
 import { t } from '../i18n';
-import { rowKeys } from '../keys';
+import { rowKeys, step } from '../keys';
 import { go, href } from '../route';
 import { siteZone } from '../settings';
 import { link, may, now, siteName } from '../store';
@@ -110,7 +110,12 @@ export function AlertTable({ id, rows, site = false, sortParam }: { id: string; 
 function act(key: string, alert: Alert): boolean {
   if (key === 'Enter' && !document.activeElement?.matches('a, button')) return go(alertPath(alert)), true;
   if (!may('act') || !open(alert)) return false;
-  if (key === 'a' && alert.state === 'raised') return acknowledge(alert), true;
+  if (key === 'a' && alert.state === 'raised') {
+    // The row is about to go down the list; whoever works through it stays where they are.
+    step(1);
+    acknowledge(alert);
+    return true;
+  }
   if (key === 's' && !alert.silenced) return (silencing.value = alert), true;
   return false;
 }

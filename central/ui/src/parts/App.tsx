@@ -48,15 +48,16 @@ function View() {
   const own = current.value;
   if (!own) {
     return (
-      <Empty title={t.value.shell.notFound} hint={t.value.shell.lookedFor(path.value)}>
-        <p><a href={href('/')}>{t.value.shell.toFleet}</a></p>
-      </Empty>
+      <>
+        <h1 tabIndex={-1}>{t.value.shell.notFound}</h1>
+        <Empty title={t.value.shell.lookedFor(path.value)}><p><a href={href('/')}>{t.value.shell.toFleet}</a></p></Empty>
+      </>
     );
   }
   const { page, params } = own;
   if (page.needs && !may(page.needs)) {
     const name = me.value?.name ?? 'NAME';
-    return <Empty title={t.value.shell.notAllowed} hint={t.value.shell.notAllowedHint} command={CHANGE_ROLE(name, page.needs === 'people' ? 'safety-manager' : 'administrator')} />;
+    return <><h1 tabIndex={-1}>{page.title(params)}</h1><Empty title={t.value.shell.notAllowed} hint={t.value.shell.notAllowedHint} command={CHANGE_ROLE(name, page.needs === 'people' ? 'safety-manager' : 'administrator')} /></>;
   }
   const Shown = page.view;
   return <Shown params={params} />;

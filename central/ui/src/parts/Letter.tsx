@@ -107,7 +107,7 @@ function Bytes({ letter }: { letter: DeadLetter }) {
     <section class="panel" aria-labelledby="raw">
       <h2 id="raw">{words.raw}</h2>
       {raw === '' ? <p class="dim">{words.noRaw}</p> : (
-        <div class="scroll" role="region" aria-label={words.raw} tabIndex={0}>
+        <div class="scroll" role="region" aria-label={words.hexadecimal} tabIndex={0}>
           <table class="hex" data-testid="bytes">
             <thead><tr><th scope="col">{words.offset}</th><th scope="col">{words.hexadecimal}</th><th scope="col">{words.text}</th></tr></thead>
             <tbody>{lines(raw, LINES_MAX).map(({ at, hex, text }) => <tr key={at}><td class="dim">{at}</td><td>{hex}</td><td>{text}</td></tr>)}</tbody>

@@ -1,0 +1,257 @@
+// What headquarters' page shows in each state of the world, with 0, 2 and 500 sites: what is not known is never shown as
+// fine, every view is a URL, and anybody can read it.
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { axe, startBrowser, until } from './harness.mjs';
+import { ago, alert, fake, fleet, ORIGIN, site, uuid } from './hq-fake.mjs';
+
+let browser;
+before(async () => {
+  browser = await startBrowser();
+});
+after(() => browser?.close());
+
+const names = (page) => page.locator('#sites tbody th').allInnerTexts();
+const open = [
+  alert(1), alert(2, { severity: 'critical', camera_id: 'belt-2', zone_id: uuid(500_002), started_at: ago(300) }), alert(3, { warehouse_id: uuid(3), state: 'acknowledged', acknowledged: { by: 'jan', at: ago(60), note: 'on my way', origin: 'edge' } }),
+  alert(4, { subject: 'system', rule: 'camera-silent', peak: null }), alert(5, { warehouse_id: uuid(7), silenced: { silence_id: uuid(1), reason: 'Training', until: ago(-1800) } }),
+];
+
+async function withFake(options, run) {
+  const world = await fake(browser, options);
+  try {
+    await run(world);
+    assert.deepEqual(world.page.broken, []);
+  } finally {
+    await world.close();
+  }
+}
+
+test('no site at all names the next command', async () => {
+  await withFake({ sites: [] }, async ({ page }) => {
+    assert.match(await page.locator('[data-testid=empty] code').innerText(), /^smartpick-central edges add --warehouse UUID --name/);
+    await page.goto(`${ORIGIN}/alerts`);
+    assert.match(await page.locator('[data-testid=empty]').innerText(), /No site is known yet, so there can be no alerts/);
+    assert.match(await page.getAttribute('#icon', 'href'), /nodata-/, 'nothing known is not fine');
+  });
+});
+
+test('the worst site is on top, the summary filters, and the choice is in the URL', async () => {
+  await withFake({ alerts: open }, async ({ page, change }) => {
+    await page.locator('#sites tbody tr').first().waitFor();
+    assert.deepEqual((await names(page)).slice(0, 3), ['Poznań', 'Rotterdam', 'Leipzig']);
+    await page.getByRole('button', { name: 'Degraded 2' }).click();
+    assert.deepEqual(await names(page), ['Leipzig', 'Hamburg-Altenwerder, Halle 2 (Kühlbereich und Versand)']);
+    assert.equal(new URL(page.url()).search, '?state=degraded');
+    await page.getByPlaceholder('Name, id or what is wrong').fill('dock-3');
+    assert.deepEqual(await names(page), ['Leipzig']);
+    const here = page.url();
+    await page.getByRole('link', { name: 'Leipzig', exact: true }).click();
+    await page.getByRole('heading', { name: 'Leipzig', level: 1 }).waitFor();
+    await page.goBack();
+    await until('the filter to be back', async () => page.url() === here && (await names(page)).length === 1);
+    await page.getByPlaceholder('Name, id or what is wrong').fill('nowhere');
+    await page.getByRole('button', { name: 'Clear the filter' }).click();
+    await page.getByRole('button', { name: 'Backlog' }).click();
+    assert.deepEqual((await names(page)).slice(0, 2), ['Poznań', 'Leipzig'], 'the most first');
+    assert.equal(await page.locator('#sites th[aria-sort]').getAttribute('aria-sort'), 'descending');
+    await page.goto(ORIGIN);
+    await page.locator('#sites tbody tr').first().waitFor();
+    change(site(7, { name: 'Lyon', state: 'offline', reasons: ['last heartbeat 2 min ago'], alerts_unacknowledged: 1, alerts_open: 1 }));
+    await until('Lyon to come to the top', async () => (await names(page))[0] === 'Lyon');
+    assert.match(await page.locator('#sites tbody tr').first().innerText(), /Offline/);
+  });
+});
+
+test('what is not known is never shown as fine', async () => {
+  await withFake({}, async ({ page }) => {
+    const row = page.locator('#sites tbody tr', { hasText: '00000000' });
+    await row.waitFor();
+    assert.match(await row.innerText(), /Unknown[\s\S]*never heard of[\s\S]*never[\s\S]*unknown/);
+    assert.doesNotMatch(await row.innerText(), /complete|Healthy/);
+    await page.goto(`${ORIGIN}/sites/${uuid(2)}`);
+    await page.getByRole('heading', { name: 'Poznań', level: 1 }).waitFor();
+    assert.match(await page.locator('main').innerText(), /Nothing is heard from here, so nobody is watched/);
+    await page.locator('[data-testid=strip] rect.nothing').first().waitFor();
+  });
+});
+
+test('a lost line is said, greys what is old, and mends itself', async () => {
+  await withFake({}, async ({ page, cut, heal }) => {
+    await page.locator('[data-phase=up]').waitFor();
+    cut();
+    await page.locator('[data-testid=outdated]').waitFor();
+    assert.match(await page.locator('[data-testid=outdated]').innerText(), /Since \d\d:\d\d:\d\d this page does not know what happens/);
+    assert.equal(await page.locator('.app.stale').count(), 1);
+    assert.match(await page.getAttribute('#icon', 'href'), /lost-/);
+    heal();
+    await page.locator('[data-phase=up]').waitFor({ timeout: 20_000 });
+    assert.equal(await page.locator('[data-testid=outdated]').count(), 0);
+  });
+});
+
+test('five hundred sites stay fluid', async () => {
+  const many = Array.from({ length: 500 }, (_, index) => site(index + 1, index % 20 === 0 ? { state: 'degraded', reasons: ['camera dock-3 silent'] } : {}));
+  await withFake({ sites: many }, async ({ page, change }) => {
+    await page.locator('#sites tbody tr').first().waitFor();
+    assert.equal(await page.locator('[data-testid=counted]').innerText(), '500 sites');
+    assert.ok((await page.locator('#sites tbody tr').count()) <= 180, 'only what can be read is drawn');
+    const took = await page.evaluate(async () => {
+      const begun = performance.now();
+      const field = document.querySelector('input[placeholder^="Name"]');
+      field.value = 'Warehouse 4';
+      field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+      return performance.now() - begun;
+    });
+    assert.ok(took < 500, `a filter took ${took} ms`);
+    await until('the filter to narrow the list', async () => (await page.locator('[data-testid=counted]').innerText()) === '111 of 500 sites');
+    await page.getByPlaceholder('Name, id or what is wrong').fill('');
+    // A change of each site in a second, as a storm brings it.
+    const before = await page.evaluate(() => {
+      globalThis.longest = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (globalThis.longest = Math.max(globalThis.longest, duration)))).observe({ type: 'longtask' });
+      return performance.now();
+    });
+    for (const own of many) change({ ...own, backlog: 7 });
+    await until('the storm to be over', async () => (await page.locator('.tiles').innerText()).includes('3,500'));
+    const { longest, now } = await page.evaluate(() => ({ longest: globalThis.longest, now: performance.now() }));
+    assert.ok(longest < 1_000 && now - before < 15_000, `the longest task took ${longest} ms of ${now - before} ms`);
+    const drawn = await page.locator('#sites tbody tr').count();
+    await page.getByRole('button', { name: /^Show \d+/ }).scrollIntoViewIfNeeded();
+    await until('more rows', async () => (await page.locator('#sites tbody tr').count()) > drawn);
+  });
+});
+
+test('a keyboard alone gets anywhere', async () => {
+  const acknowledged = [];
+  const answers = {
+    [`POST /api/v1/alerts/${uuid(900_002)}/acknowledge`]: ({ body }) => {
+      acknowledged.push(body);
+      return { alert: { ...open[1], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [] };
+    },
+    'POST /api/v1/silences': ({ body }) => ({ ...body, silence_id: body.silence_id }),
+  };
+  await withFake({ alerts: open, answers }, async ({ page, world }) => {
+    await page.locator('#sites tbody tr').first().waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+    await page.keyboard.press('/');
+    await page.keyboard.type('leip');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Leipzig', level: 1 }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1', 'a new view begins at its top');
+    await page.keyboard.press('?');
+    await page.locator('dialog[data-testid=help]').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    await page.goto(`${ORIGIN}/alerts`);
+    await page.locator('#alerts tbody tr').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('a');
+    await until('the acknowledgement', () => acknowledged.length === 1);
+    assert.match(acknowledged[0].fact_id, /^[0-9a-f-]{36}$/);
+    await page.getByText('maria sees to it').first().waitFor();
+    // The acknowledged row went down the list, and the focus is on the one that came up.
+    await page.keyboard.press('s');
+    await page.locator('dialog[data-testid=silence]').waitFor();
+    await page.keyboard.press('Enter');
+    await until('the silence', () => world.asked.some(({ path, method }) => path === '/api/v1/silences' && method === 'POST'));
+    const { body } = world.asked.find(({ path, method }) => path === '/api/v1/silences' && method === 'POST');
+    assert.deepEqual([body.warehouse_id, body.reason], [uuid(1), 'Being dealt with']);
+    assert.ok(Math.abs(Date.parse(body.until) - Date.now() - 30 * 60_000) < 60_000, 'a point in time, not a span');
+    await page.keyboard.press('k');
+    await page.keyboard.press('Enter');
+    await until('the detail', () => /\/alerts\/[0-9a-f-]{36}/.test(page.url()));
+  });
+});
+
+test('an acknowledgement made while the line is down is sent once it is back', async () => {
+  let reachable = false;
+  const sent = [];
+  const answers = {
+    [`POST /api/v1/alerts/${uuid(900_001)}/acknowledge`]: ({ body }) => {
+      sent.push(body.fact_id);
+      return reachable ? { alert: { ...open[0], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [] } : { status: 503, body: { code: 'database_unavailable', message: 'no' } };
+    },
+  };
+  await withFake({ alerts: [open[0]], answers, path: '/alerts' }, async ({ page }) => {
+    await page.locator('[data-action=acknowledge]').click();
+    await until('two tries', () => sent.length >= 2);
+    await page.reload();
+    reachable = true;
+    await page.getByText('maria sees to it').first().waitFor();
+    assert.equal(new Set(sent).size, 1, 'each try is the same fact');
+  });
+});
+
+test('who only looks has no buttons, and what a role may not see says who can change that', async () => {
+  const answers = { 'GET /api/v1/dead-letters/7': { id: 7, edge_id: uuid(1), warehouse_id: uuid(4), batch_id: null, kind: 'event', epoch: null, seq: null, reason: 'bad', raw_bytes: 2, received_at: ago(9), state: 'open', resolved_at: null, raw_hex: '7b7d' }, [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [] } };
+  await withFake({ alerts: open, scopes: ['read'], role: 'viewer', answers, path: '/alerts' }, async ({ page }) => {
+    for (const path of ['/alerts', `/alerts/${uuid(900_001)}`, `/sites/${uuid(1)}`, '/silences', '/dead-letters?letter=7']) {
+      await page.goto(ORIGIN + path);
+      await page.locator('h1').waitFor();
+      await page.waitForLoadState('networkidle');
+      assert.equal(await page.locator('[data-action]').count(), 0, path);
+    }
+    assert.equal(await page.getByRole('link', { name: 'Users' }).count(), 0);
+    await page.goto(`${ORIGIN}/users`);
+    assert.match(await page.locator('[data-testid=empty]').innerText(), /Your role may not see this[\s\S]*smartpick-central users/);
+    await page.goto(`${ORIGIN}/nonsense`);
+    await page.getByRole('heading', { name: 'There is no such page.', level: 1 }).waitFor();
+  });
+});
+
+test('each language writes in its own way', async () => {
+  for (const [lang, words] of [['de', 'Standorte'], ['es', 'Sedes'], ['pl', 'Obiekty']]) {
+    await withFake({ path: `/?lang=${lang}` }, async ({ page }) => {
+      await page.getByRole('heading', { name: words, level: 1 }).waitFor();
+      assert.equal(await page.getAttribute('html', 'lang'), lang);
+      await page.locator('#sites tbody a').first().click();
+      await until('the language to stay', () => new URL(page.url()).searchParams.get('lang') === lang);
+    });
+  }
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  const phone = colorScheme === 'dark';
+  test(`axe-core finds nothing to complain of, and nothing sticks out (${phone ? 'dark, on a phone' : 'light'})`, async () => {
+    const letter = { id: 7, edge_id: uuid(700_001), warehouse_id: uuid(4), batch_id: uuid(3), kind: 'event', epoch: uuid(5), seq: 4711, reason: `numeric field overflow ${'x'.repeat(300)}`, raw_bytes: 400, received_at: ago(4000), state: 'open', resolved_at: null, raw_hex: '7b22'.repeat(100) };
+    const answers = {
+      [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [{ fact_id: uuid(1), kind: 'acknowledge', by: 'jan', at: ago(50), note: 'looking', origin: 'edge' }] },
+      'GET /api/v1/dead-letters': { dead_letters: [letter], next: null }, 'GET /api/v1/dead-letters/7': letter,
+      'GET /api/v1/silences': { silences: [{ silence_id: uuid(1), warehouse_id: uuid(7), scope: { rule: null, zone_id: uuid(500_001), camera_id: null }, reason: 'Training', by: 'maria', origin: 'headquarters', from: ago(600), until: ago(-1800), ended: null, active: true }], next: null },
+    };
+    await withFake({ alerts: open, answers, context: { colorScheme, reducedMotion: 'reduce', ...(phone && { viewport: { width: 360, height: 740 } }) } }, async ({ page, cut }) => {
+      const clean = async (what) => {
+        await page.waitForLoadState('networkidle');
+        assert.deepEqual(await axe(page), [], what);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${what}: ${wide} px stick out to the side`);
+      };
+      for (const path of ['/', `/sites/${uuid(1)}`, `/sites/${uuid(2)}?span=7d`, `/sites/${uuid(1)}/zones/${uuid(500_001)}`, `/sites/${uuid(1)}/cameras/dock-3`, '/alerts', '/alerts?state=cleared', `/alerts/${uuid(900_001)}`, '/silences', '/dead-letters', '/dead-letters?letter=7', '/nonsense']) {
+        await page.goto(ORIGIN + path);
+        await page.locator('[data-phase=up]').waitFor();
+        await page.locator('main h1, [data-testid=empty]').first().waitFor();
+        await clean(path);
+      }
+      await page.goto(`${ORIGIN}/alerts`);
+      await page.locator('[data-action=silence]').first().click();
+      await page.locator('dialog').waitFor();
+      await clean('silencing');
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+      await page.locator('[data-testid=account] summary').click();
+      await clean('the account');
+      await page.keyboard.press('Escape');
+      await page.focus('#find');
+      await page.keyboard.type('le');
+      await page.locator('#find-list [role=option]').first().waitFor();
+      await clean('the search');
+      await page.keyboard.press('Escape');
+      cut();
+      await page.locator('[data-testid=outdated]').waitFor();
+      await clean('connection lost');
+    });
+  });
+}
