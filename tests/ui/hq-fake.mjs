@@ -75,14 +75,15 @@ const ALL = ['read', 'act', 'people', 'admin'];
  * Answers every request of a page. `answers` maps "METHOD /path" (without its query) to a body, a function of the request
  * that gives one, or `{status, body}`; what is not there is 404.
  */
-export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL, role = 'safety-manager', answers = {}, context: options = {}, path = '/' } = {}) {
+export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL, role = 'safety-manager', answers = {}, context: options = {}, path = '/', noSockets = false } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
-  const world = { sites, alerts, scopes, role, asked: [], seq: 1, sockets: new Set() };
+  const world = { sites, alerts, scopes, role, noSockets, asked: [], seq: 1, sockets: new Set() };
   const known = {
     'GET /api/v1/session': () => ({ kind: 'user', name: 'maria', role: world.role, scopes: world.scopes }),
     'GET /api/v1/silences': () => ({ silences: [], next: null }),
     'GET /api/v1/alerts': () => ({ alerts: [], next: null }),
     'GET /api/v1/dead-letters': () => ({ dead_letters: [], next: null }),
+    'GET /api/v1/fleet/health': () => (world.down ? { status: 503, body: { code: 'database_unavailable', message: 'no' } } : { generated_at: new Date().toISOString(), events_per_second: 9, alerts_open: world.alerts.length, counts: {}, sites: world.sites }),
     ...answers,
   };
   for (const row of sites) {
@@ -108,7 +109,7 @@ export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL
   await context.routeWebSocket((url) => url.pathname === '/ws/fleet', (socket) => {
     world.sockets.add(socket);
     socket.onClose(() => world.sockets.delete(socket));
-    if (world.down) return socket.close();
+    if (world.down || world.noSockets) return socket.close();
     const rates = { events_per_second: world.sites.reduce((sum, one) => sum + one.events_per_second, 0) };
     socket.send(JSON.stringify({ type: 'snapshot', run: 'r', seq: world.seq, server_time: new Date().toISOString(), version: '0.4.0', sites: world.sites, alerts: world.alerts, rates }));
   });

@@ -90,6 +90,19 @@ test('a lost line is said, greys what is old, and mends itself', async () => {
   });
 });
 
+test('where no WebSocket comes through the picture is asked for, and said to be', async () => {
+  await withFake({ noSockets: true }, async ({ page, world }) => {
+    await page.locator('[data-phase=polled]').waitFor();
+    assert.match(await page.locator('[data-testid=live]').innerText(), /Every 10 s/);
+    assert.equal((await names(page))[0], 'Poznań');
+    assert.equal(await page.locator('[data-testid=outdated]').count(), 0);
+    world.sites = [site(7, { name: 'Lyon', state: 'stale' })];
+    await until('the next picture', async () => (await names(page)).join() === 'Lyon', 25_000);
+    world.noSockets = false;
+    await page.locator('[data-phase=up]').waitFor({ timeout: 20_000 });
+  });
+});
+
 test('five hundred sites stay fluid', async () => {
   const many = Array.from({ length: 500 }, (_, index) => site(index + 1, index % 20 === 0 ? { state: 'degraded', reasons: ['camera dock-3 silent'] } : {}));
   await withFake({ sites: many }, async ({ page, change }) => {

@@ -69,7 +69,7 @@ export async function signIn(page, name, password = PASSWORD) {
 /** Signed in, and the first picture is there. */
 export async function signedIn(page, name) {
   await signIn(page, name);
-  await page.locator('[data-phase=up]').waitFor();
+  await page.locator('[data-phase=up], [data-phase=polled]').first().waitFor();
 }
 
 export { until, ZONES };

@@ -24,7 +24,7 @@ export function useGet<T>(path: string | null, every?: number, follows = ''): Lo
   const problem = useSignal<{ path: string; problem: Problem } | null>(null);
   const loading = useSignal(false);
   const turn = useSignal(0);
-  const up = link.value.phase === 'up';
+  const up = link.value.phase === 'up' || link.value.phase === 'polled';
   const latest = useRef(0);
   useEffect(() => {
     if (path === null) return;

@@ -9,6 +9,7 @@ import { dictionaries, language } from './i18n';
 import { startKeys } from './keys';
 import { current } from './pages';
 import { App } from './parts/App';
+import { startPolling, stopPolling } from './poll';
 import { asked } from './route';
 import { connect, disconnect } from './socket';
 import { link, refusal, session } from './store';
@@ -25,7 +26,7 @@ async function begin(): Promise<void> {
   connect(() => {
     if (session.peek() === 'unknown') void whoAmI();
     flushActions();
-  }, () => void whoAmI());
+  }, () => void whoAmI().then((known) => known && startPolling()));
 }
 
 /** Whether somebody is signed in, as far as is known. */
@@ -40,6 +41,7 @@ async function whoAmI(): Promise<boolean> {
     refusal.value = problem.code === 'sign_in' ? null : problem;
     session.value = 'nobody';
     disconnect();
+    stopPolling();
     return false;
   }
 }
@@ -61,7 +63,7 @@ effect(() => {
   const title = session.value === 'nobody' || !own ? '' : `${own.page.title(own.params)} · `;
   document.title = `${title}SmartPick`;
   const icon = document.getElementById('icon') as HTMLLinkElement;
-  const kind = link.value.phase === 'up' ? mood.value : 'lost';
+  const kind = link.value.phase === 'up' || link.value.phase === 'polled' ? mood.value : 'lost';
   const file = icon.getAttribute(`data-icon-${kind}`);
   if (file && icon.getAttribute('href') !== file) icon.href = file;
 });

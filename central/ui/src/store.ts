@@ -2,11 +2,14 @@
 
 import { computed, signal } from '@preact/signals';
 import { shortId } from '../../../common/ui/ids';
-import { link, skew } from '../../../common/ui/socket';
+import { link as line, skew, type Link } from '../../../common/ui/socket';
 import { nothing, put, type Present } from './present';
 import type { Alert, Scope, Session } from './wire';
 
-export { link };
+/** When the picture was last asked for without a line, ms of our clock; `null` where there is one, or nothing came. */
+export const polledAt = signal<number | null>(null);
+/** A polled picture older than this is not the present. */
+const POLLED_MAX_MS = 25_000;
 
 export const present = signal<Present>(nothing);
 export const sites = computed(() => present.value.sites);
@@ -23,6 +26,14 @@ export const me = computed(() => (typeof session.value === 'object' ? session.va
 export const may = (scope: Scope) => me.value?.scopes.includes(scope) ?? false;
 
 export const local = signal(Date.now());
+/** How we stand to headquarters: `polled` is up, but some seconds behind. */
+export const link = computed<{ phase: Link['phase'] | 'polled'; since: number }>(() => {
+  const own = line.value;
+  const polled = polledAt.value;
+  if (own.phase === 'up' || polled === null) return own;
+  return local.value - polled < POLLED_MAX_MS ? { phase: 'polled', since: own.since } : { phase: 'lost', since: polled };
+});
+
 /** The server's clock, in ms, each second. */
 export const now = computed(() => local.value + skew.value);
 /** The same in steps of ten seconds: for long lists, where nobody needs to see seconds count. */

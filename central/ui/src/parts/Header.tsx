@@ -42,10 +42,10 @@ function Nav() {
 
 function Live() {
   const { phase } = link.value;
-  const word = { up: t.value.shell.live, connecting: t.value.shell.connecting, lost: t.value.shell.lost }[phase];
+  const word = { up: t.value.shell.live, polled: t.value.shell.polled, connecting: t.value.shell.connecting, lost: t.value.shell.lost }[phase];
   return (
     <p class={`live ${phase}`} data-testid="live" data-phase={phase}>
-      <Shape d={phase === 'up' ? SHAPES.quiet : phase === 'lost' ? SHAPES.lost : SHAPES.connecting} /> <span>{word}</span>
+      <Shape d={phase === 'up' || phase === 'polled' ? SHAPES.quiet : phase === 'lost' ? SHAPES.lost : SHAPES.connecting} /> <span>{word}</span>
     </p>
   );
 }

@@ -15,8 +15,10 @@ import { StateStrip, StripAxis } from './StateStrip';
 
 const SPANS = { '24h': 86_400_000, '7d': 7 * 86_400_000 } as const;
 const REFRESH_MS = 60_000;
-/** One heartbeat is kept of five minutes; three of them missing is silence. */
-const QUIET_MS = 15 * 60_000;
+/** One heartbeat is kept of five minutes, and about so many are in an answer; three of them missing is silence. */
+const STEP_MS = 5 * 60_000;
+const STEPS = 500;
+const quiet = (from: number, to: number) => 3 * Math.max(STEP_MS, (to - from) / STEPS);
 /** Newer ones are in the strip. */
 const CHANGES_SHOWN = 8;
 
@@ -53,7 +55,7 @@ function useLast(data: History | null): History | null {
 function Drawn({ history, edges, from, to, zone }: { history: History; edges: readonly EdgeRow[]; from: number; to: number; zone: string }) {
   const words = t.value.site;
   const own = history.states.filter(({ edge_id }) => edge_id === null);
-  const curve = useMemo(() => backlogCurve(history.heartbeats, QUIET_MS), [history]);
+  const curve = useMemo(() => backlogCurve(history.heartbeats, quiet(from, to)), [history]);
   const changes = pieces(own, from, to).reverse();
   return (
     <>
