@@ -20,6 +20,7 @@ use crate::access::Access;
 use crate::config::{Config, Retention};
 use crate::fleet::{Hints, Looker};
 use crate::health::{Observed, Progress, Sampler, Samples};
+use crate::heartbeats::KnownCameras;
 use crate::http::{App, router};
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
@@ -93,6 +94,7 @@ impl Central {
             instance,
             fleet,
             hints,
+            cameras: KnownCameras::default(),
         };
 
         // In the data's order, which is the order of stopping: what was taken in is still stored.

@@ -1,18 +1,22 @@
 //! What edges say of themselves every few seconds: stored for fleet health, and the other half of the ledger. The answer
-//! brings what people at headquarters said of the warehouse's alerts.
+//! brings what people at headquarters said of the warehouse's alerts, and the rules they made for it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use common::clock;
+use common::ids::EdgeId;
 use common::problem::Problem;
 use common::protocol::{FACTS_MAX, Heartbeat, HeartbeatAnswer};
 
 use crate::access::EdgeIdentity;
 use crate::http::{ApiError, App};
+use crate::store::site_reports::{self, Due};
 use crate::store::{edges, facts};
 
 /// `POST /api/v1/heartbeats`: takes what an edge says of itself; the answer brings what it is to know.
@@ -30,7 +34,7 @@ pub async fn heartbeat(
     Extension(edge): Extension<EdgeIdentity>,
     request: Request,
 ) -> Result<Json<HeartbeatAnswer>, ApiError> {
-    let heartbeat = match Json::<Heartbeat>::from_request(request, &()).await {
+    let mut heartbeat = match Json::<Heartbeat>::from_request(request, &()).await {
         Ok(Json(heartbeat)) => heartbeat,
         Err(rejection) => {
             let problem = unreadable(&rejection);
@@ -47,14 +51,47 @@ pub async fn heartbeat(
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, "wrong_edge", message).into());
     }
+    // Kept in its own place, not with each heartbeat.
+    let site = heartbeat.site.take();
     let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
     app.hints.fleet();
+    if let Some((mut site, digest)) = site.zip(heartbeat.site_digest.as_deref()) {
+        site.clean();
+        site_reports::take(&app.db, edge.edge_id, edge.warehouse_id, digest, &site).await?;
+    }
+    if let Some(news) = app.cameras.news(&heartbeat) {
+        site_reports::seen(&app.db, edge.warehouse_id, &heartbeat.cameras).await?;
+        app.cameras.remember(edge.edge_id, news);
+    }
     let (facts, facts_until) = match heartbeat.facts_after {
         Some(after) => facts::deliver(&app.db, edge.warehouse_id, after, FACTS_MAX).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now(), facts, facts_until }))
+    let Due { site_wanted, rules } = site_reports::due(&app.db, &heartbeat).await?;
+    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now(), facts, facts_until, site_wanted, rules }))
+}
+
+/// Which cameras each edge last told of, as a hash: they are written when that changes, not with every heartbeat. An
+/// edge that sends by way of several instances is written once by each.
+#[derive(Debug, Default)]
+pub struct KnownCameras(Mutex<HashMap<EdgeId, u64>>);
+
+impl KnownCameras {
+    /// The hash, if it is another than before.
+    fn news(&self, heartbeat: &Heartbeat) -> Option<u64> {
+        let mut places: Vec<_> = heartbeat.cameras.iter().map(|camera| (&camera.camera_id, camera.zone_id)).collect();
+        places.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        places.hash(&mut hasher);
+        let hash = hasher.finish();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.get(&heartbeat.edge_id) != Some(&hash)).then_some(hash)
+    }
+
+    fn remember(&self, edge: EdgeId, hash: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(edge, hash);
+    }
 }
 
 fn unreadable(rejection: &JsonRejection) -> Problem {

@@ -20,6 +20,7 @@ use crate::api;
 use crate::config::Receive;
 use crate::fleet::{Fleet, Hints};
 use crate::health::Observed;
+use crate::heartbeats::KnownCameras;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
 use crate::store::{Db, StoreError};
@@ -43,12 +44,15 @@ pub struct App {
     /// How the sites are.
     pub fleet: Fleet,
     pub hints: Hints,
+    /// What heartbeats have told of cameras.
+    pub cameras: KnownCameras,
 }
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
+const PUT: Method = Method::PUT;
 
 /// One line of the table.
 pub struct Route {
@@ -82,6 +86,12 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/fleet/stats", Need::READ, |m| on(m, api::fleet::stats)),
     route(GET, "/api/v1/sites/{id}", Need::READ, |m| on(m, api::fleet::site)),
     route(GET, "/api/v1/sites/{id}/history", Need::READ, |m| on(m, api::history::show)),
+    route(GET, "/api/v1/sites/{id}/settings", Need::READ, |m| on(m, api::settings::show)),
+    route(PUT, "/api/v1/sites/{id}/settings", Need::ACT, |m| on(m, api::settings::set)),
+    route(GET, "/api/v1/sites/{id}/rules", Need::READ, |m| on(m, api::rules::show)),
+    route(POST, "/api/v1/sites/{id}/rules", Need::ACT, |m| on(m, api::rules::make)),
+    route(GET, "/api/v1/sites/{id}/rules/versions", Need::READ, |m| on(m, api::rules::versions)),
+    route(POST, "/api/v1/sites/{id}/rules/check", Need::READ, |m| on(m, api::rules::check)),
     route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
     route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
     route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),

@@ -12,7 +12,9 @@ pub mod fleet;
 pub mod ledger;
 pub mod partitions;
 pub mod rollups;
+pub mod rule_sets;
 pub mod sessions;
+pub mod site_reports;
 pub mod sites;
 pub mod tokens;
 pub mod users;
@@ -68,6 +70,8 @@ pub fn statements() -> Vec<&'static str> {
         rollups::coarse::STATEMENTS,
         rollups::people::STATEMENTS,
         sessions::STATEMENTS,
+        rule_sets::STATEMENTS,
+        site_reports::STATEMENTS,
         sites::STATEMENTS,
         tokens::STATEMENTS,
         users::STATEMENTS,

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod event;
 
 pub mod alert;
+pub mod rules;
 
 pub mod record;
 

@@ -9,11 +9,14 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::alert::Fact;
 use crate::health::Health;
 use crate::ids::{BatchId, EdgeId, Epoch, WarehouseId, ZoneId};
 use crate::record::RECORD_BYTES_MAX;
+use crate::rules::RuleSet;
+use crate::site::SiteReport;
 
 /// The protocol of this build; central refuses others with `protocol_unsupported`.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -158,6 +161,15 @@ pub struct Heartbeat {
     /// `None`: it has no place for any now.
     #[serde(default)]
     pub facts_after: Option<u64>,
+    /// The [digest](SiteReport::digest) of what the edge's configuration says of its site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_digest: Option<String>,
+    /// What it says; only after an answer that [wants](HeartbeatAnswer::site_wanted) it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteReport>,
+    /// Whose rules are in force. `None`: the edge is of a version that knows only its own.
+    #[serde(default)]
+    pub rules: Option<RulesReport>,
 }
 
 pub const HEARTBEAT_INTERVAL_SECS: u64 = 10;
@@ -216,6 +228,19 @@ pub struct CameraReport {
     pub clock_suspect: bool,
 }
 
+/// Which of headquarters' [sets](RuleSet) an edge goes by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RulesReport {
+    /// The version in force, also if it says that the edge's own rules count; `None`: headquarters never said anything.
+    pub version: Option<u64>,
+    /// Which set that is. Versions alone may be given out twice.
+    pub set_id: Option<Uuid>,
+    /// The set that this edge cannot use; sending it again would change nothing.
+    pub refused: Option<Uuid>,
+    /// Why the newest set is not in force: it was refused, or cannot be kept now.
+    pub error: Option<String>,
+}
+
 /// Central's answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatAnswer {
@@ -231,6 +256,13 @@ pub struct HeartbeatAnswer {
     /// What the edge says as `facts_after` once it has these facts on its disk.
     #[serde(default)]
     pub facts_until: u64,
+    /// Headquarters does not have what the edge's configuration says of the site; the next heartbeat shall bring it.
+    #[serde(default)]
+    pub site_wanted: bool,
+    /// The set of rules to go by, if the edge reports another. By inequality, not by order: after a restored backup of
+    /// headquarters' database the right one may have the lower number.
+    #[serde(default)]
+    pub rules: Option<RuleSet>,
 }
 
 /// Facts in an answer, at most: with the longest texts about 300 KiB.

@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use crate::event::CAMERA_ID_CHARS_MAX;
+use crate::ids::ZoneId;
 use crate::shift::Shift;
 
 /// Zones and cameras, each: a hundred times what a site has, and small enough to look through.
@@ -15,6 +18,9 @@ pub const NAMED_MAX: usize = 2_000;
 pub const SHIFTS_MAX: usize = 100;
 /// Characters of a name: what fits on a wall screen.
 pub const NAME_CHARS_MAX: usize = 60;
+
+/// A report in JSON, at most: half of what central takes as a heartbeat. A thousand cameras with long names are 200 KiB.
+pub const REPORT_BYTES_MAX: usize = 512 * 1024;
 
 /// What of a description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,4 +143,167 @@ pub fn shifts(written: &[ShiftConfig]) -> Result<Vec<Shift>, SiteError> {
         return Err(SiteError::new("shifts", problem));
     }
     Ok(shifts)
+}
+
+/// What an edge's configuration says of its site, for headquarters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SiteReport {
+    /// Empty: it has none.
+    pub name: String,
+    /// An IANA name.
+    pub time_zone: String,
+    pub shifts: Vec<ShiftConfig>,
+    pub zones: Vec<NamedZone>,
+    pub cameras: Vec<NamedCamera>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NamedZone {
+    pub zone_id: ZoneId,
+    pub name: String,
+}
+
+/// A camera that the configuration lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NamedCamera {
+    pub camera_id: String,
+    pub name: Option<String>,
+    /// Where it hangs.
+    pub zone_id: Option<ZoneId>,
+}
+
+impl SiteReport {
+    /// Tells two reports apart.
+    pub fn digest(&self) -> String {
+        let hash = Sha256::digest(self.json());
+        crate::credentials::hex(&hash[..16])
+    }
+
+    /// Leaves out cameras, then zones, from the end, until it fits into [`REPORT_BYTES_MAX`]; says how many.
+    pub fn shorten(&mut self) -> usize {
+        let mut left_out = 0;
+        while self.json().len() > REPORT_BYTES_MAX {
+            let cut = |len: usize| len - (len / 8).max(1);
+            if !self.cameras.is_empty() {
+                let keep = cut(self.cameras.len());
+                left_out += self.cameras.len() - keep;
+                self.cameras.truncate(keep);
+            } else if !self.zones.is_empty() {
+                let keep = cut(self.zones.len());
+                left_out += self.zones.len() - keep;
+                self.zones.truncate(keep);
+            } else {
+                // Shifts are a hundred at most.
+                break;
+            }
+        }
+        left_out
+    }
+
+    /// Takes out what headquarters could not keep: names and ids beyond what a configuration may hold.
+    pub fn clean(&mut self) {
+        if name("name", &self.name).is_err() {
+            self.name.clear();
+        }
+        self.zones.retain(|zone| name("zones", &zone.name).is_ok());
+        self.zones.truncate(NAMED_MAX);
+        self.cameras.retain(|camera| camera_id(&camera.camera_id).is_ok());
+        self.cameras.truncate(NAMED_MAX);
+        for camera in &mut self.cameras {
+            camera.name.take_if(|text| name("cameras", text).is_err());
+        }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain values can be written")
+    }
+}
+
+/// Whether a camera's events could bring this id.
+///
+/// # Errors
+/// If it is empty, too long, or not printable.
+pub fn camera_id(id: &str) -> Result<(), SiteError> {
+    if id.is_empty() || id.chars().count() > CAMERA_ID_CHARS_MAX || id.chars().any(char::is_control) {
+        let problem = format!("camera_id {id:?} must have 1 to {CAMERA_ID_CHARS_MAX} printable characters");
+        return Err(SiteError::new("cameras", problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_fits_into_a_heartbeat_whatever_it_names() {
+        let zone_id = ZoneId::from_uuid(uuid::Uuid::from_u128(1));
+        let camera = |n: usize, id: usize, name: usize| NamedCamera {
+            camera_id: format!("{n:0>id$}"),
+            name: Some("\u{20ac}".repeat(name)),
+            zone_id: Some(zone_id),
+        };
+        let mut usual = SiteReport {
+            cameras: (0..1_000).map(|n| camera(n, 30, 40)).collect(),
+            zones: (0..100).map(|_| NamedZone { zone_id, name: "n".repeat(NAME_CHARS_MAX) }).collect(),
+            ..SiteReport::default()
+        };
+        assert_eq!(usual.shorten(), 0, "a thousand cameras with names are told in full");
+        let mut huge = SiteReport {
+            cameras: (0..NAMED_MAX).map(|n| camera(n, CAMERA_ID_CHARS_MAX, NAME_CHARS_MAX)).collect(),
+            ..usual.clone()
+        };
+        let left_out = huge.shorten();
+        assert!(left_out > 0 && huge.json().len() <= REPORT_BYTES_MAX, "{left_out}");
+        assert_eq!(huge.cameras.len() + left_out, NAMED_MAX);
+        assert_eq!(huge.zones.len(), 100);
+    }
+
+    #[test]
+    fn the_digest_tells_reports_apart() {
+        let report = SiteReport { name: "Hall 1".to_owned(), ..SiteReport::default() };
+        assert_eq!(report.digest(), report.clone().digest());
+        assert_ne!(report.digest(), SiteReport { name: "Hall 2".to_owned(), ..report.clone() }.digest());
+        let named = NamedCamera { camera_id: "c".to_owned(), name: None, zone_id: None };
+        assert_ne!(report.digest(), SiteReport { cameras: vec![named], ..report }.digest());
+    }
+
+    #[test]
+    fn what_no_configuration_can_hold_is_taken_out() {
+        let camera =
+            |id: &str, name: &str| NamedCamera { camera_id: id.to_owned(), name: Some(name.to_owned()), zone_id: None };
+        let mut report = SiteReport {
+            name: "x".repeat(61),
+            cameras: vec![camera("a", "Aisle"), camera("b", " "), camera("c\0", "Dock"), camera("", "Dock")],
+            ..SiteReport::default()
+        };
+        report.clean();
+        assert_eq!(report.name, "");
+        assert_eq!(report.cameras, [camera("a", "Aisle"), NamedCamera { name: None, ..camera("b", "") }]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_names_its_field_and_the_fix() {
+        assert!(time_zone("Mars/Olympus").expect_err("no zone").to_string().starts_with("time_zone: \"Mars/Olympus\""));
+        let early = ShiftConfig {
+            name: "early".to_owned(),
+            days: vec![Day::Mon],
+            start: "06:00".to_owned(),
+            end: "14:00".to_owned(),
+        };
+        for (shift, fix) in [
+            (ShiftConfig { days: Vec::new(), ..early.clone() }, "[\"mon\", \"tue\"]"),
+            (ShiftConfig { start: "6:00".to_owned(), ..early.clone() }, "\"06:00\""),
+            (ShiftConfig { end: "24:00".to_owned(), ..early.clone() }, "\"06:00\""),
+            (ShiftConfig { name: String::new(), ..early.clone() }, "1 to 60"),
+        ] {
+            let error = shifts(&[shift]).expect_err(fix).to_string();
+            assert!(error.starts_with("shifts: ") && error.contains(fix), "{error}");
+        }
+        assert!(shifts(&[early.clone(), early.clone()]).expect_err("twice").to_string().contains("of its own"));
+        let many: Vec<ShiftConfig> =
+            (0..=SHIFTS_MAX).map(|n| ShiftConfig { name: n.to_string(), ..early.clone() }).collect();
+        assert!(shifts(&many).expect_err("many").to_string().contains("at most 100"));
+        assert_eq!(shifts(&many[1..]).map(|shifts| shifts.len()), Ok(SHIFTS_MAX));
+    }
 }

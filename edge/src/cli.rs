@@ -7,6 +7,7 @@ mod tail;
 mod tokens;
 mod users;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +52,7 @@ enum Command {
     /// Make, show and remove the tokens by which cameras may send events.
     #[command(subcommand)]
     Cameras(tokens::Tokens),
-    /// Try alert rules on recorded events.
+    /// Show the alert rules in force, and try rules on recorded events.
     Rules(rules::RulesArgs),
     /// Be a row of cameras: for demos, load, and trying an installation.
     Simulate(Box<simulate::Args>),
@@ -99,9 +100,9 @@ pub fn main() -> ExitCode {
             Ok(config) => runtime.block_on(run(config)),
             Err(error) => complain(&error.to_string(), EXIT_USAGE),
         },
-        Command::CheckConfig(args) => match load(&args).and_then(|config| Ok((config.data_dir()?, config))) {
-            Ok((dir, config)) => say(&format!("{}# data_dir in force: {}\n", config.shown(), dir.display())),
-            Err(error) => complain(&error.to_string(), EXIT_USAGE),
+        Command::CheckConfig(args) => match check_config(&args) {
+            Ok(text) => say(&text),
+            Err(error) => complain(&format!("{error:#}"), EXIT_USAGE),
         },
         Command::Status(args) => match load(&args.config) {
             Ok(config) => runtime.block_on(status::show(&config, args.url.as_deref(), args.json)),
@@ -126,6 +127,17 @@ pub fn main() -> ExitCode {
 
 fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
     Config::load(args.config.as_ref(), &args.set)
+}
+
+fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
+    let config = load(args)?;
+    let dir = config.data_dir()?;
+    let (rules, trouble) = rules::in_force(&config)?;
+    let mut out = format!("{}# data_dir in force: {}\n# rules in force: {rules}\n", config.shown(), dir.display());
+    if let Some(words) = trouble {
+        let _infallible = writeln!(out, "# {words}");
+    }
+    Ok(out)
 }
 
 /// A command that changes the accounts' file, running edge or not.

@@ -336,7 +336,13 @@ impl Config {
         if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
             return fail("alerts.buffer_filling_at: must be a share from 0 to 1, for example 0.8");
         }
-        self.alerts.rules().map(drop).map_err(|error| ConfigError::new(error.to_string()))
+        self.alerts.rules().map(drop).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
+    }
+
+    /// As whom headquarters knows us, if there is one.
+    pub fn headquarters(&self) -> Option<(EdgeId, WarehouseId)> {
+        self.central.url.as_ref()?;
+        self.edge_id.zip(self.warehouse_id)
     }
 
     /// Where the spill lives.

@@ -7,28 +7,30 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use common::ids::WarehouseId;
 use common::lifecycle::Lifecycle;
 use common::{clock, serve};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::info;
+use uuid::Uuid;
 
 use crate::access::Access;
-use crate::alerts::engine::Engine;
 use crate::alerts::entrance::Entrance;
 use crate::alerts::facts::Desk;
-use crate::alerts::floor::{Floor, Inputs};
+use crate::alerts::floor::{self, Floor, Inputs};
 use crate::alerts::history::History;
 use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::outbox::Outbox;
+use crate::alerts::rules::{Current, Follower, InForce, kept};
 
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
 use crate::config::Config;
 use crate::forward::{Forwarder, InFlight, LinkState};
-use crate::heartbeat::{Headquarters, Outlook, Pulse};
+use crate::heartbeat::{Headquarters, Outlook, Pulse, Told};
 use crate::http::{self, State};
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
@@ -79,12 +81,19 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::new(&mut registry));
-    let rules = config.alerts.rules()?;
-    let (entrance, observations) = Entrance::new(Engine::new(&rules).keypoints_from());
+    let own = InForce::own(&config.alerts.rules)?;
+    // Headquarters' rules count for as long as there is a headquarters.
+    let (in_force, trouble) = match config.headquarters() {
+        Some((_, warehouse_id)) => kept::start(&dir, warehouse_id, own.clone(), now),
+        None => (own.clone(), None),
+    };
+    info!("The rules in force are {in_force}");
+    let rules = Arc::new(Current::new(in_force, trouble));
+    let (entrance, observations) = Entrance::new(rules.get().keypoints_from());
     let (desk, says) = Desk::new();
     let history = History::start(&dir, config.history.clone(), now)?;
-    let shown = rules.iter().map(|rule| (&*rule.name, rule.severity));
-    let alert_metrics = AlertMetrics::new(&mut registry, entrance.unevaluated.clone(), shown);
+    let alert_metrics =
+        AlertMetrics::new(&mut registry, entrance.unevaluated.clone(), floor::labels(&rules.get().rules));
     let (link, in_flight) = (LinkState::default(), InFlight::default());
     let client = match (&config.central.url, &config.central.token) {
         (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
@@ -109,7 +118,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         alert_metrics,
         outlook: Mutex::new(Outlook::default()),
         site: Arc::new(Site::new(&config.site)?),
-        rules,
+        rules: Arc::clone(&rules),
         keep_days: config.history.keep_days,
         hub: Arc::clone(&hub),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
@@ -125,7 +134,9 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
     life.stage("access", move |stop| access.run(stop));
     let filled = Arc::new(Notify::new());
-    let inputs = Inputs { observations, says };
+    let site_id = config.warehouse_id.unwrap_or(WarehouseId::from_uuid(Uuid::nil()));
+    let (follower, swaps) = Follower::new(dir.clone(), site_id, own, rules);
+    let inputs = Inputs { observations, says, swaps };
     let floor = Floor::new(Arc::clone(&state), inputs, config.alerts.thresholds(), Arc::clone(&filled));
     life.stage("alerts", move |stop| floor.run(stop));
     let outbox = Outbox { history: history.clone(), buffer: buffer.clone(), filled };
@@ -141,9 +152,13 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
         life.stage("forward", move |stop| forwarder.run(stop));
     }
-    let headquarters = client
-        .zip(config.edge_id.zip(config.warehouse_id))
-        .map(|(client, (edge_id, warehouse_id))| Headquarters { client, edge_id, warehouse_id });
+    let headquarters = client.zip(config.headquarters()).map(|(client, (edge_id, warehouse_id))| Headquarters {
+        client,
+        edge_id,
+        warehouse_id,
+        follower,
+        site: Told::new(&config.site),
+    });
     let pulse = Pulse { state, headquarters };
     life.stage("heartbeat", move |stop| pulse.run(stop));
     life.then(buffer_life);

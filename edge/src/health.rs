@@ -39,6 +39,8 @@ pub struct Findings {
     pub unevaluated: Option<u64>,
     /// What is wrong with the history of alerts, in words.
     pub history: Option<String>,
+    /// Why the rules in force are not headquarters' newest, in words.
+    pub rules: Option<String>,
 }
 
 /// The verdict.
@@ -66,7 +68,7 @@ pub fn judge(f: &Findings) -> Health {
             ),
         );
     }
-    if let Some(words) = &f.history {
+    for words in [&f.history, &f.rules].into_iter().flatten() {
         health.add(Status::Degraded, words.clone());
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
@@ -181,6 +183,7 @@ mod tests {
             dead_letters: 0,
             unevaluated: None,
             history: None,
+            rules: None,
         }
     }
 
@@ -221,6 +224,7 @@ mod tests {
         assert_degraded(&Findings { clock_offset_ms: Some(-90_000), ..well() }, "behind");
         assert_degraded(&Findings { dead_letters: 1, ..well() }, "damaged");
         assert_degraded(&Findings { unevaluated: Some(7), ..well() }, "7 events were kept but not looked at");
+        assert_degraded(&Findings { rules: Some("damaged on disk".to_owned()), ..well() }, "damaged on disk");
         assert_degraded(&Findings { history: Some("it is not kept".to_owned()), ..well() }, "not kept");
         assert_degraded(&Findings { vanished: 7, ..well() }, "7 events vanished");
         let mut full = well();

@@ -1,8 +1,9 @@
 //! Tells central every ten seconds how the edge is and how far its ledger got, and once more when it stops; hears what
-//! people at headquarters said of this warehouse's alerts. Also the pulse by which the buffer looks after its stores, with or without a
-//! central.
+//! people at headquarters said of this warehouse's alerts, and the rules they made for it. Also the pulse by which the
+//! buffer looks after its stores, with or without a central.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use common::ids::{EdgeId, WarehouseId};
 use common::protocol::{
     FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LaneReport, RedisReport, SpillReport,
 };
+use common::site::SiteReport;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
+use crate::alerts::rules::Follower;
 use crate::buffer::{Lane, LiveState};
 use crate::central_client::CentralClient;
 use crate::http::State;
+use crate::site::SiteConfig;
 
 /// The rates of intake and drain are taken over this many beats: a minute.
 const RATE_BEATS: usize = 6;
@@ -27,6 +31,32 @@ pub struct Headquarters {
     pub client: CentralClient,
     pub edge_id: EdgeId,
     pub warehouse_id: WarehouseId,
+    /// Who does what it says of the rules.
+    pub follower: Follower,
+    pub site: Told,
+}
+
+/// What headquarters is told of `[site]`: in full only when it asks, as it changes with a restart at most.
+pub struct Told {
+    report: SiteReport,
+    digest: String,
+    wanted: AtomicBool,
+}
+
+impl Told {
+    pub fn new(site: &SiteConfig) -> Self {
+        let mut report = site.report();
+        let left_out = report.shorten();
+        if left_out > 0 {
+            warn!("[site] names more than headquarters takes; {left_out} names are not told there");
+        }
+        Self { digest: report.digest(), report, wanted: AtomicBool::new(false) }
+    }
+
+    /// The report, if the last answer asked for it.
+    fn due(&self) -> Option<SiteReport> {
+        self.wanted.swap(false, Ordering::Relaxed).then(|| self.report.clone())
+    }
 }
 
 /// How much there was at a beat.
@@ -69,7 +99,8 @@ impl Pulse {
         }
     }
 
-    /// Whether headquarters has more to say than fits into one answer.
+    /// Whether the next one should go at once: headquarters has more to say than fits into one answer, or wants to hear
+    /// more.
     async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) -> bool {
         let state = &self.state;
         state.buffer.probe().await;
@@ -88,6 +119,7 @@ impl Pulse {
         let Some(headquarters) = &self.headquarters else { return false };
         let facts_after = if stopping { None } else { self.facts_until(headquarters).await };
         let heartbeat = self.compose(headquarters, facts_after, stopping);
+        let told_site = heartbeat.site.is_some();
         let sent_at = clock::now();
         match headquarters.client.send_heartbeat(&heartbeat).await {
             Ok(answer) => {
@@ -98,7 +130,13 @@ impl Pulse {
                 state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
                 state.buffer.settle(&answer.settled).await;
                 debug!("Central has a heartbeat");
-                self.take_facts(headquarters, answer).await
+                headquarters.site.wanted.store(answer.site_wanted, Ordering::Relaxed);
+                // Once is enough: what it did not take just now it will not take a moment later.
+                let mut more = answer.site_wanted && !told_site;
+                if let Some(set) = answer.rules.clone().filter(|_| !stopping) {
+                    more |= headquarters.follower.take(set).await;
+                }
+                more | self.take_facts(headquarters, answer).await
             }
             Err(error) => {
                 state.link.failed(clock::now(), error);
@@ -173,6 +211,9 @@ impl Pulse {
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
             facts_after,
+            site_digest: Some(headquarters.site.digest.clone()),
+            site: headquarters.site.due(),
+            rules: Some(state.rules.report()),
         }
     }
 }

@@ -8,7 +8,6 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router, middleware};
 use chrono::{DateTime, Utc};
-use common::event::Hundredths;
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
@@ -23,7 +22,7 @@ use crate::alerts::entrance::Entrance;
 use crate::alerts::facts::Desk;
 use crate::alerts::history::History;
 use crate::alerts::metrics::AlertMetrics;
-use crate::alerts::rules::Rule;
+use crate::alerts::rules::Current;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::forward::{InFlight, LinkState};
@@ -67,6 +66,8 @@ pub struct State {
     /// What the floor remembers.
     pub history: History,
     pub alert_metrics: AlertMetrics,
+    /// The rules in force.
+    pub rules: Arc<Current>,
     /// What screens see.
     pub hub: Arc<Hub>,
     /// As of the last heartbeat.
@@ -74,7 +75,6 @@ pub struct State {
 
     // Configuration.
     pub site: Arc<Site>,
-    pub rules: Vec<Rule>,
     /// How long shift figures are kept.
     pub keep_days: u64,
     pub event_age_max: Duration,
@@ -107,11 +107,6 @@ impl State {
 
     fn clock_offset(&self) -> Option<i64> {
         Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset| *offset != NO_OFFSET)
-    }
-
-    /// The score from which a second counts as at risk: the first rule's.
-    pub fn at_risk_from(&self) -> Hundredths {
-        self.rules.first().map_or(Hundredths::from_raw(u16::MAX), |rule| rule.threshold)
     }
 
     /// How long the buffer lasts, as of the last heartbeat.
@@ -147,6 +142,7 @@ impl State {
             dead_letters: self.buffer.last_probe().spill.dead_letters,
             unevaluated: self.entrance.trouble(now),
             history: self.history.trouble(),
+            rules: self.rules.health(),
         })
     }
 }

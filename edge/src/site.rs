@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use common::alert::Severity;
 use common::config::ConfigError;
 use common::ids::{EdgeId, WarehouseId, ZoneId};
-use common::site::{self, NAMED_MAX, ShiftConfig, SiteError};
+use common::site::{self, NAMED_MAX, NamedCamera, NamedZone, ShiftConfig, SiteError, SiteReport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,6 +65,25 @@ impl Default for SiteConfig {
     }
 }
 
+impl SiteConfig {
+    /// What headquarters is told of it.
+    pub fn report(&self) -> SiteReport {
+        let zone = |zone: &ZoneConfig| NamedZone { zone_id: zone.zone_id, name: zone.name.clone() };
+        let camera = |camera: &CameraConfig| NamedCamera {
+            camera_id: camera.camera_id.clone(),
+            name: camera.name.clone(),
+            zone_id: camera.zone_id,
+        };
+        SiteReport {
+            name: self.name.clone(),
+            time_zone: self.time_zone.clone(),
+            shifts: self.shifts.clone(),
+            zones: self.zones.iter().map(zone).collect(),
+            cameras: self.cameras.iter().map(camera).collect(),
+        }
+    }
+}
+
 /// The site, its configuration understood.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -100,6 +119,7 @@ impl Site {
             }
         }
         for camera in &config.cameras {
+            site::camera_id(&camera.camera_id)?;
             if let Some(name) = &camera.name {
                 site::name("cameras", name)?;
             }
@@ -137,6 +157,8 @@ pub struct View {
     cameras: Vec<CameraConfig>,
     shifts: Vec<ShiftConfig>,
     rules: Vec<RuleView>,
+    /// Of headquarters' set; null if the rules are this edge's own.
+    rules_version: Option<u64>,
     /// A camera that has sent nothing for this long shows no data.
     no_data_after_seconds: u64,
 }
@@ -157,7 +179,7 @@ struct RuleView {
 /// `GET /api/v1/site`: names, clock, shifts and rules; what a screen needs to know before anything happens.
 #[utoipa::path(get, path = "/api/v1/site", responses((status = 200, description = "The site.", body = View)))]
 pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<View> {
-    let site = &state.site;
+    let (site, rules) = (&state.site, state.rules.get());
     Json(View {
         name: site.config.name.clone(),
         time_zone: site.time_zone.name(),
@@ -167,7 +189,8 @@ pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<View> {
         zones: site.config.zones.clone(),
         cameras: site.config.cameras.clone(),
         shifts: site.config.shifts.clone(),
-        rules: state.rules.iter().map(rule).collect(),
+        rules: rules.rules.iter().map(rule).collect(),
+        rules_version: rules.version(),
         no_data_after_seconds: NO_DATA_AFTER_SECS,
     })
 }

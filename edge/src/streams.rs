@@ -33,11 +33,23 @@ pub struct HealthView {
     reasons: Vec<String>,
     #[serde(flatten)]
     parts: Parts,
+    rules: RulesView,
     version: &'static str,
     #[schema(format = DateTime)]
     started_at: String,
     #[schema(format = DateTime)]
     timestamp: String,
+}
+
+/// Whose alert rules are in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamsRules)]
+struct RulesView {
+    /// In words.
+    from: String,
+    /// Of headquarters' set; null if the rules are this edge's own.
+    version: Option<u64>,
+    count: usize,
 }
 
 /// All figures since the start.
@@ -220,12 +232,13 @@ enum WorkerStatus {
 ))]
 pub async fn health(Shared(state): Shared<Arc<State>>) -> Response {
     let now = clock::now();
-    let health = state.health(now);
+    let (health, rules) = (state.health(now), state.rules.get());
     let status = if health.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = HealthView {
         status: health.status,
         reasons: health.reasons,
         parts: Parts::of(&state, now),
+        rules: RulesView { from: rules.to_string(), version: rules.version(), count: rules.rules.len() },
         version: env!("CARGO_PKG_VERSION"),
         started_at: timestamp(state.started_at),
         timestamp: timestamp(now),

@@ -22,6 +22,8 @@ use crate::redis::{Durability, Redis};
 #[derive(Debug, Clone)]
 pub struct Options {
     pub edges: usize,
+    /// All edges stand in the warehouse of the first.
+    pub one_site: bool,
     pub centrals: usize,
     /// Put a [`Link`] between each edge and central.
     pub linked: bool,
@@ -41,6 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             edges: 1,
+            one_site: false,
             centrals: 1,
             linked: false,
             supervised: false,
@@ -108,7 +111,7 @@ impl Stack {
                 redis_url = Some(redis.url.clone());
                 edge_redis.push(redis);
             }
-            let (warehouse_id, edge_id) = ids(index);
+            let (warehouse_id, edge_id) = ids(index, options.one_site);
             let options = edge::Options {
                 name: format!("edge-{index}"),
                 warehouse_id,
@@ -193,7 +196,10 @@ fn address(url: &str) -> anyhow::Result<SocketAddr> {
 
 /// The warehouse and edge ids of the `index`th edge: the two sites of the recorded data first, then made-up ones that
 /// are the same in each run.
-fn ids(index: usize) -> (Uuid, Uuid) {
+fn ids(index: usize, one_site: bool) -> (Uuid, Uuid) {
+    if one_site {
+        return (NORTH, Uuid::new_v5(&NORTH, format!("edge-{}", index + 1).as_bytes()));
+    }
     let warehouse_id = match index {
         0 => NORTH,
         1 => SOUTH,

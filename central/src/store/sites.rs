@@ -1,19 +1,53 @@
 //! What people call the things of a site, and its clock: set at headquarters, or reported from an edge's configuration.
+//! What is set wins; null is as reported. How reports come in is `site_reports.rs`.
 
 use chrono_tz::Tz;
 use common::shift::Shift;
 use common::site::{self, ShiftConfig};
 use serde_json::Value;
+use sqlx::types::Json;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{Db, StoreError, within};
+use super::batch::{BEGIN, COMMIT};
+use super::{Db, StoreError, audit, within};
 
 const CLOCK: &str = "\
 SELECT coalesce(time_zone_set, time_zone_reported) AS time_zone, coalesce(shifts_set, shifts_reported) AS shifts
 FROM warehouses WHERE warehouse_id = $1";
 
-pub const STATEMENTS: &[&str] = &[CLOCK];
+const EXISTS: &str = "SELECT warehouse_id FROM warehouses WHERE warehouse_id = $1";
+
+const SITE: &str = "\
+SELECT name, name_set, name_reported, time_zone_set, time_zone_reported, shifts_set, shifts_reported
+FROM warehouses WHERE warehouse_id = $1";
+
+const ZONES: &str = "\
+SELECT zone_id, name, name_set, name_reported FROM zones WHERE warehouse_id = $1 ORDER BY name, zone_id";
+
+const CAMERAS: &str = "\
+SELECT camera_id, zone_id, name, name_set, name_reported FROM cameras WHERE warehouse_id = $1 ORDER BY camera_id";
+
+/// Held until COMMIT by whoever changes what is set or reported of a site, or makes rules for it: one after the other.
+pub(super) const LOCK_WAREHOUSE: &str = "SELECT warehouse_id FROM warehouses WHERE warehouse_id = $1 FOR NO KEY UPDATE";
+
+/// Of each pair, whether it is to be set, and to what.
+const SET: &str = "\
+UPDATE warehouses SET
+    name_set = CASE WHEN $2 THEN $3 ELSE name_set END,
+    time_zone_set = CASE WHEN $4 THEN $5 ELSE time_zone_set END,
+    shifts_set = CASE WHEN $6 THEN $7::jsonb ELSE shifts_set END
+WHERE warehouse_id = $1";
+
+const NAME_ZONES: &str = "\
+UPDATE zones z SET name_set = t.name FROM unnest($2::uuid[], $3::text[]) AS t (zone_id, name)
+WHERE z.warehouse_id = $1 AND z.zone_id = t.zone_id RETURNING z.zone_id";
+
+const NAME_CAMERAS: &str = "\
+UPDATE cameras c SET name_set = t.name FROM unnest($2::text[], $3::text[]) AS t (camera_id, name)
+WHERE c.warehouse_id = $1 AND c.camera_id = t.camera_id RETURNING c.camera_id";
+
+pub const STATEMENTS: &[&str] = &[CLOCK, EXISTS, SITE, ZONES, CAMERAS, LOCK_WAREHOUSE, SET, NAME_ZONES, NAME_CAMERAS];
 
 /// By what a site's people count their time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,4 +94,139 @@ pub async fn clock(db: &Db, warehouse: Uuid) -> Result<SiteClock, StoreError> {
     lease.done();
     let (time_zone, shifts) = found.unwrap_or_default();
     Ok(SiteClock::of(warehouse, time_zone.as_deref(), shifts))
+}
+
+/// Whether we know of a site.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn exists(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
+    let mut lease = db.lease().await?;
+    let found: Option<Uuid> = within(sqlx::query_scalar(EXISTS).bind(warehouse).fetch_optional(&mut *lease)).await?;
+    lease.done();
+    Ok(found.is_some())
+}
+
+/// What is set and reported of a site.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Site {
+    pub name: Option<String>,
+    pub name_set: Option<String>,
+    pub name_reported: Option<String>,
+    pub time_zone_set: Option<String>,
+    pub time_zone_reported: Option<String>,
+    #[sqlx(json(nullable))]
+    pub shifts_set: Option<Vec<ShiftConfig>>,
+    #[sqlx(json(nullable))]
+    pub shifts_reported: Option<Vec<ShiftConfig>>,
+}
+
+/// A zone's name, as set at headquarters or reported by the site.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+pub struct ZoneName {
+    pub zone_id: Uuid,
+    /// The one that counts.
+    pub name: Option<String>,
+    pub name_reported: Option<String>,
+    pub name_set: Option<String>,
+}
+
+/// A camera's name, as set at headquarters or reported by the site.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+pub struct CameraName {
+    pub camera_id: String,
+    /// Where it was last seen, or is said to hang.
+    pub zone_id: Option<Uuid>,
+    /// The one that counts.
+    pub name: Option<String>,
+    pub name_reported: Option<String>,
+    pub name_set: Option<String>,
+}
+
+/// All of it, `None` for a site that is not known.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn settings(db: &Db, warehouse: Uuid) -> Result<Option<(Site, Vec<ZoneName>, Vec<CameraName>)>, StoreError> {
+    let mut lease = db.lease().await?;
+    let site: Option<Site> = within(sqlx::query_as(SITE).bind(warehouse).fetch_optional(&mut *lease)).await?;
+    let zones = within(sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *lease)).await?;
+    let cameras = within(sqlx::query_as(CAMERAS).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(site.map(|site| (site, zones, cameras)))
+}
+
+/// What is to be set: the outer `None` leaves it, the inner one makes it as reported. Checked by whoever asks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    pub name: Option<Option<String>>,
+    pub time_zone: Option<Option<String>>,
+    pub shifts: Option<Option<Vec<ShiftConfig>>>,
+    pub zones: Vec<(Uuid, Option<String>)>,
+    pub cameras: Vec<(String, Option<String>)>,
+}
+
+/// What came of a change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Changed {
+    Done,
+    NoSite,
+    /// The site has no such zone; nothing was changed.
+    NoZone(Uuid),
+    /// The site has no such camera; nothing was changed.
+    NoCamera(String),
+}
+
+/// Sets what is to be set, with a line in the audit log, all or nothing. `detail` says in words what.
+///
+/// # Errors
+/// If Postgres cannot do it now; nothing was changed.
+pub async fn set(db: &Db, warehouse: Uuid, change: &Change, actor: &str, detail: &str) -> Result<Changed, StoreError> {
+    let mut lease = db.lease().await?;
+    let connection = &mut *lease;
+    let changed = within(async {
+        sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+        let locked: Option<Uuid> =
+            sqlx::query_scalar(LOCK_WAREHOUSE).bind(warehouse).fetch_optional(&mut *connection).await?;
+        if locked.is_none() {
+            return Ok(Changed::NoSite);
+        }
+        sqlx::query(SET)
+            .bind(warehouse)
+            .bind(change.name.is_some())
+            .bind(change.name.clone().flatten())
+            .bind(change.time_zone.is_some())
+            .bind(change.time_zone.clone().flatten())
+            .bind(change.shifts.is_some())
+            .bind(change.shifts.clone().flatten().map(Json))
+            .execute(&mut *connection)
+            .await?;
+        let found: Vec<Uuid> = sqlx::query_scalar(NAME_ZONES)
+            .bind(warehouse)
+            .bind(change.zones.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(change.zones.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        if let Some((id, _)) = change.zones.iter().find(|(id, _)| !found.contains(id)) {
+            return Ok(Changed::NoZone(*id));
+        }
+        let found: Vec<String> = sqlx::query_scalar(NAME_CAMERAS)
+            .bind(warehouse)
+            .bind(change.cameras.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
+            .bind(change.cameras.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        if let Some((id, _)) = change.cameras.iter().find(|(id, _)| !found.contains(id)) {
+            return Ok(Changed::NoCamera(id.clone()));
+        }
+        audit::note(&mut *connection, actor, "set_site", &format!("site {warehouse}"), Some(detail)).await?;
+        sqlx::raw_sql(COMMIT).execute(connection).await?;
+        Ok(Changed::Done)
+    })
+    .await?;
+    if changed == Changed::Done {
+        // Otherwise its transaction ends with the connection.
+        lease.done();
+    }
+    Ok(changed)
 }

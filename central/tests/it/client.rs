@@ -45,6 +45,10 @@ impl System {
         system
     }
 
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The servers only; central is to be started later.
     pub async fn without_central(change: impl FnOnce(&mut Config)) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -104,6 +108,10 @@ impl System {
 
     pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         self.ask(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.ask(self.http.put(format!("{}{path}", self.url)).json(body)).await
     }
 
     async fn ask(&self, request: reqwest::RequestBuilder) -> (StatusCode, Value) {
@@ -274,6 +282,9 @@ impl EdgeClient {
             dead_letters: 0,
             cameras: Vec::new(),
             facts_after: None,
+            site_digest: None,
+            site: None,
+            rules: None,
         }
     }
 

@@ -11,6 +11,7 @@ use common::event::Hundredths;
 use common::ids::{AlertId, EdgeId, WarehouseId};
 
 use super::history::{Found, Kept, Silences};
+use super::rules::Rule;
 use super::{AlertView, Change, Episode, last_known, view};
 use crate::site::Site;
 
@@ -57,15 +58,21 @@ pub struct Identity {
 pub struct Board {
     site: Arc<Site>,
     identity: Identity,
+    /// Of each rule, with its clear level.
     thresholds: HashMap<String, (Hundredths, Hundredths)>,
     entries: HashMap<AlertId, Entry>,
     silences: Arc<Silences>,
 }
 
 impl Board {
-    /// `thresholds`: of each rule, and its clear level.
-    pub fn new(site: Arc<Site>, identity: Identity, thresholds: HashMap<String, (Hundredths, Hundredths)>) -> Self {
-        Self { site, identity, thresholds, entries: HashMap::new(), silences: Arc::default() }
+    pub fn new(site: Arc<Site>, identity: Identity, rules: &[Rule]) -> Self {
+        let entries = HashMap::new();
+        Self { site, identity, thresholds: thresholds(rules), entries, silences: Arc::default() }
+    }
+
+    /// Other rules are in force. Alerts that are here keep the marks of the rule that raised them.
+    pub fn rules(&mut self, rules: &[Rule]) {
+        self.thresholds = thresholds(rules);
     }
 
     /// Takes over what the history has.
@@ -213,6 +220,10 @@ impl Board {
     pub fn open(&self) -> usize {
         self.entries.values().filter(|entry| entry.kept.event.ended_at.is_none() && entry.again.is_none()).count()
     }
+}
+
+fn thresholds(rules: &[Rule]) -> HashMap<String, (Hundredths, Hundredths)> {
+    rules.iter().map(|rule| (rule.name.to_string(), (rule.threshold, rule.clear_below))).collect()
 }
 
 impl Kept {

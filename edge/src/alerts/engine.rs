@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::event::Hundredths;
 use common::ids::{WorkerId, ZoneId};
 
 use super::flood::{self, Flood};
@@ -38,6 +37,8 @@ pub const REORDER: TimeDelta = TimeDelta::milliseconds(500);
 pub const IDLE_AFTER: TimeDelta = TimeDelta::seconds(3);
 /// Scopes a rule remembers. A site has tens to hundreds of workers; made-up ones must not fill memory.
 pub const SCOPES_MAX: usize = 2_000;
+/// What the summary of an alert says that ended with its rule.
+const RULES_CHANGED: &str = "; ended because the rules were changed";
 /// Scopes let go at once when there are too many, so that looking for them is rare.
 const SCOPES_LET_GO: usize = SCOPES_MAX / 8;
 
@@ -126,17 +127,31 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(rules: &[Rule]) -> Self {
-        let watched = rules
-            .iter()
-            .map(|rule| Watched { rule: rule.clone(), scopes: BTreeMap::new(), figures: Figures::default() })
-            .collect();
+        let watched = rules.iter().map(Watched::new).collect();
         Self { watched, flood: Flood::new(flood::PER_MINUTE), orphans: Vec::new(), turn: 0, said: Vec::new() }
     }
 
-    /// The score from which an observation's keypoints may be wanted.
-    pub fn keypoints_from(&self) -> Hundredths {
-        let lowest = self.watched.iter().map(|watched| watched.rule.threshold).min();
-        lowest.unwrap_or(Hundredths::from_raw(u16::MAX))
+    /// Goes by other rules from the next observation on. What is going on under a rule that stays the same in every field
+    /// goes on, with its alerts. Alerts of a rule that went or changed are cleared, and their summary says why; the rule
+    /// as it now is begins with the next observation (those that waited to be judged, [`REORDER`] at most, it has not
+    /// seen).
+    pub fn replace(&mut self, rules: &[Rule], now: DateTime<Utc>, changes: &mut Vec<Change>) {
+        let mut before = std::mem::take(&mut self.watched);
+        for rule in rules {
+            let same = before.iter().position(|watched| watched.rule == *rule);
+            self.watched.push(same.map_or_else(|| Watched::new(rule), |index| before.swap_remove(index)));
+        }
+        for mut gone in before {
+            for (key, scope) in &mut gone.scopes {
+                scope.end(&gone.rule, key, &mut self.said);
+            }
+        }
+        for said in &mut self.said {
+            if let Said::Cleared(episode) = said {
+                episode.summary.push_str(RULES_CHANGED);
+            }
+        }
+        self.tell(now, changes);
     }
 
     /// Takes one observation in; adds to `changes` what follows from it.
@@ -212,8 +227,12 @@ impl Engine {
 }
 
 impl Watched {
+    fn new(rule: &Rule) -> Self {
+        Self { rule: rule.clone(), scopes: BTreeMap::new(), figures: Figures::default() }
+    }
+
     fn observe(&mut self, seen: &Observation, turn: u64, said: &mut Vec<Said>) {
-        if !self.rule.wants(seen) {
+        if !self.rule.wants(seen.source, seen.confidence, seen.zone_id) {
             self.figures.filtered += 1;
             return;
         }

@@ -1,7 +1,7 @@
 //! How accepted events get from the intake to the alerts: through a bounded queue that the intake never waits for. What
 //! does not fit is stored and forwarded like all events, but not evaluated; that is counted and said in health.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::event::Hundredths;
@@ -21,7 +21,7 @@ const UNEVALUATED_SHOWN: TimeDelta = TimeDelta::minutes(5);
 pub struct Entrance {
     queue: mpsc::Sender<Observation>,
     /// Scores below it need no posture: no rule would show it.
-    keypoints_from: Hundredths,
+    keypoints_from: AtomicU16,
     /// Observations for which there was no room.
     pub unevaluated: Counter,
     last_unevaluated_us: AtomicI64,
@@ -32,7 +32,7 @@ impl Entrance {
         let (queue, observations) = mpsc::channel(QUEUE);
         let entrance = Self {
             queue,
-            keypoints_from,
+            keypoints_from: AtomicU16::new(keypoints_from.raw()),
             unevaluated: Counter::default(),
             last_unevaluated_us: AtomicI64::new(i64::MIN),
         };
@@ -41,7 +41,12 @@ impl Entrance {
 
     /// Whether an alert might want to show the posture of an event with this score.
     pub fn wants_keypoints(&self, risk_score: Hundredths) -> bool {
-        risk_score >= self.keypoints_from
+        risk_score.raw() >= self.keypoints_from.load(Ordering::Relaxed)
+    }
+
+    /// Other rules are in force.
+    pub fn want_keypoints_from(&self, score: Hundredths) {
+        self.keypoints_from.store(score.raw(), Ordering::Relaxed);
     }
 
     /// Hands accepted events over. Never waits.

@@ -15,7 +15,7 @@ use common::ids::{AlertId, ZoneId};
 use super::{Change, Episode, last_known};
 
 /// The name under which groups are raised.
-pub const RULE: &str = "flood";
+pub use common::rules::FLOOD as RULE;
 /// Alerts in a minute and zone that are still told one by one: one every six seconds is what a supervisor can take in.
 pub const PER_MINUTE: usize = 10;
 const MINUTE: TimeDelta = TimeDelta::minutes(1);

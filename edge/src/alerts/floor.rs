@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::alert::{ShiftSnapshotEvent, Subject};
+use common::alert::{Severity, ShiftSnapshotEvent, Subject};
 use common::clock;
 use common::ids::ZoneId;
 use tokio::sync::mpsc;
@@ -28,7 +28,7 @@ use super::board::{Board, CLEARED_SHOWN, Identity};
 use super::engine::Engine;
 use super::facts::Say;
 use super::history::{Batch, HistoryError, Written};
-use super::rules::Rule;
+use super::rules::{Rule, Swap};
 use super::system::{Findings, Thresholds, Watch};
 use super::{Change, Observation};
 use crate::http::State;
@@ -72,6 +72,7 @@ pub struct Floor {
     state: Arc<State>,
     observations: mpsc::Receiver<Observation>,
     says: mpsc::Receiver<Say>,
+    swaps: mpsc::Receiver<Swap>,
     filled: Arc<tokio::sync::Notify>,
 
     // Who decides.
@@ -102,22 +103,24 @@ pub struct Floor {
 pub struct Inputs {
     pub observations: mpsc::Receiver<Observation>,
     pub says: mpsc::Receiver<Say>,
+    /// Other rules; closed at once where no headquarters can send any.
+    pub swaps: mpsc::Receiver<Swap>,
 }
 
 impl Floor {
     /// `filled` is told when there may be something for headquarters.
     pub fn new(state: Arc<State>, inputs: Inputs, thresholds: Thresholds, filled: Arc<tokio::sync::Notify>) -> Self {
-        let rules: &[Rule] = &state.rules;
-        let levels = rules.iter().map(|rule| (rule.name.to_string(), (rule.threshold, rule.clear_below))).collect();
+        let rules = state.rules.get();
         let identity = Identity { warehouse_id: state.warehouse_id, edge_id: state.edge_id };
         Self {
-            engine: Engine::new(rules),
+            engine: Engine::new(&rules.rules),
             watch: Watch::new(thresholds),
-            board: Board::new(Arc::clone(&state.site), identity, levels),
-            figures: Figures::new(state.at_risk_from()),
+            board: Board::new(Arc::clone(&state.site), identity, &rules.rules),
+            figures: Figures::new(rules.at_risk_from()),
             teller: Teller::default(),
             observations: inputs.observations,
             says: inputs.says,
+            swaps: inputs.swaps,
             state,
             filled,
             latest: HashMap::new(),
@@ -149,6 +152,8 @@ impl Floor {
                 _ = self.observations.recv_many(&mut turn, TURN) => self.observe(turn.drain(..)).await,
                 // Somebody says something of an alert.
                 Some(say) = self.says.recv() => self.waiting.push(say),
+                // Headquarters made other rules.
+                Some(swap) = self.swaps.recv() => self.swap(swap).await,
                 // What was to be kept is on disk, or is not.
                 written = written(&mut self.writing) => self.written(written),
                 // Time passes.
@@ -201,6 +206,24 @@ impl Floor {
         self.take_changes(clock::now()).await;
     }
 
+    /// Goes by other rules from the next observation on.
+    async fn swap(&mut self, Swap { rules, done }: Swap) {
+        let now = clock::now();
+        // What was late under the rules before is counted first.
+        self.count(now);
+        self.engine.replace(&rules.rules, now, &mut self.changes);
+        self.late = self.late_total();
+        self.take_changes(now).await;
+        self.board.rules(&rules.rules);
+        self.figures.at_risk_from(rules.at_risk_from());
+        self.state.entrance.want_keypoints_from(rules.keypoints_from());
+        let before = self.state.rules.get();
+        self.state.alert_metrics.replace(labels(&before.rules), labels(&rules.rules));
+        self.state.rules.set(rules);
+        // Who asked may have gone away; they are in force all the same.
+        let _told = done.send(());
+    }
+
     async fn tick(&mut self, now: DateTime<Utc>) {
         self.ticks += 1;
         let look = self.ticks.is_multiple_of(LOOK_TICKS);
@@ -232,13 +255,17 @@ impl Floor {
         }
         let metrics = &self.state.alert_metrics;
         metrics.open.set(i64::try_from(self.board.open()).unwrap_or(i64::MAX));
-        let late: u64 = self.engine.figures().iter().map(|(_, figures)| figures.late).sum();
+        let late = self.late_total();
         metrics.late.inc_by(late.saturating_sub(self.late));
         self.late = late;
         let left_out = std::mem::take(&mut self.figures.left_out);
         if left_out > 0 {
             warn!("{left_out} events are not in the shift's figures: they wait for the disk, and there are too many");
         }
+    }
+
+    fn late_total(&self) -> u64 {
+        self.engine.figures().iter().map(|(_, figures)| figures.late).sum()
     }
 
     /// Takes over what the engine and the watch said. What is raised or cleared is shown at once.
@@ -382,6 +409,11 @@ impl Floor {
         };
         self.latest.insert(key, snapshot);
     }
+}
+
+/// By what the rules are counted.
+pub fn labels(rules: &[Rule]) -> impl Iterator<Item = (&str, Severity)> {
+    rules.iter().map(|rule| (&*rule.name, rule.severity))
 }
 
 /// The write on its way and what became of it; for ever if there is none.

@@ -46,6 +46,23 @@ impl AlertMetrics {
         metrics
     }
 
+    /// Other rules are in force: counters of those that went are shown no more, so that their number stays bounded.
+    pub fn replace<'r>(
+        &self,
+        before: impl IntoIterator<Item = (&'r str, Severity)>,
+        rules: impl IntoIterator<Item = (&'r str, Severity)>,
+    ) {
+        let mut gone: Vec<RuleLabel> = before.into_iter().map(|(rule, severity)| label(rule, severity)).collect();
+        for (rule, severity) in rules {
+            let label = label(rule, severity);
+            drop(self.raised.get_or_create(&label));
+            gone.retain(|before| *before != label);
+        }
+        for label in gone {
+            self.raised.remove(&label);
+        }
+    }
+
     pub fn raised(&self, rule: &str, severity: Severity) {
         self.raised.get_or_create(&label(rule, severity)).inc();
     }

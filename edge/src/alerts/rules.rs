@@ -1,224 +1,144 @@
-//! What counts as an alert: rules as the configuration writes them, and the checked form the engine works with.
+//! The rules in force: this edge's own, from its configuration, or a set that headquarters made for the site.
 //!
-//! A rule is met once the score has been at or above `threshold` for `for`, with no pause longer than `gap` between two
-//! observations. The alert it raises lasts until the score falls below `clear_below`, or nothing comes for longer than
-//! `gap`.
+//! ```text
+//! heartbeat's answer ─▶ follow: read, check ─▶ kept (disk) ─▶ floor: engine swaps ─▶ Current ─▶ heartbeat, page, CLI
+//! ```
+//!
+//! Headquarters' set wins over the configuration for as long as headquarters has one; it is on our disk before it is in
+//! force, so an edge without WAN starts with it again. What a rule is, and when it can be used, is [`common::rules`]'s
+//! to say, on both sides alike.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+mod follow;
+pub mod kept;
 
-use chrono::TimeDelta;
-use common::alert::{RULE_CHARS_MAX, Severity};
-use common::event::{Hundredths, Source};
-use common::ids::ZoneId;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Observation, flood, system};
+use common::event::Hundredths;
+use common::protocol::RulesReport;
+pub use common::rules::{Rule, RuleConfig, RuleError, RuleSet, ScopeKind, check};
+use uuid::Uuid;
 
-/// Each observation is held against each rule; a site that needs more has not decided what matters.
-const RULES_MAX: usize = 20;
-/// Longer than anybody can hold a posture; it also bounds what a rule must remember.
-const HOLD_MAX: Duration = Duration::from_secs(600);
-/// A camera that has seen nobody for a minute has lost the person.
-const GAP_MAX: Duration = Duration::from_secs(60);
-const COOLDOWN_MAX: Duration = Duration::from_secs(24 * 3600);
+pub use follow::{Follower, Swap};
 
-/// One `[[alerts.rules]]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleConfig {
-    /// Names the rule on screens, in silences and in alert ids; renaming a rule makes a new one.
-    pub name: String,
-    /// `risk_score` from which it counts, 0 to 100.
-    pub threshold: f64,
-    /// A raised alert lasts while the score is not below this; `None` = `threshold`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clear_below: Option<f64>,
-    /// How long the score must stay there.
-    #[serde(default = "hold", rename = "for", with = "humantime_serde")]
-    pub hold: Duration,
-    /// The longest pause between two observations that does not end an episode.
-    #[serde(default = "gap", with = "humantime_serde")]
-    pub gap: Duration,
-    /// After an alert, the same scope raises no other for this long.
-    #[serde(default, with = "humantime_serde")]
-    pub cooldown: Duration,
-    #[serde(default = "severity")]
-    pub severity: Severity,
-    #[serde(default)]
-    pub scope: ScopeKind,
-    /// Only these zones; empty = all.
-    #[serde(default)]
-    pub zones: Vec<ZoneId>,
-    /// Only events from these.
-    #[serde(default = "sources")]
-    pub sources: Vec<Source>,
-    /// Only events at least this certain, 0 to 1.
-    #[serde(default)]
-    pub confidence_min: f64,
+/// Which set of headquarters is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    pub version: u64,
+    pub set_id: Uuid,
+    /// The set says that each edge goes by its own configuration.
+    pub own: bool,
 }
 
-/// Whose observations are taken together as one person's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScopeKind {
-    /// One worker in one zone; events without `worker_id` do not count.
-    #[default]
-    Worker,
-    /// Only events without `worker_id`: whoever one camera sees in one zone.
-    Unidentified,
-    /// As `worker` where there is a `worker_id`, as `unidentified` where there is none.
-    Person,
-}
-
-fn hold() -> Duration {
-    Duration::from_secs(3)
-}
-
-fn gap() -> Duration {
-    Duration::from_millis(500)
-}
-
-fn severity() -> Severity {
-    Severity::Warning
-}
-
-/// What a person typed in later says nothing about how long a posture lasted.
-fn sources() -> Vec<Source> {
-    vec![Source::Camera, Source::Wearable]
-}
-
-impl RuleConfig {
-    /// Design §6's default: REBA's "high" (70 of 100) for three seconds.
-    pub fn sustained_risk() -> Self {
-        Self {
-            name: "sustained-risk".to_owned(),
-            threshold: 70.0,
-            clear_below: Some(70.0),
-            hold: hold(),
-            gap: gap(),
-            cooldown: Duration::ZERO,
-            severity: severity(),
-            scope: ScopeKind::Worker,
-            zones: Vec::new(),
-            sources: sources(),
-            confidence_min: 0.0,
-        }
-    }
-
-    fn check(&self, index: usize) -> Result<Rule, RuleError> {
-        let fail = |field, problem: String| Err(RuleError { index, name: self.name.clone(), field, problem });
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        if self.name.is_empty() || self.name.len() > RULE_CHARS_MAX || !self.name.chars().all(plain) {
-            let problem = format!(
-                "must be 1 to {RULE_CHARS_MAX} of the characters a-z, 0-9, - and _, for example \"sustained-risk\""
-            );
-            return fail("name", problem);
-        }
-        if self.name == flood::RULE || system::RULES.contains(&self.name.as_str()) {
-            return fail("name", format!("{:?} is SmartPick's own; choose another name", self.name));
-        }
-        let Some(threshold) = Hundredths::round(self.threshold, 100).filter(|score| score.raw() > 0) else {
-            return fail(
-                "threshold",
-                format!("{} is not a score above 0 and up to 100, for example 70", self.threshold),
-            );
-        };
-        let clear_below = self.clear_below.unwrap_or(self.threshold);
-        let Some(clear_below) = Hundredths::round(clear_below, 100).filter(|score| *score <= threshold) else {
-            let problem =
-                format!("{clear_below} is not a score from 0 to the threshold ({}), for example {0}", self.threshold);
-            return fail("clear_below", problem);
-        };
-        for (field, value, least, most) in [
-            ("for", self.hold, Duration::ZERO, HOLD_MAX),
-            ("gap", self.gap, Duration::from_millis(1), GAP_MAX),
-            ("cooldown", self.cooldown, Duration::ZERO, COOLDOWN_MAX),
-        ] {
-            if value < least || value > most {
-                let [value, least, most] = [value, least, most].map(|d| humantime::format_duration(d).to_string());
-                return fail(field, format!("{value} is outside {least} to {most}, for example \"3s\""));
-            }
-        }
-        if self.sources.is_empty() {
-            return fail("sources", format!("is empty, so nothing would count; list some of {}", Source::NAMES));
-        }
-        let Some(confidence_min) = Hundredths::round(self.confidence_min, 1) else {
-            return fail("confidence_min", format!("{} is outside 0 to 1, for example 0.5", self.confidence_min));
-        };
-        let delta = |duration| TimeDelta::from_std(duration).expect("bounded above by hours");
-        Ok(Rule {
-            name: self.name.as_str().into(),
-            threshold,
-            clear_below,
-            hold: delta(self.hold),
-            gap: delta(self.gap),
-            cooldown: delta(self.cooldown),
-            severity: self.severity,
-            scope: self.scope,
-            zones: self.zones.iter().copied().collect(),
-            sources: self.sources.clone(),
-            confidence_min,
-        })
-    }
-}
-
-/// A rule that can be used.
+/// The rules in force.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    pub name: Arc<str>,
-    pub threshold: Hundredths,
-    /// At most `threshold`.
-    pub clear_below: Hundredths,
-    pub hold: TimeDelta,
-    pub gap: TimeDelta,
-    pub cooldown: TimeDelta,
-    pub severity: Severity,
-    pub scope: ScopeKind,
-    /// Empty = all.
-    pub zones: BTreeSet<ZoneId>,
-    pub sources: Vec<Source>,
-    pub confidence_min: Hundredths,
+pub struct InForce {
+    /// `None`: headquarters has none for us.
+    pub followed: Option<Followed>,
+    /// As written.
+    pub configs: Vec<RuleConfig>,
+    pub rules: Vec<Rule>,
 }
 
-impl Rule {
-    /// Whether the rule looks at such an observation at all.
-    pub fn wants(&self, seen: &Observation) -> bool {
-        self.sources.contains(&seen.source)
-            && seen.confidence >= self.confidence_min
-            && (self.zones.is_empty() || self.zones.contains(&seen.zone_id))
+impl InForce {
+    /// # Errors
+    /// If the configuration's rules cannot be used.
+    pub fn own(configs: &[RuleConfig]) -> Result<Self, RuleError> {
+        Ok(Self { followed: None, configs: configs.to_vec(), rules: check(configs)? })
+    }
+
+    /// As `set` says, where `own` is what the configuration has.
+    ///
+    /// # Errors
+    /// In words, if a rule of the set cannot be used here.
+    pub fn of(set: &RuleSet, own: &Self) -> Result<Self, String> {
+        let read = set.read()?;
+        let followed = Followed { version: set.version, set_id: set.set_id, own: read.is_none() };
+        let (configs, rules) = read.unwrap_or_else(|| (own.configs.clone(), own.rules.clone()));
+        Ok(Self { followed: Some(followed).filter(|followed| !followed.set_id.is_nil()), configs, rules })
+    }
+
+    /// The score from which a second counts as at risk: the first rule's.
+    pub fn at_risk_from(&self) -> Hundredths {
+        self.rules.first().map_or(Hundredths::from_raw(u16::MAX), |rule| rule.threshold)
+    }
+
+    /// The score from which an observation's keypoints may be wanted.
+    pub fn keypoints_from(&self) -> Hundredths {
+        self.rules.iter().map(|rule| rule.threshold).min().unwrap_or(Hundredths::from_raw(u16::MAX))
+    }
+
+    /// The version of headquarters' set, if the rules are from there.
+    pub fn version(&self) -> Option<u64> {
+        self.followed.filter(|followed| !followed.own).map(|followed| followed.version)
     }
 }
 
-/// A rule that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("alerts.rules, rule {} {name:?}: {field}: {problem}", .index + 1)]
-pub struct RuleError {
-    pub index: usize,
-    pub name: String,
-    pub field: &'static str,
-    pub problem: String,
+/// Whose rules they are, in words.
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.followed {
+            None => f.write_str("this edge's configuration"),
+            Some(Followed { version, own: true, .. }) => {
+                write!(f, "this edge's configuration, as headquarters' version {version} wants it")
+            }
+            Some(Followed { version, .. }) => write!(f, "headquarters' version {version}"),
+        }
+    }
 }
 
-/// Checks all rules of a configuration.
-///
-/// # Errors
-/// The first rule and field that cannot be used, with the fix.
-pub fn check(configs: &[RuleConfig]) -> Result<Vec<Rule>, RuleError> {
-    let mut rules: Vec<Rule> = Vec::with_capacity(configs.len());
-    for (index, config) in configs.iter().enumerate() {
-        let rule = config.check(index)?;
-        let fail = |problem| RuleError { index, name: config.name.clone(), field: "name", problem };
-        if let Some(first) = rules.iter().position(|other| other.name == rule.name) {
-            return Err(fail(format!("rule {} has this name too; give each a name of its own", first + 1)));
-        }
-        if rules.len() >= RULES_MAX {
-            return Err(fail(format!("at most {RULES_MAX} rules are taken; remove some")));
-        }
-        rules.push(rule);
+/// Where everybody looks for the rules in force.
+#[derive(Debug)]
+pub struct Current {
+    now: RwLock<Arc<InForce>>,
+    trouble: RwLock<Option<Trouble>>,
+}
+
+/// Why the rules in force are not the newest of headquarters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The set that cannot be used here, if that is why.
+    pub refused: Option<Uuid>,
+    pub words: String,
+}
+
+impl Current {
+    pub fn new(start: InForce, trouble: Option<Trouble>) -> Self {
+        Self { now: RwLock::new(Arc::new(start)), trouble: RwLock::new(trouble) }
     }
-    Ok(rules)
+
+    pub fn get(&self) -> Arc<InForce> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For the floor, which is the one that changes them.
+    pub fn set(&self, rules: Arc<InForce>) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<Trouble>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What health says of it.
+    pub fn health(&self) -> Option<String> {
+        self.trouble().map(|trouble| format!("{}; the rules in force are {}", trouble.words, self.get()))
+    }
+
+    /// What headquarters is told.
+    pub fn report(&self) -> RulesReport {
+        let (now, trouble) = (self.get(), self.trouble());
+        RulesReport {
+            version: now.followed.map(|followed| followed.version),
+            set_id: now.followed.map(|followed| followed.set_id),
+            refused: trouble.as_ref().and_then(|trouble| trouble.refused),
+            error: trouble.map(|trouble| trouble.words),
+        }
+    }
 }
 
 #[cfg(test)]

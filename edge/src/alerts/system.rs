@@ -18,13 +18,7 @@ use super::{Change, Episode, last_known};
 use crate::buffer::{Probe, SpillStats};
 use crate::forward::Link;
 
-pub const CAMERA_SILENT: &str = "camera-silent";
-pub const BUFFER_FILLING: &str = "buffer-filling";
-pub const WAN_DOWN: &str = "wan-down";
-pub const DISK_LOW: &str = "disk-low";
-pub const CAMERA_CLOCK: &str = "camera-clock";
-/// Names no rule of a site may have.
-pub const RULES: [&str; 5] = [CAMERA_SILENT, BUFFER_FILLING, WAN_DOWN, DISK_LOW, CAMERA_CLOCK];
+pub use common::rules::{BUFFER_FILLING, CAMERA_CLOCK, CAMERA_SILENT, DISK_LOW, SYSTEM as RULES, WAN_DOWN};
 
 /// Good for this long is over. A link that comes and goes within a minute is not usable meanwhile.
 pub const CALM_AFTER: TimeDelta = TimeDelta::seconds(60);

@@ -4,6 +4,8 @@
 mod diff;
 mod report;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +18,7 @@ use indicatif::ProgressBar;
 
 use super::{ConfigArgs, EXIT_USAGE, complain, load, say};
 use crate::alerts::replay::{Outcome, Replay};
-use crate::alerts::rules::Rule;
+use crate::alerts::rules::{InForce, Rule, kept};
 use crate::config::Config;
 use crate::simulate;
 use crate::site::Site;
@@ -36,6 +38,8 @@ enum RulesCommand {
     Test(TestArgs),
     /// Say how the rules of two configuration files differ, and what that changes on recorded events.
     Diff(DiffArgs),
+    /// Say whose rules are in force here, this edge's or headquarters', and print them as a configuration has them.
+    Show(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +75,7 @@ pub fn run(args: &RulesArgs) -> ExitCode {
     let done = match &args.command {
         RulesCommand::Test(args) => test(args),
         RulesCommand::Diff(args) => compare(args),
+        RulesCommand::Show(args) => show(args),
     };
     match done {
         Ok(text) => say(&text),
@@ -105,8 +110,35 @@ fn compare(args: &DiffArgs) -> anyhow::Result<String> {
     })
 }
 
+fn show(args: &ConfigArgs) -> anyhow::Result<String> {
+    let config = load(args)?;
+    let (rules, trouble) = in_force(&config)?;
+    let mut out = format!("# The rules in force are {rules}\n");
+    if let Some(words) = trouble {
+        let _infallible = writeln!(out, "# {words}");
+    }
+    if rules.rules.is_empty() {
+        out.push_str("# There are none: nothing that cameras see raises an alert\n");
+    }
+    for rule in &rules.configs {
+        let one = BTreeMap::from([("rules", [rule])]);
+        let section = toml::to_string(&BTreeMap::from([("alerts", one)])).context("write a rule")?;
+        let _infallible = write!(out, "\n{section}");
+    }
+    Ok(out)
+}
+
+/// The rules that the edge goes by, running or not, and what there is to say of headquarters'.
+pub fn in_force(config: &Config) -> anyhow::Result<(InForce, Option<String>)> {
+    let own = InForce::own(&config.alerts.rules).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))?;
+    Ok(match config.headquarters() {
+        Some((_, warehouse_id)) => kept::peek(&config.data_dir()?, warehouse_id, own),
+        None => (own, None),
+    })
+}
+
 fn checked(config: &Config) -> Result<Vec<Rule>, ConfigError> {
-    config.alerts.rules().map_err(|error| ConfigError::new(error.to_string()))
+    config.alerts.rules().map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
 }
 
 /// Replays a file once, under each of several configurations.

@@ -70,6 +70,7 @@ fn in_words(health: &Value) -> String {
             _ => "not reached yet".to_owned(),
         },
     );
+    line("rules", format!("{}; {} of them", text(&health["rules"]["from"]), health["rules"]["count"]));
     line("ledger", format!("epoch {}, head {}", text(&health["ledger"]["epoch"]), health["ledger"]["head"]));
     out
 }

@@ -34,6 +34,11 @@ impl Figures {
         Self { at_risk_from, cells: HashMap::new(), left_out: 0 }
     }
 
+    /// Other rules are in force. What was counted stays as it was.
+    pub fn at_risk_from(&mut self, score: Hundredths) {
+        self.at_risk_from = score;
+    }
+
     /// Counts an event in its own minute. Entries made by hand say nothing of a stretch of time and are left out.
     pub fn add(&mut self, seen: &Observation) {
         if seen.source == Source::Manual {

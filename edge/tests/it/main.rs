@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod buffer_model;
+mod headquarters;
 mod http;
 mod live;
 mod redis_server;

@@ -13,6 +13,7 @@ mod events;
 mod link_faults;
 mod long;
 mod replay;
+mod rules;
 mod tools;
 
 use std::io::Write as _;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::alerts::State;
+use crate::alerts::rules::{RuleConfig, check};
 use crate::site::SiteConfig;
 
 fn at(secs: i64) -> DateTime<Utc> {
@@ -12,8 +13,8 @@ fn at(secs: i64) -> DateTime<Utc> {
 
 fn board() -> Board {
     let site = Arc::new(Site::new(&SiteConfig::default()).expect("valid"));
-    let level = Hundredths::from_raw(7_000);
-    Board::new(site, Identity::default(), HashMap::from([("sustained-risk".to_owned(), (level, level))]))
+    let rules = check(&[RuleConfig::sustained_risk()]).expect("valid");
+    Board::new(site, Identity::default(), &rules)
 }
 
 fn episode(n: u128, ended: Option<i64>) -> Episode {

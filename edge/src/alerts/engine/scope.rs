@@ -195,6 +195,12 @@ impl Scope {
         self.end_run(rule, key, said);
     }
 
+    /// Ends the run as it was last judged; what waits is not judged any more.
+    pub fn end(&mut self, rule: &Rule, key: &Key, said: &mut Vec<Said>) {
+        self.waiting.clear();
+        self.end_run(rule, key, said);
+    }
+
     fn judge_first(&mut self, count: usize, rule: &Rule, key: &Key, said: &mut Vec<Said>) {
         if count == 0 {
             return;

@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::event::Source;
+use common::event::{Hundredths, Source};
 use common::ids::AlertId;
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::alerts::rules::{RuleConfig, check};
+
+mod replace;
 
 fn at(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_800_000_000_000 + ms).expect("in range")
@@ -307,7 +309,6 @@ fn rules_are_held_side_by_side() {
         r.zones = vec![zone(2)];
     });
     let mut run = Run::new(&[rule(|_| ()), deep, elsewhere]);
-    assert_eq!(run.engine.keypoints_from().raw(), 7_000);
     run.row(0, 4_000, 80.0).row(4_100, 4_100, 90.0).row(4_200, 5_000, 10.0);
     let outcomes = outcomes(&run.said);
     let mut names: Vec<_> = outcomes.values().map(|e| (&*e.rule, e.severity.as_str(), e.events)).collect();

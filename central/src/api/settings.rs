@@ -1,0 +1,233 @@
+//! `/api/v1/sites/{id}/settings`: what the things of a site are called, and by which clock its people count. Each as
+//! reported by the site's edges, unless it is set here. What is set here counts at headquarters; it does not travel to
+//! the edges, whose screens go by their own configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use common::problem::Problem;
+use common::site::{self, NAMED_MAX, ShiftConfig, SiteError};
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+use super::{body, not_found, path};
+use crate::access::Caller;
+use crate::http::{ApiError, App};
+use crate::store::sites::{self, CameraName, Change, Changed, Site, ZoneName};
+
+const WHAT: &str = "site";
+
+/// What is set and reported of a site. Of each thing `…_set` counts where it is not null, else `…_reported`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = SiteSettings)]
+pub struct Settings {
+    pub name: Option<String>,
+    pub name_reported: Option<String>,
+    pub name_set: Option<String>,
+    /// An IANA name.
+    pub time_zone: String,
+    pub time_zone_reported: Option<String>,
+    pub time_zone_set: Option<String>,
+    /// Empty: local days take their place.
+    pub shifts: Vec<ShiftConfig>,
+    pub shifts_reported: Option<Vec<ShiftConfig>>,
+    pub shifts_set: Option<Vec<ShiftConfig>>,
+    /// Those that have sent data or been named.
+    pub zones: Vec<ZoneName>,
+    pub cameras: Vec<CameraName>,
+}
+
+impl Settings {
+    fn of(site: Site, zones: Vec<ZoneName>, cameras: Vec<CameraName>) -> Self {
+        let Site { name, name_set, name_reported, time_zone_set, time_zone_reported, shifts_set, shifts_reported } =
+            site;
+        Self {
+            name,
+            name_reported,
+            name_set,
+            time_zone: time_zone_set.clone().or(time_zone_reported.clone()).unwrap_or_else(|| "UTC".to_owned()),
+            time_zone_reported,
+            time_zone_set,
+            shifts: shifts_set.clone().or(shifts_reported.clone()).unwrap_or_default(),
+            shifts_reported,
+            shifts_set,
+            zones,
+            cameras,
+        }
+    }
+}
+
+/// `GET /api/v1/sites/{id}/settings`: what a site's things are called, and its clock; as reported and as set here.
+///
+/// # Errors
+/// 401, 404, 503.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/settings", params(("id" = Uuid, Path, description = "The site.")), responses(
+    (status = 200, description = "What is set and reported.", body = Settings),
+    (status = 404, description = "`not_found`: there is no such site."),
+))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<Settings>, ApiError> {
+    shown(&app, path(id, WHAT)?).await
+}
+
+async fn shown(app: &App, id: Uuid) -> Result<Json<Settings>, ApiError> {
+    let (site, zones, cameras) = sites::settings(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
+    Ok(Json(Settings::of(site, zones, cameras)))
+}
+
+/// What is to be set. What is left out stays as it is; null makes it as reported.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = SiteSet)]
+pub struct Set {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    name: Option<Option<String>>,
+    /// An IANA name.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "Europe/Berlin")]
+    time_zone: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<ShiftConfig>>)]
+    shifts: Option<Option<Vec<ShiftConfig>>>,
+    /// Names by zone.
+    zones: BTreeMap<Uuid, Option<String>>,
+    /// Names by camera.
+    cameras: BTreeMap<String, Option<String>>,
+}
+
+/// Tells null from left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Set {
+    fn check(&self) -> Result<(), SiteError> {
+        if let Some(Some(name)) = &self.name {
+            site::name("name", name)?;
+        }
+        if let Some(Some(time_zone)) = &self.time_zone {
+            site::time_zone(time_zone)?;
+        }
+        if let Some(Some(shifts)) = &self.shifts {
+            site::shifts(shifts)?;
+        }
+        for (list, count) in [("zones", self.zones.len()), ("cameras", self.cameras.len())] {
+            if count > NAMED_MAX {
+                return Err(SiteError::new(list, format!("{count} are named, at most {NAMED_MAX} can be at a time")));
+            }
+        }
+        for name in self.zones.values().flatten() {
+            site::name("zones", name)?;
+        }
+        for (id, name) in &self.cameras {
+            site::camera_id(id)?;
+            name.iter().try_for_each(|name| site::name("cameras", name))?;
+        }
+        Ok(())
+    }
+
+    /// For the audit: what was set, in words; of long lists only how much.
+    fn words(&self) -> String {
+        let mut words = Vec::new();
+        for (field, value) in [("name", &self.name), ("time zone", &self.time_zone)] {
+            match value {
+                Some(Some(value)) => words.push(format!("{field} {value:?}")),
+                Some(None) => words.push(format!("{field} as reported")),
+                None => {}
+            }
+        }
+        match &self.shifts {
+            Some(Some(shifts)) => {
+                let one = |shift: &ShiftConfig| format!("{} {}–{}", shift.name, shift.start, shift.end);
+                words.push(format!("shifts {}", shifts.iter().map(one).collect::<Vec<_>>().join(", ")));
+            }
+            Some(None) => words.push("shifts as reported".to_owned()),
+            None => {}
+        }
+        let zones: Vec<(String, &Option<String>)> =
+            self.zones.iter().map(|(id, name)| (id.to_string(), name)).collect();
+        let cameras = self.cameras.iter().map(|(id, name)| (id.clone(), name)).collect();
+        for (what, names) in [("zone", zones), ("camera", cameras)] {
+            if names.len() > NAMES_TOLD_MAX {
+                words.push(format!("{} {what}s", names.len()));
+                continue;
+            }
+            words.extend(names.into_iter().map(|(id, name)| match name {
+                Some(name) => format!("{what} {id} {name:?}"),
+                None => format!("{what} {id} as reported"),
+            }));
+        }
+        words.join("; ")
+    }
+}
+
+/// Zones and cameras that the audit names one by one.
+const NAMES_TOLD_MAX: usize = 20;
+
+/// `PUT /api/v1/sites/{id}/settings`: sets names, time zone and shifts over what the site reports, or takes that back.
+///
+/// # Errors
+/// 400 for a body that cannot be read, 401, 404, 422 `settings_invalid` with the field, 503.
+#[utoipa::path(put, path = "/api/v1/sites/{id}/settings", params(("id" = Uuid, Path, description = "The site.")), request_body = Set, responses(
+    (status = 200, description = "What is set and reported now.", body = Settings),
+    (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
+    (status = 404, description = "`not_found`: there is no such site."),
+    (status = 422, description = "`settings_invalid`: something cannot be used; the message names the field and the fix."),
+))]
+pub async fn set(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<Uuid>, PathRejection>,
+    asked: Result<Json<Set>, JsonRejection>,
+) -> Result<Json<Settings>, ApiError> {
+    let (id, asked) = (path(id, WHAT)?, body(asked)?);
+    asked.check().map_err(|error| invalid(&error))?;
+    let words = asked.words();
+    if words.is_empty() {
+        return shown(&app, id).await;
+    }
+    let Set { name, time_zone, shifts, zones, cameras } = asked;
+    let change =
+        Change { name, time_zone, shifts, zones: zones.into_iter().collect(), cameras: cameras.into_iter().collect() };
+    match sites::set(&app.db, id, &change, &caller.name, &words).await? {
+        Changed::Done => shown(&app, id).await,
+        Changed::NoSite => Err(not_found(WHAT).into()),
+        Changed::NoZone(zone) => {
+            let problem = format!("the site has no zone {zone}; it has those that GET lists");
+            Err(invalid(&SiteError::new("zones", problem)).into())
+        }
+        Changed::NoCamera(camera) => {
+            let problem = format!("the site has no camera {camera:?}; it has those that GET lists");
+            Err(invalid(&SiteError::new("cameras", problem)).into())
+        }
+    }
+}
+
+fn invalid(error: &SiteError) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "settings_invalid", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_not_the_same_as_left_out() {
+        let set: Set = serde_json::from_str(r#"{"name": null, "shifts": []}"#).expect("valid");
+        assert_eq!((set.name, set.time_zone, set.shifts), (Some(None), None, Some(Some(Vec::new()))));
+    }
+
+    #[test]
+    fn the_audit_says_what_was_set() {
+        let text = r#"{"name": "Hall 1", "time_zone": null, "cameras": {"c-1": "Dock", "c-2": null}}"#;
+        let set: Set = serde_json::from_str(text).expect("valid");
+        assert_eq!(set.words(), r#"name "Hall 1"; time zone as reported; camera c-1 "Dock"; camera c-2 as reported"#);
+    }
+}
