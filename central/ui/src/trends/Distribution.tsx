@@ -36,7 +36,7 @@ function Bars({ bins, answer }: { bins: readonly number[]; answer: Answer }) {
       <div class="histogram-body" role="img" aria-label={w.distributionLabel(score(answer.p50), score(answer.p95))}>
         <div class="histogram-marks" style={{ height: `${LINE * marks.length}rem` }}>
           {marks.map(([name, value], index) => (
-            <span key={name} class={value > 75 ? 'mark left' : 'mark'} style={{ left: `${value}%`, bottom: `${LINE * index}rem` }}>{w[name]} {score(value)}</span>
+            <span key={name} class={value > 50 ? 'mark left' : 'mark'} style={{ left: `${value}%`, bottom: `${LINE * index}rem` }}>{w[name]} {score(value)}</span>
           ))}
         </div>
         <div class="histogram-bars">

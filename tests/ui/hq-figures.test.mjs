@@ -1,0 +1,262 @@
+// Figures as headquarters shows them, made of answers that a test chooses: what is not known never looks like no risk, nor
+// do too few people look like nobody.
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { axe, startBrowser, until } from './harness.mjs';
+import { fake, uuid, ZONES } from './hq-fake.mjs';
+
+let browser;
+before(async () => (browser = await startBrowser()));
+after(() => browser?.close());
+
+const SITE = uuid(1);
+const HOUR = 3_600_000;
+const figures = (change = {}) => ({
+  events: 4000, mean: 41.2, max: 92, p50: 40, p90: 66, p95: 72, seconds_observed: 3600, seconds_at_risk: 180, coverage: 0.92, people: 12, suppressed: false, ...change,
+});
+const NOTHING = { events: 0, mean: null, max: null, p50: null, p90: null, p95: null, seconds_observed: 0, seconds_at_risk: 0, coverage: 0, people: 0 };
+const FEW = { mean: null, max: null, p50: null, p90: null, p95: null, seconds_observed: null, seconds_at_risk: null, people: null, suppressed: true };
+const zones = ZONES.map(({ zone_id, name }) => ({ zone_id, name }));
+const answer = (query) => ({ time_zone: 'Europe/Berlin', from: query.from, to: query.to, filling: false });
+
+/** Hours of a day: two without data, one with too few people, one in which nobody was at risk. */
+function trend({ query }) {
+  const begin = Date.parse(query.from);
+  const buckets = Array.from({ length: 12 }, (_, index) => ({
+    name: null, from: new Date(begin + index * HOUR).toISOString(), to: new Date(begin + (index + 1) * HOUR).toISOString(),
+    ...figures(index === 3 || index === 4 ? NOTHING : index === 6 ? FEW : index === 8 ? { seconds_at_risk: 0 } : {}),
+  }));
+  return { ...answer(query), filling: true, buckets };
+}
+
+function heatmap({ query }) {
+  const cell = (zone, hour, change) => ({ zone_id: zones[zone].zone_id, hour, ...figures(change) });
+  const cells = [cell(0, 8), cell(0, 9, { mean: 0, seconds_at_risk: 0 }), cell(0, 10, FEW), cell(0, 11, NOTHING), cell(1, 8, { mean: 74 }), cell(2, 8, { mean: 22 })];
+  return { ...answer(query), zones, cells };
+}
+
+const compare = () => ({
+  time_zone: 'Europe/Berlin', a: figures({ mean: 36.256, coverage: 0.41 }), b: figures(),
+  zones: [{ ...zones[0], a: figures({ mean: 50 }), b: figures({ mean: 40 }) }, { ...zones[1], a: figures(NOTHING), b: figures() }, { ...zones[2], a: figures(FEW), b: figures() }],
+});
+
+const distribution = ({ query }) => ({
+  ...answer(query), ...figures(), bins: Array.from({ length: 20 }, (_, index) => (index < 4 ? 0 : 1000 - Math.abs(index - 8) * 60)),
+  zones: [{ ...zones[0], ...figures() }, { ...zones[1], ...figures(NOTHING) }, { ...zones[2], ...figures(FEW) }],
+});
+
+const ranking = ({ query }) => ({
+  from: query.from, to: query.to,
+  sites: [{ warehouse_id: SITE, name: 'Leipzig', ...figures({ seconds_at_risk: 720 }) }, { warehouse_id: uuid(3), name: 'Zaragoza', ...figures() }, { warehouse_id: uuid(7), name: 'Lyon', ...figures(FEW) }, { warehouse_id: uuid(6), name: 'Rotterdam', ...figures(NOTHING) }],
+});
+
+function completeness({ query }) {
+  const begin = Date.parse('2026-11-23T05:00:00Z');
+  const period = (index, change) => ({
+    kind: 'shift', name: 'Early', from: new Date(begin + index * 24 * HOUR).toISOString(), to: new Date(begin + (index * 24 + 8) * HOUR).toISOString(), accepted: 31_240, received: 31_240,
+    stored: 31_200, alerts: 34, duplicates: 6, dead: 0, buffered: 0, missing: 0, completeness: 1, state: 'complete', text: 'complete', approximate: false, ran: 1, epochs: [], ...change,
+  });
+  const epochs = [{ edge_id: uuid(700_001), edge: 'north 1', epoch: uuid(42), missing: 17, approximate: false }];
+  return {
+    ...answer(query), periods: [
+      period(0), period(1, { missing: 17, stored: 31_183, completeness: 31_223 / 31_240, state: 'missing', text: '17 missing', epochs }),
+      period(2, { buffered: 12_400, stored: 18_800, completeness: 18_840 / 31_240, state: 'filling', text: 'filling', ran: 0.8 }), period(3, { accepted: 0, stored: 0, alerts: 0, duplicates: 0, completeness: null, ran: 0 }),
+    ],
+  };
+}
+
+const answers = {
+  'GET /api/v1/trend': trend, 'GET /api/v1/heatmap': heatmap, 'GET /api/v1/compare': compare, 'GET /api/v1/distribution': distribution, 'GET /api/v1/ranking': ranking,
+  'GET /api/v1/completeness': completeness,
+};
+const open = (path, more = {}) => fake(browser, { answers, path, ...more });
+const reading = (page) => page.locator('[data-testid=reading]').innerText();
+
+test('gaps of a trend are said in words, bucket by bucket, with the keyboard alone', async () => {
+  const { page, close } = await open(`/trends?site=${SITE}&range=yesterday`);
+  await page.locator('[data-testid=trend] canvas').first().waitFor();
+  assert.match(await page.locator('[data-testid=filling]').innerText(), /Still filling/);
+  const legend = await page.locator('.trend-legend').innerText();
+  assert.match(legend, /No data/);
+  assert.match(legend, /Under 5 people/);
+  const scrub = page.locator('[data-testid=trend] input[type=range]');
+  await scrub.focus();
+  await page.keyboard.press('Home');
+  assert.match(await reading(page), /Mean risk 41\.2 · 95th percentile 72 · Highest 92 · Time at risk: 5% of 1 h 00 min · 12 people · coverage 92%/);
+  for (let index = 0; index < 3; index += 1) await page.keyboard.press('ArrowRight');
+  assert.match(await reading(page), /03:00 – 04:00 No data$/);
+  for (let index = 0; index < 3; index += 1) await page.keyboard.press('ArrowRight');
+  assert.match(await reading(page), /06:00 – 07:00 Under 5 people$/, 'no figure of so few');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  assert.match(await reading(page), /Time at risk: 0% of 1 h 00 min/, 'nobody at risk is not no data');
+  assert.match(await scrub.getAttribute('aria-valuetext'), /08:00 – 09:00: Mean risk/);
+  await page.getByText('As a table').click();
+  const rows = page.locator('#buckets tbody tr');
+  assert.equal(await rows.count(), 12);
+  assert.match(await rows.nth(3).innerText(), /No data/);
+  assert.match(await rows.nth(6).innerText(), /Under 5 people/);
+  assert.deepEqual(page.broken, []);
+  await close();
+});
+
+test('what a trend asks is in its URL, and the file asks the same', async () => {
+  const { page, world, close } = await open(`/trends?site=${SITE}&range=yesterday`);
+  await page.locator('[data-testid=trend] canvas').first().waitFor();
+  await page.locator('[data-testid=by]').selectOption('shift');
+  await page.locator('.controls select').nth(1).selectOption({ label: 'Picking' });
+  await until('the question with the zone', () => world.asked.some(({ path, query }) => path === '/api/v1/trend' && query.by === 'shift' && query.zone_id === zones[0].zone_id));
+  const asked = world.asked.filter(({ path }) => path === '/api/v1/trend').at(-1).query;
+  assert.equal(asked.warehouse_id, SITE);
+  // Yesterday in Berlin, whatever the clock here.
+  const hour = (iso) => new Intl.DateTimeFormat('en', { timeZone: 'Europe/Berlin', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(new Date(iso));
+  assert.deepEqual([hour(asked.from), hour(asked.to)], ['00:00', '00:00']);
+  const file = new URL(await page.locator('[data-testid=csv]').getAttribute('href'), page.url());
+  assert.deepEqual([file.pathname, Object.fromEntries(file.searchParams)], ['/api/v1/trend.csv', asked]);
+  const url = page.url();
+  assert.match(url, /by=shift/);
+  await page.goBack();
+  await page.goBack();
+  assert.equal(await page.locator('[data-testid=by]').inputValue(), 'hour');
+  await page.goto(url);
+  assert.equal(await page.locator('[data-testid=by]').inputValue(), 'shift');
+  await close();
+});
+
+test('a cell of the heat map has its value, and those without one say why', async () => {
+  const { page, close } = await open(`/trends?site=${SITE}&view=heatmap`);
+  const cell = (row, hour) => page.locator(`[data-place="${row} ${hour}"]`);
+  await cell(0, 8).waitFor();
+  assert.deepEqual(await Promise.all([cell(0, 8), cell(0, 9), cell(0, 10), cell(0, 11), cell(0, 12), cell(1, 8)].map((one) => one.getAttribute('data-cell'))), ['data', 'data', 'suppressed', 'nodata', 'nodata', 'data']);
+  assert.deepEqual(await Promise.all([cell(0, 8), cell(0, 9), cell(1, 8)].map((one) => one.innerText())), ['41', '0', '74']);
+  assert.match(await cell(0, 10).innerText(), /<5/);
+  const look = (place) => place.evaluate((one) => getComputedStyle(one).backgroundImage + getComputedStyle(one).backgroundColor);
+  const looks = await Promise.all([cell(0, 9), cell(0, 10), cell(0, 11)].map(look));
+  assert.equal(new Set(looks).size, 3, 'zero, too few and no data look different');
+  assert.match(looks[1], /gradient/, 'too few people are hatched');
+  await cell(0, 8).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  assert.match(await reading(page), /Picking, 10:00 to 11:00 Under 5 people/);
+  await page.keyboard.press('ArrowRight');
+  assert.match(await reading(page), /11:00 to 12:00 No data/);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Home');
+  assert.match(await reading(page), /Receiving, 00:00 to 01:00 No data/);
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.place), '1 0', 'the focus walks along');
+  assert.equal(await page.locator('.heat td[tabindex="0"]').count(), 1, 'the tab key stops once');
+  await page.locator('[data-testid=show]').selectOption('at_risk');
+  assert.equal(await cell(0, 8).innerText(), '5');
+  assert.match(page.url(), /show=at_risk/);
+  await close();
+});
+
+test('a comparison is said in words, and warns where less was seen', async () => {
+  const { page, world, close } = await open(`/trends?site=${SITE}&with=week`);
+  const lines = page.locator('[data-testid=differences] li');
+  await lines.first().waitFor();
+  assert.equal(await lines.first().innerText(), 'Mean risk 41.2 → 36.3, 12% lower');
+  assert.match(await page.locator('[data-testid=caution]').innerText(), /92% of the time was seen, and now only 41%/);
+  const rows = page.locator('#compared tbody tr');
+  assert.match(await rows.nth(0).innerText(), /40 → 50 25% higher/);
+  assert.match(await rows.nth(1).innerText(), /no data now/);
+  assert.match(await rows.nth(2).innerText(), /under 5 people now/);
+  const asked = world.asked.find(({ path }) => path === '/api/v1/compare').query;
+  assert.equal(Date.parse(asked.from) - Date.parse(asked.with_from), 7 * 24 * HOUR);
+  assert.equal(Date.parse(asked.to) - Date.parse(asked.with_to), 7 * 24 * HOUR, 'as much of the week before');
+  assert.equal(await page.locator('[data-testid=range]').count(), 0, 'the pair brings its times');
+  await page.locator('[data-testid=with]').selectOption('own');
+  await page.locator('[data-testid=range]').waitFor();
+  assert.match(page.url(), /with=\d{4}-\d\d-\d\dT\d\d%3A\d\d\.\.\d{4}/);
+  await close();
+});
+
+test('a distribution has its percentiles, and a table for those who do not see it', async () => {
+  const { page, close } = await open(`/trends?site=${SITE}&view=distribution`);
+  await page.locator('[data-testid=histogram]').waitFor();
+  assert.match(await page.locator('.histogram-marks').innerText(), /Median 40[^]*90th percentile 66[^]*95th percentile 72/);
+  assert.equal(await page.locator('.histogram-bar').count(), 20);
+  await page.getByText('As a table').click();
+  assert.match(await page.locator('.histogram tbody').innerText(), /40 to 45\s+1,000/);
+  assert.match(await page.locator('#zones').innerText(), /Receiving\s+No data[^]*Racking\s+Under 5 people/);
+  await close();
+});
+
+test('sites are ranked, those without figures last, and each leads to its trend', async () => {
+  const { page, close } = await open('/trends?range=28d');
+  const rows = page.locator('#sites tbody tr');
+  await rows.first().waitFor();
+  assert.match(await rows.nth(0).innerText(), /Leipzig\s+20%/);
+  assert.match(await rows.nth(2).innerText(), /Lyon\s+Under 5 people/);
+  assert.match(await rows.nth(3).innerText(), /Rotterdam\s+No data/);
+  // Sorted the other way, what is not known stays last.
+  await page.getByRole('button', { name: 'Time at risk' }).click();
+  await page.getByRole('button', { name: 'Time at risk' }).click();
+  assert.match(await rows.nth(0).innerText(), /Zaragoza/);
+  assert.match(await rows.nth(3).innerText(), /No data|Under 5/);
+  await page.getByRole('link', { name: 'Leipzig' }).click();
+  await page.locator('[data-testid=trend]').waitFor();
+  assert.match(page.url(), new RegExp(`site=${SITE}.*range=28d`));
+  await close();
+});
+
+test('nothing known names the next command, and a refusal can be asked again', async () => {
+  let fail = true;
+  const { page, close } = await open(`/trends?site=${SITE}`, {
+    answers: { ...answers, 'GET /api/v1/trend': (request) => (fail ? { status: 503, body: { code: 'database_unavailable', message: 'x' } } : { ...trend(request), filling: false, buckets: trend(request).buckets.map((one) => ({ ...one, ...NOTHING, suppressed: false })) }) },
+  });
+  await page.locator('[data-testid=failed]').waitFor();
+  assert.match(await page.locator('[data-testid=failed]').innerText(), /the database cannot be used now/);
+  fail = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('[data-testid=empty]').waitFor();
+  assert.match(await page.locator('[data-testid=empty]').innerText(), /No data in this time[^]*smartpick-central status/);
+  assert.equal(await page.locator('canvas').count(), 0, 'no line at zero');
+  await close();
+});
+
+test('completeness is said shift by shift, with the epochs, and filed', async () => {
+  const { page, world, close } = await open(`/completeness?site=${SITE}&range=28d`);
+  const rows = page.locator('#periods tbody tr');
+  await rows.first().waitFor();
+  assert.equal(await page.locator('[data-testid=tally]').innerText(), '1 of 3 complete');
+  assert.match(await rows.nth(0).innerText(), /nothing was sent\s+–/);
+  assert.match(await rows.nth(1).innerText(), /filling \(backlog 12,400, about 3 minutes\)[^]*the edges ran 80% of the time/);
+  assert.match(await rows.nth(2).innerText(), /17 missing[^]*99\.9%/, 'what is not all is not called 100 %');
+  assert.match(await rows.nth(3).innerText(), /complete[^]*100%/);
+  await rows.nth(2).getByText('1 epoch concerned').click();
+  assert.match(await rows.nth(2).innerText(), new RegExp(`north 1, epoch ${uuid(42)}: 17 missing`));
+  const file = new URL(await page.locator('[data-testid=export]').getAttribute('href'), page.url());
+  assert.deepEqual([file.pathname, Object.fromEntries(file.searchParams)], ['/api/v1/completeness.csv', world.asked.filter(({ path }) => path === '/api/v1/completeness').at(-1).query]);
+  await close();
+});
+
+test('it speaks the languages it says it does', async () => {
+  for (const [lang, words] of [['de', /Mittleres Risiko 41,2 → 36,3, 12\s%\sniedriger/], ['es', /Riesgo medio 41,2 → 36,3, 12\s%\smenos/], ['pl', /Średnie ryzyko 41,2 → 36,3, o 12%\smniej/]]) {
+    const { page, close } = await open(`/trends?site=${SITE}&with=week&lang=${lang}`);
+    await page.locator('[data-testid=differences] li').first().waitFor();
+    assert.match(await page.locator('[data-testid=differences] li').first().innerText(), words);
+    assert.deepEqual(await axe(page), []);
+    await close();
+  }
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`axe-core finds nothing to complain of, and nothing sticks out (${colorScheme === 'dark' ? 'dark, on a phone' : 'light'})`, async () => {
+    const context = { colorScheme, ...(colorScheme === 'dark' && { viewport: { width: 360, height: 740 } }) };
+    const { page, close } = await open('/trends', { context });
+    for (const [path, there] of [
+      ['/trends', '#sites'], [`/trends?site=${SITE}&range=yesterday`, '[data-testid=trend] canvas'], [`/trends?site=${SITE}&view=heatmap`, '[data-testid=heatmap]'], [`/trends?site=${SITE}&with=previous`, '#compared'],
+      [`/trends?site=${SITE}&view=distribution`, '[data-testid=histogram]'], ['/completeness', '#sites'], [`/completeness?site=${SITE}`, '#periods'],
+    ]) {
+      await page.goto(new URL(path, page.url()).href);
+      await page.locator(there).first().waitFor();
+      for (const summary of await page.locator('.main summary').all()) await summary.click();
+      assert.deepEqual(await axe(page), [], path);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${path}: ${wide} px stick out`);
+    }
+    assert.deepEqual(page.broken, []);
+    await close();
+  });
+}
