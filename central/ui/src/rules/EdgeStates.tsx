@@ -14,8 +14,8 @@ export function EdgeState({ state }: { state: EdgeRules['state'] }) {
   return <span class={`badge plain ${AS[state]}`} data-rules-state={state}><Shape d={SIGNS[state]} /> {t.value.rules.edgeState[state]}</span>;
 }
 
-export function EdgeStates({ edges }: { edges: readonly EdgeRules[] }) {
-  const counts = ORDER.map((state) => ({ state, count: edges.filter((edge) => edge.state === state).length })).filter(({ count }) => count > 0);
-  if (counts.length === 0) return <span class="dim">{t.value.rules.none}</span>;
-  return <>{counts.map(({ state, count }) => <span key={state} class={`badge plain ${AS[state]}`}><Shape d={SIGNS[state]} /> {t.value.rules.counts[state](count)}</span>)}</>;
+export function EdgeCounts({ counts }: { counts: Record<EdgeRules['state'], number> }) {
+  const shown = ORDER.filter((state) => counts[state] > 0);
+  if (shown.length === 0) return <span class="dim">{t.value.rules.none}</span>;
+  return <>{shown.map((state) => <span key={state} class={`badge plain counted ${AS[state]}`}><Shape d={SIGNS[state]} /> {t.value.rules.counts[state](counts[state])}</span>)}</>;
 }

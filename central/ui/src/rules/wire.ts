@@ -44,6 +44,24 @@ export interface SiteRules {
   default_rules: Rule[];
 }
 
+/** A site in the list: the set in force, and how many of its edges are how far. */
+export interface SiteOverview {
+  warehouse_id: string;
+  name: string | null;
+  /** `null`: the edges go by their own configuration. */
+  version: number | null;
+  made_at: string | null;
+  made_by: string | null;
+  applied: number;
+  waiting: number;
+  refused: number;
+  own: number;
+}
+
+export interface Overview {
+  sites: SiteOverview[];
+}
+
 export interface Shift {
   name: string;
   days: (typeof DAYS)[number][];
