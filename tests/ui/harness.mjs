@@ -206,7 +206,9 @@ export async function axe(page) {
 /** UI_DIST=../../edge/ui/dist shows a page that was just built in a binary that embeds an older one; never set by make. */
 async function serveFromDisk(context, dist) {
   await context.route((url) => url.pathname.startsWith('/assets/'), (route) => route.fulfill({ path: join(dist, new URL(route.request().url()).pathname) }));
-  await context.route((url) => /^\/($|shift|silences|alerts\/)/.test(url.pathname), async (route) => {
+  await context.route('**', async (route) => {
+    // Every view is the same document.
+    if (route.request().resourceType() !== 'document') return route.fallback();
     const response = await route.fetch();
     const { 'content-encoding': _, 'content-length': __, ...headers } = response.headers();
     await route.fulfill({ status: 200, headers, body: await readFile(join(dist, 'index.html'), 'utf8') });
