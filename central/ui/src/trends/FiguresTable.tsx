@@ -26,14 +26,16 @@ interface Props {
   rows: readonly FiguresRow[];
   /** Rows have an order of their own, by which they can be sorted back. */
   byName?: boolean;
+  /** Whether it is known how much of the time was seen. */
+  covered?: boolean;
 }
 
-export function FiguresTable({ id, caption, head, rows, byName = true }: Props) {
-  const columns = useMemo(() => makeColumns(head, byName), [head, byName, language.value]);
+export function FiguresTable({ id, caption, head, rows, byName = true, covered = true }: Props) {
+  const columns = useMemo(() => makeColumns(head, byName, covered), [head, byName, covered, language.value]);
   return <Table id={id} caption={caption} columns={columns} rows={rows} rowKey={({ key }) => key} tone={({ figures }) => known(figures)} sortParam={`${id}-sort`} />;
 }
 
-function makeColumns(head: string, byName: boolean): Column<FiguresRow>[] {
+function makeColumns(head: string, byName: boolean, covered: boolean): Column<FiguresRow>[] {
   const w = t.value.figures;
   const number = (key: string, title: string, value: (own: Figures) => number | null, cell: (own: Figures) => ComponentChildren): Column<FiguresRow> => ({
     key,
@@ -56,9 +58,9 @@ function makeColumns(head: string, byName: boolean): Column<FiguresRow>[] {
     number('mean', w.mean, (own) => own.mean, (own) => score(own.mean)),
     number('p95', w.p95, (own) => own.p95, (own) => score(own.p95)),
     number('max', w.max, (own) => own.max, (own) => score(own.max)),
-    number('coverage', w.coverage, (own) => own.coverage, (own) => coverage(own.coverage)),
+    ...(covered ? [number('coverage', w.coverage, (own) => own.coverage, (own) => coverage(own.coverage))] : []),
     number('people', w.people, (own) => own.people, (own) => (own.people === null ? w.unknown : count(own.people))),
-    number('events', w.events, (own) => own.events, (own) => count(own.events)),
+    number('events', w.events, (own) => own.events, (own) => count(own.events ?? 0)),
   ];
 }
 

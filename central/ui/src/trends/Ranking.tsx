@@ -39,7 +39,7 @@ export function Ranking() {
         <>
           <h2>{w.rank}</h2>
           <p class="dim">{w.rankHint} {w.atRiskWhy}</p>
-          <FiguresTable id="sites" caption={w.rank} head={w.site} rows={rows} />
+          <FiguresTable id="sites" caption={w.rank} head={w.site} rows={rows} covered={false} />
         </>
       )}
     </section>

@@ -112,9 +112,13 @@ function usualBy({ range }: Chosen): By {
   return length <= 12 * HOUR ? 'quarter' : length <= 72 * HOUR ? 'hour' : 'day';
 }
 
+/** Longer ones would have more points than a screen; headquarters refuses them. */
+const LONGEST: Partial<Record<By, number>> = { quarter: 7 * 24 * HOUR, hour: 93 * 24 * HOUR };
+
 /** Per what the trend has its figures. */
 function byAsked(chosen: Chosen, hasShifts: boolean): { by: By; choices: readonly By[] } {
-  const choices = BY.filter((one) => one !== 'shift' || hasShifts);
+  const length = chosen.range ? chosen.range.to - chosen.range.from : 0;
+  const choices = BY.filter((one) => (one !== 'shift' || hasShifts) && length <= (LONGEST[one] ?? Infinity));
   return { by: param<By>('by', usualBy(chosen), choices), choices };
 }
 
@@ -130,7 +134,7 @@ const moment = () => Math.ceil(now.value / 300_000) * 300_000;
 function ViewControls({ view, ...props }: ViewProps & { view: View }) {
   switch (view) {
     case 'trend': return <TrendControls {...props} />;
-    case 'heatmap': return <HeatMapControls />;
+    case 'heatmap': return <HeatMapControls {...props} />;
     case 'compare': return <CompareControls {...props} />;
     case 'distribution': return null;
   }
@@ -149,12 +153,15 @@ function TrendControls({ site, hasShifts, chosen }: ViewProps) {
   );
 }
 
-function HeatMapControls() {
+function HeatMapControls({ site, chosen }: ViewProps) {
   const w = t.value.figures;
   return (
-    <label class="control"><span>{w.show}</span>
-      <select value={showAsked()} onChange={(event) => setQuery({ show: event.currentTarget.value }, true)} data-testid="show">{MEASURES.map((one) => <option key={one} value={one}>{w.subject[one]}</option>)}</select>
-    </label>
+    <>
+      <label class="control"><span>{w.show}</span>
+        <select value={showAsked()} onChange={(event) => setQuery({ show: event.currentTarget.value }, true)} data-testid="show">{MEASURES.map((one) => <option key={one} value={one}>{w.subject[one]}</option>)}</select>
+      </label>
+      {chosen.range && <a class="button" href={ask('/api/v1/heatmap.csv', scope(site, chosen))} download data-testid="csv">{w.csv}</a>}
+    </>
   );
 }
 

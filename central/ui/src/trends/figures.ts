@@ -7,7 +7,7 @@ export type Known = 'data' | 'nodata' | 'suppressed';
 
 export function known(figures: Figures): Known {
   if (figures.suppressed) return 'suppressed';
-  return figures.events > 0 && figures.mean !== null ? 'data' : 'nodata';
+  return (figures.events ?? 0) > 0 && figures.mean !== null ? 'data' : 'nodata';
 }
 
 /** Share of the observed time at risk, 0 to 1. */

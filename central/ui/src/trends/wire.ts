@@ -1,7 +1,7 @@
 // What the queries over rollups answer. Times are RFC 3339 in UTC; `null` is "not known", never zero.
 
 export interface Figures {
-  events: number;
+  events: number | null;
   mean: number | null;
   max: number | null;
   p50: number | null;
@@ -9,7 +9,7 @@ export interface Figures {
   p95: number | null;
   seconds_observed: number | null;
   seconds_at_risk: number | null;
-  /** Share of the time in which there were data, 0 to 1. */
+  /** Share of the time in which there were data, 0 to 1; of a ranking it is not worked out. */
   coverage: number | null;
   people: number | null;
   /** One to four people: whoever reads figures of so few reads figures of a person, so there are none. */
@@ -53,6 +53,7 @@ export interface Distribution extends Answer, Figures {
 
 export interface Comparison {
   time_zone: string;
+  filling: boolean;
   a: Figures;
   b: Figures;
   zones: (Named & { a: Figures; b: Figures })[];

@@ -48,7 +48,7 @@ export function reading(figures: Figures | null): string {
     `${w.atRisk}: ${riskTime(figures)}`,
     people(figures.people),
     w.coverageOf(coverage(figures.coverage)),
-    w.events_(figures.events),
+    w.events_(figures.events ?? 0),
   ].join(' · ');
 }
 
