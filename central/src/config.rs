@@ -95,6 +95,8 @@ pub struct Retention {
     pub zone_minutes_days: u32,
     /// Quarters of an hour and days, and with them whatever dashboards show of the past.
     pub zone_quarters_days: u32,
+    /// Epochs of the ledger that are over, with all their hours.
+    pub ledger_days: u32,
     /// Dead letters that were replayed or discarded; open ones stay.
     pub dead_letters_days: u32,
     /// Lines of the audit.
@@ -164,6 +166,7 @@ impl Default for Retention {
             snapshots_days: 400,
             zone_minutes_days: 100,
             zone_quarters_days: 1_100,
+            ledger_days: 1_100,
             dead_letters_days: 90,
             audit_days: 1_100,
             site_states_days: 400,
@@ -205,6 +208,7 @@ impl Config {
         within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;
         within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), MINUTES_DAYS_MIN, 36_500)?;
         within("retention.zone_quarters_days", u64::from(self.retention.zone_quarters_days), MINUTES_DAYS_MIN, 36_500)?;
+        within("retention.ledger_days", u64::from(self.retention.ledger_days), 1, 36_500)?;
         within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
         within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
         within("retention.site_states_days", u64::from(self.retention.site_states_days), 1, 36_500)?;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use common::alert::{AlertEvent, Fact};
 use common::event::Event;
 use common::ids::{BatchId, EdgeId, Epoch, WarehouseId};
+use common::quarter::Quarter;
 use uuid::Uuid;
 
 /// One entry of the consolidated stream: a batch as the edge sent it, unopened, with what is needed to account for it.
@@ -33,6 +34,8 @@ pub struct Item<'a> {
     pub batch_id: BatchId,
     /// Its place in the ledger, where that can be believed.
     pub place: Option<(Epoch, i64)>,
+    /// When the edge accepted it.
+    pub quarter: Quarter,
     pub raw: &'a [u8],
     pub content: Content<'a>,
 }

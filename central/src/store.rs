@@ -65,6 +65,8 @@ pub fn statements() -> Vec<&'static str> {
         facts::STATEMENTS,
         fleet::STATEMENTS,
         ledger::STATEMENTS,
+        ledger::hours::STATEMENTS,
+        ledger::marks::STATEMENTS,
         partitions::STATEMENTS,
         rollups::STATEMENTS,
         rollups::coarse::STATEMENTS,

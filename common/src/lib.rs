@@ -28,6 +28,7 @@ pub mod lifecycle;
 pub mod live;
 pub mod openapi;
 pub mod problem;
+pub mod quarter;
 pub mod serve;
 pub mod telemetry;
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::alert::Fact;
 use crate::health::Health;
 use crate::ids::{BatchId, EdgeId, Epoch, WarehouseId, ZoneId};
+use crate::quarter::Quarter;
 use crate::record::RECORD_BYTES_MAX;
 use crate::rules::RuleSet;
 use crate::site::SiteReport;
@@ -184,9 +185,25 @@ pub struct EpochReport {
     /// The seqs still in the buffer, as inclusive ranges. Never more than [`BUFFERED_RANGES_MAX`]: beyond that
     /// neighbours are joined, which can only make a loss show later.
     pub buffered: Vec<(u64, u64)>,
+    /// When its seqs were accepted, oldest first, as far as central has not been told. So that what never arrives is
+    /// missing at the right time.
+    #[serde(default)]
+    pub quarters: Vec<QuarterMark>,
 }
 
 pub const BUFFERED_RANGES_MAX: usize = 1_000;
+
+/// One quarter of an hour in which the edge ran, and the seqs that it gave out then. `last` is `first - 1` if there were
+/// none: that too is worth knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QuarterMark {
+    pub quarter: Quarter,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// In a heartbeat, over all its epochs: ten days without central. What is over comes with the next, at once.
+pub const QUARTERS_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LaneReport {

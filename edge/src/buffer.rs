@@ -16,6 +16,7 @@ mod appender;
 mod connector;
 mod head;
 mod lanes;
+mod quarters;
 mod redis;
 mod spill;
 
@@ -39,6 +40,7 @@ pub use account::Place;
 use appender::{Appender, Request};
 use head::HeadFile;
 pub use lanes::{Done, Lane, Lanes, Taken};
+use quarters::QuartersFile;
 pub use redis::KeyStats;
 use redis::LiveConfig;
 use spill::Spill;
@@ -172,8 +174,11 @@ impl Buffer {
         let mut past: HashMap<Epoch, u64> = opened.past;
         // The last run's epoch; what it held in the file is noted for good before the file is used again.
         past.extend(left.filter(|(_, head)| *head > 0));
+        let (quarters_file, quarters) =
+            QuartersFile::open(&dir.join("quarters"), &past).context("open the file of quarters")?;
         let mut account = Account::new(epoch, past, config.redis.url.is_some());
         account.backlog = opened.held;
+        account.quarters = quarters;
         let account = Arc::new(Mutex::new(account));
 
         let live_config = config.redis.url.is_some().then(|| LiveConfig {
@@ -202,6 +207,8 @@ impl Buffer {
             account: Arc::clone(&account),
             spill: spill.clone(),
             head_file,
+            quarters_file,
+            accepted_ms: i64::MIN,
             filled: Arc::clone(&filled),
             wanted,
             live: None,
@@ -268,6 +275,11 @@ impl Buffer {
             // A spill that is gone takes the process with it.
             drop(self.spill.drop_epochs(gone).await);
         }
+    }
+
+    /// Central has noted these reports. True if there is more to tell it than one heartbeat holds.
+    pub fn told(&self, reports: &[EpochReport]) -> bool {
+        self.account().quarters.told(reports)
     }
 
     /// What the ledger says on this side.

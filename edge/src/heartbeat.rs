@@ -99,8 +99,8 @@ impl Pulse {
         }
     }
 
-    /// Whether the next one should go at once: headquarters has more to say than fits into one answer, or wants to hear
-    /// more.
+    /// Whether the next one should go at once: either side has more to say than fits into one beat, or headquarters wants to
+    /// hear more.
     async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) -> bool {
         let state = &self.state;
         state.buffer.probe().await;
@@ -128,11 +128,12 @@ impl Pulse {
                 // Half the way there and back, as NTP does it.
                 let middle = sent_at + (now - sent_at) / 2;
                 state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
+                let more = state.buffer.told(&heartbeat.epochs);
                 state.buffer.settle(&answer.settled).await;
                 debug!("Central has a heartbeat");
                 headquarters.site.wanted.store(answer.site_wanted, Ordering::Relaxed);
                 // Once is enough: what it did not take just now it will not take a moment later.
-                let mut more = answer.site_wanted && !told_site;
+                let mut more = more | (answer.site_wanted && !told_site);
                 if let Some(set) = answer.rules.clone().filter(|_| !stopping) {
                     more |= headquarters.follower.take(set).await;
                 }

@@ -2,12 +2,13 @@
 //! everything that can be wrong with them has a way to go: to the dead letters, with its reason, without its neighbours.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use common::alert::{read_alert, read_fact};
 use common::ids::{Epoch, WarehouseId};
 use common::protocol::{frame_records, unpack_frame};
-use common::record::{Kind, Record, RecordError, place, read_event};
+use common::quarter::Quarter;
+use common::record::{Kind, Record, RecordError, accepted_ms, place, read_event};
 
 use super::check;
 use crate::frame::{Content, DeadKind, Frame, Item};
@@ -54,7 +55,7 @@ fn open_records<'a>(index: usize, frame: &Frame, records: &[&'a [u8]]) -> Vec<It
         .iter()
         .map(|raw| {
             let (place, content) = open_record(raw, frame.warehouse_id);
-            item(index, frame, raw, place, content)
+            Item { quarter: quarter(raw), ..item(index, frame, raw, place, content) }
         })
         .collect();
     believe_places(&mut items);
@@ -68,9 +69,15 @@ fn item<'a>(index: usize, frame: &Frame, raw: &'a [u8], place: Option<(Epoch, i6
         warehouse_id: frame.warehouse_id,
         batch_id: frame.batch_id,
         place,
+        quarter: Quarter::UNKNOWN,
         raw,
         content,
     }
+}
+
+/// When a record says that it was accepted; its checksum may not vouch for it.
+fn quarter(raw: &[u8]) -> Quarter {
+    accepted_ms(raw).map_or(Quarter::UNKNOWN, Quarter::of_ms)
 }
 
 fn dead<'a>(kind: DeadKind, reason: Cow<'static, str>) -> Content<'a> {
@@ -109,14 +116,15 @@ fn ledger_seq(seq: u64) -> Option<i64> {
 /// A damaged record may still tell its place. It is believed if it fits among its neighbours: of an epoch that a whole
 /// record of the batch names, not taken by one, and no further than one beyond their range: a wrong seq above all others
 /// would make the ones in between missing for ever. Else its seq stays missing in the ledger, which is the truth as far
-/// as we know.
+/// as we know. Its time is believed as far as those of the records around it allow.
 fn believe_places(items: &mut [Item<'_>]) {
     if items.iter().all(|item| item.place.is_some()) {
         return;
     }
-    let known: Vec<(Epoch, i64)> = items.iter().filter_map(|item| item.place).collect();
+    let known: BTreeMap<(Epoch, i64), Quarter> =
+        items.iter().filter_map(|item| Some((item.place?, item.quarter))).collect();
     let mut ranges: HashMap<Epoch, (i64, i64)> = HashMap::new();
-    for &(epoch, seq) in &known {
+    for &(epoch, seq) in known.keys() {
         let (first, last) = ranges.entry(epoch).or_insert((seq, seq));
         (*first, *last) = ((*first).min(seq), (*last).max(seq));
     }
@@ -124,8 +132,14 @@ fn believe_places(items: &mut [Item<'_>]) {
         let claimed = place(item.raw).and_then(|(epoch, seq)| Some((epoch, ledger_seq(seq)?)));
         item.place = claimed.filter(|claimed| {
             let fits = |(first, last): &(i64, i64)| (first - 1..=last + 1).contains(&claimed.1);
-            ranges.get(&claimed.0).is_some_and(fits) && !known.contains(claimed)
+            ranges.get(&claimed.0).is_some_and(fits) && !known.contains_key(claimed)
         });
+        if let Some((epoch, seq)) = item.place {
+            let before = known.range((epoch, 0)..(epoch, seq)).next_back().map(|(_, quarter)| *quarter);
+            let after = known.range((epoch, seq)..=(epoch, i64::MAX)).next().map(|(_, quarter)| *quarter);
+            let earliest = before.or(after).unwrap_or(Quarter::UNKNOWN);
+            item.quarter = item.quarter.min(after.unwrap_or(earliest)).max(earliest);
+        }
     }
 }
 
@@ -160,8 +174,35 @@ mod tests {
     const EPOCH: Epoch = Epoch::from_uuid(Uuid::from_u128(7));
 
     fn record(seq: u64) -> Vec<u8> {
+        accepted(seq, 100)
+    }
+
+    fn accepted(seq: u64, quarter: u32) -> Vec<u8> {
+        let accepted_ms = Quarter::from_number(quarter).start().timestamp_millis() + 60_000;
         // Not an event, but a whole record: it has a place.
-        Record { kind: Kind::Event, epoch: EPOCH, seq, payload: b"nonsense" }.write()
+        Record { kind: Kind::Event, epoch: EPOCH, seq, accepted_ms, payload: b"nonsense" }.write()
+    }
+
+    fn flip(mut record: Vec<u8>, at: usize) -> Vec<u8> {
+        record[at] ^= 0x40;
+        record
+    }
+
+    fn quarters(records: &[Vec<u8>]) -> Vec<u32> {
+        let frame = frame(records);
+        let unpacked = unpack(&frame);
+        items(0, &frame, &unpacked).iter().map(|item| item.quarter.number()).collect()
+    }
+
+    #[test]
+    fn a_damaged_records_time_is_believed_as_far_as_its_neighbours_allow() {
+        let payload = |record| flip(record, 36);
+        let time = |record| flip(record, 33);
+        assert_eq!(quarters(&[accepted(5, 10), payload(accepted(6, 11)), accepted(7, 12)]), [10, 11, 12]);
+        assert_eq!(quarters(&[accepted(5, 10), time(accepted(6, 10)), accepted(7, 10)]), [10, 10, 10]);
+        assert_eq!(quarters(&[accepted(7, 12), time(accepted(6, 11)), accepted(5, 10)]), [12, 12, 10], "too late");
+        assert_eq!(quarters(&[accepted(5, 10), time(accepted(6, 11))]), [10, 10], "nothing follows");
+        assert_eq!(quarters(&[time(accepted(6, 11)), accepted(7, 12)]), [12, 12], "nothing comes before");
     }
 
     fn frame(records: &[Vec<u8>]) -> Frame {
@@ -185,20 +226,16 @@ mod tests {
 
     #[test]
     fn a_damaged_records_place_is_believed_only_if_it_fits_its_neighbours() {
-        let flip = |mut record: Vec<u8>, at: usize| {
-            record[at] ^= 0x40;
-            record
-        };
-        assert_eq!(places(&[record(5), flip(record(6), 30), record(7)]), [Some(5), Some(6), Some(7)], "payload");
+        assert_eq!(places(&[record(5), flip(record(6), 36), record(7)]), [Some(5), Some(6), Some(7)], "payload");
         assert_eq!(places(&[record(5), flip(record(6), 22), record(7)]), [Some(5), None, Some(7)], "seq, far away");
         assert_eq!(
             places(&[record(5), flip(record(6), 18), record(7)]),
             [Some(5), None, Some(7)],
             "seq, a little away"
         );
-        assert_eq!(places(&[record(5), record(6), flip(record(7), 30)]), [Some(5), Some(6), Some(7)], "the last");
+        assert_eq!(places(&[record(5), record(6), flip(record(7), 36)]), [Some(5), Some(6), Some(7)], "the last");
         assert_eq!(places(&[record(5), flip(record(6), 3), record(7)]), [Some(5), None, Some(7)], "epoch");
-        assert_eq!(places(&[flip(record(6), 30)]), [None], "nobody vouches for it");
+        assert_eq!(places(&[flip(record(6), 36)]), [None], "nobody vouches for it");
     }
 
     #[test]

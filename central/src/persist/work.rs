@@ -88,6 +88,7 @@ mod tests {
                 warehouse_id: WarehouseId::from_uuid(Uuid::nil()),
                 batch_id: BatchId::from_uuid(Uuid::nil()),
                 place: None,
+                quarter: common::quarter::Quarter::UNKNOWN,
                 raw: b"",
                 content: Content::Event(event(i as u128)),
             })

@@ -170,7 +170,7 @@ async fn replay_on<'a>(
     }
     let mut changes = ledger::Changes::default();
     if let Some((epoch, _)) = letter.place() {
-        changes.take_back_dead(origin.edge_id, origin.warehouse_id, epoch);
+        changes.take_back_dead(origin.edge_id, origin.warehouse_id, epoch, letter.quarter());
     }
     // The connection is not used again: closing it rolls back.
     let fates = match body(connection, &items, &Known::default(), changes).await {

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use common::ids::{BatchId, EdgeId, Epoch, WarehouseId};
+use common::quarter::Quarter;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,9 +12,9 @@ use super::{Db, StoreError, audit, within};
 use crate::frame::{Content, Item};
 
 const INSERT: &str = "\
-INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, raw, raw_sha256)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::int8[], $7::text[], $8::bytea[],
-                     $9::bytea[])
+INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, epoch, seq, quarter, reason, raw, raw_sha256)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::int8[], $7::timestamptz[],
+                     $8::text[], $9::bytea[], $10::bytea[])
 ON CONFLICT (edge_id, raw_sha256) DO NOTHING
 RETURNING edge_id, raw_sha256";
 
@@ -30,7 +31,7 @@ SELECT id, edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, octet_leng
 FROM dead_letters WHERE id = $1";
 
 const TAKE: &str = "\
-SELECT edge_id, warehouse_id, batch_id, kind, epoch, seq FROM dead_letters
+SELECT edge_id, warehouse_id, batch_id, kind, epoch, seq, quarter FROM dead_letters
 WHERE id = $1 AND state = 'open' FOR UPDATE";
 
 const RESOLVE: &str = "UPDATE dead_letters SET state = $2, resolved_at = now() WHERE id = $1 AND state = 'open'";
@@ -70,6 +71,7 @@ pub(super) async fn insert(connection: &mut PgConnection, items: &[Item<'_>]) ->
         .bind(letters.iter().map(|l| dead(of(l)).0).collect::<Vec<_>>())
         .bind(letters.iter().map(|l| of(l).place.map(|(epoch, _)| epoch.uuid())).collect::<Vec<_>>())
         .bind(letters.iter().map(|l| of(l).place.map(|(_, seq)| seq)).collect::<Vec<_>>())
+        .bind(letters.iter().map(|l| of(l).place.map(|_| of(l).quarter.start())).collect::<Vec<_>>())
         .bind(letters.iter().map(|l| dead(of(l)).1).collect::<Vec<_>>())
         .bind(letters.iter().map(|l| of(l).raw).collect::<Vec<_>>())
         .bind(letters.iter().map(|l| &*l.1).collect::<Vec<_>>())
@@ -145,6 +147,7 @@ pub(super) struct Taken {
     pub kind: String,
     epoch: Option<Uuid>,
     seq: Option<i64>,
+    quarter: Option<DateTime<Utc>>,
 }
 
 impl Taken {
@@ -163,6 +166,11 @@ impl Taken {
     /// Its place, if it was counted in the ledger.
     pub fn place(&self) -> Option<(Epoch, i64)> {
         Some((Epoch::from_uuid(self.epoch?), self.seq?))
+    }
+
+    /// The quarter of an hour in which it was counted there.
+    pub fn quarter(&self) -> Quarter {
+        self.quarter.map_or(Quarter::UNKNOWN, Quarter::of)
     }
 }
 

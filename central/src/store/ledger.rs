@@ -11,6 +11,12 @@
 //!
 //! Sets do not change when something is added to them twice, so every retry leaves the ledger right. It is accounting
 //! only: nothing is ever suppressed because of a seq.
+//!
+//! All of it is kept twice: per epoch, and per quarter of an hour of the epoch, by when the edge accepted it (`hours` reads
+//! that, `marks` is what edges tell of it).
+
+pub mod hours;
+pub(super) mod marks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,6 +24,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch, WarehouseId};
 use common::protocol::{EpochReport, Heartbeat};
+use common::quarter::Quarter;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -37,6 +44,17 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET
     alerts = l.alerts + excluded.alerts,
     dead = l.dead + excluded.dead,
     last_received_at = excluded.last_received_at";
+
+const ADD_QUARTERS: &str = "\
+INSERT INTO epoch_quarters AS q (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+SELECT edge_id, epoch, quarter, warehouse_id, received::int8multirange, stored, alerts, dead
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::int8[], $7::int8[], $8::int8[])
+     AS t (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+ON CONFLICT (edge_id, epoch, quarter) DO UPDATE SET
+    received = q.received + excluded.received,
+    stored = q.stored + excluded.stored,
+    alerts = q.alerts + excluded.alerts,
+    dead = q.dead + excluded.dead";
 
 /// The head never goes down, whatever an edge with a restored disk says.
 const REPORT: &str = "\
@@ -75,13 +93,26 @@ WHERE ($1::uuid IS NULL OR l.warehouse_id = $1) AND ($2::uuid IS NULL OR l.edge_
   AND ($3::timestamptz IS NULL OR l.current OR l.reported_at > $3 OR l.last_received_at > $3 OR l.first_seen_at > $3)
 ORDER BY l.edge_id, l.first_seen_at, l.epoch";
 
-pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, SHOW];
+/// Epochs of which nothing has happened for so long, with their quarters: an epoch stays as long as any of its quarters,
+/// so that the sums go on fitting. Open dead letters are still to be taken back from theirs.
+const FORGET: &str = "\
+WITH gone AS (
+    DELETE FROM edge_epochs l
+    WHERE NOT l.current AND greatest(l.first_seen_at, l.reported_at, l.last_received_at) < $1
+      AND NOT EXISTS (SELECT FROM epoch_quarters q
+                      WHERE q.edge_id = l.edge_id AND q.epoch = l.epoch AND q.quarter >= $1)
+      AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.edge_id = l.edge_id AND d.epoch = l.epoch AND d.state = 'open')
+    RETURNING l.edge_id, l.epoch
+)
+DELETE FROM epoch_quarters q USING gone WHERE q.edge_id = gone.edge_id AND q.epoch = gone.epoch";
+
+pub const STATEMENTS: &[&str] = &[ADD, ADD_QUARTERS, REPORT, RETIRE, SHOW, FORGET];
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
-pub(super) struct Changes(BTreeMap<(EdgeId, Epoch), Change>);
+pub(super) struct Changes(BTreeMap<(EdgeId, Epoch, Quarter), Change>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Change {
     warehouse_id: WarehouseId,
     seqs: Vec<i64>,
@@ -100,7 +131,8 @@ impl Changes {
     /// Notes what became of an item. `new_dead`: it is a dead letter that was not known before.
     pub fn add(&mut self, item: &Item<'_>, fate: &Fate, new_dead: bool) {
         let Some((epoch, seq)) = item.place else { return };
-        let change = self.0.entry((item.edge_id, epoch)).or_insert(Change::nothing(item.warehouse_id));
+        let key = (item.edge_id, epoch, item.quarter);
+        let change = self.0.entry(key).or_insert(Change::nothing(item.warehouse_id));
         change.seqs.push(seq);
         if *fate == Fate::Stored {
             match item.content {
@@ -112,22 +144,48 @@ impl Changes {
         change.dead += i64::from(new_dead);
     }
 
-    /// A dead letter that was counted as one is no longer.
-    pub fn take_back_dead(&mut self, edge_id: EdgeId, warehouse_id: WarehouseId, epoch: Epoch) {
-        self.0.entry((edge_id, epoch)).or_insert(Change::nothing(warehouse_id)).dead -= 1;
+    /// A dead letter that was counted as one in this quarter is no longer.
+    pub fn take_back_dead(&mut self, edge_id: EdgeId, warehouse_id: WarehouseId, epoch: Epoch, quarter: Quarter) {
+        self.0.entry((edge_id, epoch, quarter)).or_insert(Change::nothing(warehouse_id)).dead -= 1;
+    }
+
+    /// The same by epochs alone.
+    fn by_epoch(&self) -> BTreeMap<(EdgeId, Epoch), Change> {
+        let mut epochs: BTreeMap<(EdgeId, Epoch), Change> = BTreeMap::new();
+        for ((edge, epoch, _), change) in &self.0 {
+            let whole = epochs.entry((*edge, *epoch)).or_insert(Change::nothing(change.warehouse_id));
+            whole.seqs.extend_from_slice(&change.seqs);
+            whole.stored += change.stored;
+            whole.alerts += change.alerts;
+            whole.dead += change.dead;
+        }
+        epochs
     }
 
     pub async fn write(mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let received: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
+        let mut epochs = self.by_epoch();
+        let received: Vec<String> = epochs.values_mut().map(|c| multirange(&mut c.seqs)).collect();
         sqlx::query(ADD)
-            .bind(self.0.keys().map(|(edge, _)| edge.uuid()).collect::<Vec<_>>())
-            .bind(self.0.keys().map(|(_, epoch)| epoch.uuid()).collect::<Vec<_>>())
-            .bind(self.0.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
+            .bind(epochs.keys().map(|(edge, _)| edge.uuid()).collect::<Vec<_>>())
+            .bind(epochs.keys().map(|(_, epoch)| epoch.uuid()).collect::<Vec<_>>())
+            .bind(epochs.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
             // Sorted by now.
-            .bind(self.0.values().map(|c| c.seqs.last().copied().unwrap_or(0)).collect::<Vec<_>>())
+            .bind(epochs.values().map(|c| c.seqs.last().copied().unwrap_or(0)).collect::<Vec<_>>())
+            .bind(received)
+            .bind(epochs.values().map(|c| c.stored).collect::<Vec<_>>())
+            .bind(epochs.values().map(|c| c.alerts).collect::<Vec<_>>())
+            .bind(epochs.values().map(|c| c.dead).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
+        let received: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
+        sqlx::query(ADD_QUARTERS)
+            .bind(self.0.keys().map(|(edge, ..)| edge.uuid()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|(_, epoch, _)| epoch.uuid()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|(.., quarter)| quarter.start()).collect::<Vec<_>>())
+            .bind(self.0.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
             .bind(received)
             .bind(self.0.values().map(|c| c.stored).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.alerts).collect::<Vec<_>>())
@@ -136,6 +194,12 @@ impl Changes {
             .await?;
         Ok(())
     }
+}
+
+/// Forgets epochs that ended before a time, with all that is counted of them.
+pub(super) async fn forget(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(FORGET).bind(before).execute(connection).await?;
+    Ok(())
 }
 
 /// The set of `seqs` as a multirange literal. Sorts them.
@@ -195,8 +259,8 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
         .bind(reports.iter().map(|r| r.current).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
-    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
-    Ok(())
+    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(&mut *connection).await?;
+    marks::tell(connection, heartbeat, &reports).await
 }
 
 /// The account of one epoch of one edge.
@@ -286,6 +350,7 @@ mod tests {
             head: 9,
             current: true,
             buffered: vec![(0, 3), (4, 6), (9, 8), (1, u64::MAX), (8, 8)],
+            quarters: Vec::new(),
         };
         assert_eq!(buffered(&report), "{[4,6],[8,8]}");
     }

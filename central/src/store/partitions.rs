@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::rollups::people;
-use super::{Db, StoreError, sessions};
+use super::{Db, StoreError, ledger, sessions};
 use crate::config::Retention;
 
 /// Backfill reaches back this far: the edge's `event_age_max`.
@@ -76,6 +76,10 @@ fn days_before(now: DateTime<Utc>, days: u32) -> NaiveDate {
     now.date_naive().checked_sub_days(Days::new(u64::from(days))).unwrap_or(NaiveDate::MIN)
 }
 
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
 /// The days that need a partition: from the oldest that may still come in, or be kept, to a few days ahead.
 fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = NaiveDate> {
     let back = DAYS_BACK.min(u64::from(retention.snapshots_days));
@@ -118,8 +122,9 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         (DELETE_STATES, days_before(now, retention.site_states_days)),
         (DELETE_HEARTBEATS, days_before(now, retention.heartbeats_days)),
     ] {
-        sqlx::query(statement).bind(before.and_time(chrono::NaiveTime::MIN).and_utc()).execute(&mut connection).await?;
+        sqlx::query(statement).bind(midnight(before)).execute(&mut connection).await?;
     }
+    ledger::forget(&mut connection, midnight(days_before(now, retention.ledger_days))).await?;
     sessions::tidy(&mut connection).await?;
     people::upkeep(&mut connection, now.date_naive(), days_before(now, retention.zone_quarters_days)).await?;
     Ok(done)

@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 use crate::client::{Batch, EdgeClient, System};
 
+fn now_ms() -> i64 {
+    clock::now().timestamp_millis()
+}
+
 /// A lift that still goes on.
 fn alert(edge: &EdgeClient) -> AlertEvent {
     let now = clock::now();
@@ -54,11 +58,11 @@ fn acknowledge(alert: &AlertEvent, at: DateTime<Utc>) -> Fact {
 
 impl EdgeClient {
     fn alert_record(&self, seq: u64, alert: &AlertEvent) -> Vec<u8> {
-        Record { kind: Kind::Alert, epoch: self.epoch, seq, payload: &payload(alert) }.write()
+        Record { kind: Kind::Alert, epoch: self.epoch, seq, accepted_ms: now_ms(), payload: &payload(alert) }.write()
     }
 
     fn fact_record(&self, seq: u64, fact: &Fact) -> Vec<u8> {
-        Record { kind: Kind::Fact, epoch: self.epoch, seq, payload: &payload(fact) }.write()
+        Record { kind: Kind::Fact, epoch: self.epoch, seq, accepted_ms: now_ms(), payload: &payload(fact) }.write()
     }
 
     /// Committed, duplicates, dead letters.
@@ -248,7 +252,7 @@ async fn what_cannot_be_stored_is_a_dead_letter_and_its_neighbours_are_stored() 
     let mut records = vec![edge.alert_record(1, &good), edge.fact_record(2, &ack)];
     for (kind, payload, _) in &poison {
         let seq = records.len() as u64 + 1;
-        records.push(Record { kind: *kind, epoch: edge.epoch, seq, payload }.write());
+        records.push(Record { kind: *kind, epoch: edge.epoch, seq, accepted_ms: now_ms(), payload }.write());
         records.push(edge.record(seq + 1, &edge.event()));
     }
     let receipt = edge.deliver(&Batch::of(&records)).await;
@@ -265,25 +269,35 @@ async fn what_cannot_be_stored_is_a_dead_letter_and_its_neighbours_are_stored() 
 
 /// As an earlier version would have left it that did not know the kind.
 async fn letter(system: &System, edge: &EdgeClient, record: &[u8], seq: i64) -> i64 {
+    let quarter = common::quarter::Quarter::of(clock::now()).start();
     sqlx::query(
-        "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, raw, raw_sha256)
-         VALUES ($1, $2, gen_random_uuid(), 'record', $3, $4, 'kind 2 is not known', $5, sha256($5))",
+        "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, epoch, seq, quarter, reason, raw, raw_sha256)
+         VALUES ($1, $2, gen_random_uuid(), 'record', $3, $4, $5, 'kind 2 is not known', $6, sha256($6))",
     )
     .bind(edge.edge_id.uuid())
     .bind(edge.warehouse_id.uuid())
     .bind(edge.epoch.uuid())
     .bind(seq)
+    .bind(quarter)
     .bind(record)
     .execute(&system.pool)
     .await
     .expect("inserted");
-    sqlx::query("INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, head, received, dead) VALUES ($1, $2, $3, 1, '{[1,1]}', 1)")
-        .bind(edge.edge_id.uuid())
-        .bind(edge.epoch.uuid())
-        .bind(edge.warehouse_id.uuid())
-        .execute(&system.pool)
-        .await
-        .expect("inserted");
+    for sql in [
+        "INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, first_seen_at, head, received, dead)
+         VALUES ($1, $2, $3, $4, 1, '{[1,1]}', 1)",
+        "INSERT INTO epoch_quarters (edge_id, epoch, warehouse_id, quarter, received, dead)
+         VALUES ($1, $2, $3, $4, '{[1,1]}', 1)",
+    ] {
+        sqlx::query(sql)
+            .bind(edge.edge_id.uuid())
+            .bind(edge.epoch.uuid())
+            .bind(edge.warehouse_id.uuid())
+            .bind(quarter)
+            .execute(&system.pool)
+            .await
+            .expect("inserted");
+    }
     system.count("SELECT max(id) FROM dead_letters").await
 }
 

@@ -13,6 +13,7 @@ use common::protocol::{
     BATCH_CONTENT_TYPE, BATCHES_PATH, EpochReport, HEADER_BATCH_ID, HEADER_CHECKSUM, HEADER_PROTOCOL, HEADER_RECORDS,
     HEARTBEATS_PATH, Heartbeat, LaneReport, PROTOCOL_VERSION, Receipt, RedisReport, SpillReport, pack_frame,
 };
+use common::quarter::Quarter;
 use common::record::{Kind, Record, event_payload};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode};
@@ -146,6 +147,13 @@ impl System {
         assert_eq!(self.count("SELECT coalesce(sum(stored), 0)::int8 FROM edge_epochs").await, rows, "ledger");
         let binned = "SELECT coalesce(sum(b), 0)::int8 FROM zone_minutes, unnest(risk_histogram) b";
         assert_eq!(self.count(binned).await, rows, "histograms");
+        let unlike = "SELECT count(*) FROM edge_epochs l LEFT JOIN LATERAL (
+                SELECT range_agg(q.received) AS received, sum(q.stored) AS stored, sum(q.alerts) AS alerts, sum(q.dead) AS dead
+                FROM epoch_quarters q WHERE q.edge_id = l.edge_id AND q.epoch = l.epoch
+            ) q ON true
+            WHERE (coalesce(q.received, '{}'), coalesce(q.stored, 0), coalesce(q.alerts, 0), coalesce(q.dead, 0))
+                <> (l.received, l.stored, l.alerts, l.dead)";
+        assert_eq!(self.count(unlike).await, 0, "quarters add up to their epochs");
         let dead = self.count("SELECT coalesce(sum(dead), 0)::int8 FROM edge_epochs").await;
         let letters = "SELECT count(*) FROM dead_letters WHERE seq IS NOT NULL AND state <> 'replayed'";
         assert_eq!(self.count(letters).await, dead, "dead letters");
@@ -228,7 +236,13 @@ impl EdgeClient {
     }
 
     pub fn record(&self, seq: u64, event: &Event<'_>) -> Vec<u8> {
-        Record { kind: Kind::Event, epoch: self.epoch, seq, payload: &event_payload(event) }.write()
+        self.record_of(Quarter::of(clock::now()), seq, event)
+    }
+
+    /// Accepted in a quarter of an hour.
+    pub fn record_of(&self, quarter: Quarter, seq: u64, event: &Event<'_>) -> Vec<u8> {
+        let accepted_ms = quarter.start().timestamp_millis();
+        Record { kind: Kind::Event, epoch: self.epoch, seq, accepted_ms, payload: &event_payload(event) }.write()
     }
 
     /// New events with these seqs.
@@ -271,7 +285,13 @@ impl EdgeClient {
             sent_at: now,
             stopping: false,
             health: Health::healthy(),
-            epochs: vec![EpochReport { epoch: self.epoch, head, current: true, buffered: buffered.to_vec() }],
+            epochs: vec![EpochReport {
+                epoch: self.epoch,
+                head,
+                current: true,
+                buffered: buffered.to_vec(),
+                quarters: Vec::new(),
+            }],
             accepted: head,
             rejected: 0,
             live: LaneReport::default(),

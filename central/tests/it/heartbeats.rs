@@ -31,8 +31,14 @@ async fn epochs_that_are_over_and_drained_are_settled() {
     let edge = system.edge().await;
     let (drained, draining) = (Epoch::random(), Epoch::random());
     let mut heartbeat = edge.heartbeat(5, &[(1, 5)]);
-    heartbeat.epochs.push(EpochReport { epoch: drained, head: 9, current: false, buffered: vec![] });
-    heartbeat.epochs.push(EpochReport { epoch: draining, head: 9, current: false, buffered: vec![(8, 9)] });
+    heartbeat.epochs.push(EpochReport { epoch: drained, head: 9, current: false, buffered: vec![], quarters: vec![] });
+    heartbeat.epochs.push(EpochReport {
+        epoch: draining,
+        head: 9,
+        current: false,
+        buffered: vec![(8, 9)],
+        quarters: vec![],
+    });
     let (status, answer) = edge.beat(&heartbeat).await;
     assert_eq!(status, StatusCode::OK);
     let answer: HeartbeatAnswer = serde_json::from_value(answer).expect("an answer");

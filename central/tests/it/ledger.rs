@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use common::clock;
 use common::record::{Kind, Record};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -50,7 +51,14 @@ impl Model {
         let Some(&first) = self.received.first() else { return };
         let original = Record::open(&self.records[first as usize - 1]).expect("ours").payload.to_vec();
         let seq = self.records.len() as u64 + 1;
-        let twin = Record { kind: Kind::Event, epoch: self.edge.epoch, seq, payload: &original }.write();
+        let twin = Record {
+            kind: Kind::Event,
+            epoch: self.edge.epoch,
+            seq,
+            accepted_ms: clock::now().timestamp_millis(),
+            payload: &original,
+        }
+        .write();
         let receipt = self.edge.send(&Batch::of(std::slice::from_ref(&twin))).await.receipt();
         assert_eq!((receipt.committed, receipt.duplicates), (0, 1));
         self.records.push(twin);

@@ -42,11 +42,20 @@ async fn each_poison_becomes_a_dead_letter_with_its_reason_and_harms_no_neighbou
         (corrupt(edge.record(50, &edge.event())), "checksum"),
         (foreign(&edge, 60, 0, 9), "version 9"),
         (foreign(&edge, 70, 1, 9), "kind 9"),
-        (Record { kind: Kind::Event, epoch: edge.epoch, seq: 80, payload: b"?" }.write(), "not an event"),
+        (
+            Record { kind: Kind::Event, epoch: edge.epoch, seq: 80, accepted_ms: 0, payload: b"?" }.write(),
+            "not an event",
+        ),
         (vec![1, 2, 3], "shorter"),
         (
-            Record { kind: Kind::Event, epoch: Epoch::random(), seq: 0, payload: &event_payload(&edge.event()) }
-                .write(),
+            Record {
+                kind: Kind::Event,
+                epoch: Epoch::random(),
+                seq: 0,
+                accepted_ms: 0,
+                payload: &event_payload(&edge.event()),
+            }
+            .write(),
             "seq 0",
         ),
     ];

@@ -26,13 +26,14 @@ fn any_event() -> impl Strategy<Value = Event<'static>> {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read(event in any_event(), epoch: u128, seq: u64) {
+    fn what_was_written_is_read(event in any_event(), epoch: u128, seq: u64, accepted_ms: i64) {
         let epoch = Epoch::from_uuid(Uuid::from_u128(epoch));
         let payload = event_payload(&event);
-        let bytes = Record { kind: Kind::Event, epoch, seq, payload: &payload }.write();
+        let bytes = Record { kind: Kind::Event, epoch, seq, accepted_ms, payload: &payload }.write();
         prop_assert_eq!(place(&bytes), Some((epoch, seq)));
+        prop_assert_eq!(super::accepted_ms(&bytes), Some(accepted_ms));
         let record = Record::open(&bytes).expect("just written");
-        prop_assert_eq!((record.epoch, record.seq), (epoch, seq));
+        prop_assert_eq!((record.epoch, record.seq, record.accepted_ms), (epoch, seq, accepted_ms));
         prop_assert_eq!(read_event(record.payload).expect("just written"), event);
     }
 
@@ -40,7 +41,7 @@ proptest! {
     fn any_flipped_bit_is_found(event in any_event(), at: prop::sample::Index, bit in 0u8..8) {
         let payload = event_payload(&event);
         let epoch = Epoch::from_uuid(Uuid::from_u128(7));
-        let mut bytes = Record { kind: Kind::Event, epoch, seq: 1, payload: &payload }.write();
+        let mut bytes = Record { kind: Kind::Event, epoch, seq: 1, accepted_ms: 7, payload: &payload }.write();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         prop_assert_eq!(Record::open(&bytes), Err(RecordError::Checksum));
@@ -49,6 +50,7 @@ proptest! {
     #[test]
     fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         drop(Record::open(&bytes));
+        let (_, _) = (place(&bytes), accepted_ms(&bytes));
         drop(read_event(&bytes));
     }
 }

@@ -10,6 +10,8 @@ use common::ids::Epoch;
 use common::protocol::{BUFFERED_RANGES_MAX, EpochReport};
 use rangemap::RangeInclusiveSet;
 
+use super::quarters::Quarters;
+
 /// A record's place in the ledger, and its size in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -75,12 +77,23 @@ pub struct Account {
     pub live: Held,
     /// What is in SQLite.
     pub backlog: Held,
+    /// When the seqs were accepted.
+    pub quarters: Quarters,
 }
 
 impl Account {
     /// `live_unseen`: there is a Redis, and what an earlier run left in it is not known yet.
     pub fn new(epoch: Epoch, past: HashMap<Epoch, u64>, live_unseen: bool) -> Self {
-        Self { epoch, head: 0, past, live_unseen, vanished: 0, live: Held::default(), backlog: Held::default() }
+        Self {
+            epoch,
+            head: 0,
+            past,
+            live_unseen,
+            vanished: 0,
+            live: Held::default(),
+            backlog: Held::default(),
+            quarters: Quarters::default(),
+        }
     }
 
     /// What Redis really holds, after a look. `forgotten`: how many of what we counted we may have deleted ourselves
@@ -148,10 +161,11 @@ impl Account {
                 // Rather a loss that shows late than one that is none.
                 let all = !current && self.live_unseen && head > 0;
                 let buffered = if all { vec![(1, head)] } else { self.buffered(epoch) };
-                EpochReport { epoch, head, current, buffered }
+                EpochReport { epoch, head, current, buffered, quarters: Vec::new() }
             })
             .collect();
         reports.sort_by_key(|report| (report.current, report.epoch));
+        self.quarters.report(&mut reports);
         reports
     }
 
@@ -238,7 +252,7 @@ mod tests {
         account.backlog.add_run(epoch(1), 2..=5, 40);
         assert_eq!(
             account.reports(),
-            [EpochReport { epoch: epoch(1), head: 5, current: true, buffered: vec![(1, 5)] }]
+            [EpochReport { epoch: epoch(1), head: 5, current: true, buffered: vec![(1, 5)], quarters: Vec::new() }]
         );
     }
 

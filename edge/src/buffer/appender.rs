@@ -7,12 +7,16 @@
 //! to SQLite then; whatever arrives twice at central collapses there. Only if SQLite cannot take them either, and the
 //! camera is told so, is it unknown whether those seqs will ever arrive: then a new epoch begins, and the old one's
 //! head stays where it certainly was.
+//!
+//! Every record says when it was accepted, and in an epoch that never goes back, so that the seqs of an hour are one range. A
+//! clock that is set back begins a new epoch.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use common::clock;
 use common::ids::Epoch;
+use common::quarter::Quarter;
 use common::record::Record;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +25,7 @@ use tracing::{error, info, warn};
 use super::account::{Account, Place};
 use super::head::HeadFile;
 use super::lanes::{Lane, Taken};
+use super::quarters::QuartersFile;
 use super::redis::{Appended, Live, LiveError};
 use super::spill::{Spill, SpillError};
 use super::{AppendError, Candidate, Key, Known, LiveState, Probe, Stored, Verdict, lock};
@@ -32,6 +37,8 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Confirmed entries that could not be deleted because Redis was gone; the stream is no longer than this by default,
 /// and what is dropped from the list is only sent once more.
 const UNFORGOTTEN_MAX: usize = 20_000;
+/// A clock that steps back by less is waited for; time daemons slew, and step only by more.
+const CLOCK_BACK_MS_MAX: i64 = 60_000;
 
 type AppendReply = oneshot::Sender<Result<Vec<Verdict>, AppendError>>;
 
@@ -80,6 +87,9 @@ pub struct Appender {
     pub account: Arc<Mutex<Account>>,
     pub spill: Spill,
     pub head_file: HeadFile,
+    pub quarters_file: QuartersFile,
+    /// When what is appended now is accepted, in milliseconds since 1970.
+    pub accepted_ms: i64,
     /// `None` while Redis is not to be used.
     pub live: Option<Live>,
     /// Entries that central has confirmed and Redis could not delete yet.
@@ -187,6 +197,7 @@ impl Appender {
 
     /// The outer error ends the process; the inner one is the cameras' answer.
     async fn append(&mut self, candidates: &[Candidate]) -> Result<Result<Vec<Verdict>, AppendError>, SpillError> {
+        self.stamp().await?;
         let mut group = Group::new(candidates);
         if self.spill_has_keys {
             let known = self.spill.known(group.fresh_keys()).await?;
@@ -272,7 +283,7 @@ impl Appender {
             }
             Err(SpillError::Full(reason)) => {
                 if unsure {
-                    self.begin_epoch().await?;
+                    self.begin_epoch("it is not known whether the last group was stored").await?;
                 }
                 Ok(Err(AppendError::Full(reason)))
             }
@@ -290,7 +301,14 @@ impl Appender {
             .fresh()
             .zip(head + 1..)
             .map(|(candidate, seq)| {
-                let bytes = Record { kind: candidate.kind, epoch, seq, payload: &candidate.payload }.write();
+                let bytes = Record {
+                    kind: candidate.kind,
+                    epoch,
+                    seq,
+                    accepted_ms: self.accepted_ms,
+                    payload: &candidate.payload,
+                }
+                .write();
                 let place = Place { epoch, seq, bytes: bytes.len() as u64 };
                 Stored { key: candidate.key, hash: candidate.hash, place, bytes }
             })
@@ -323,10 +341,33 @@ impl Appender {
         }
     }
 
-    /// The group may turn up in Redis yet, though its cameras were told it was not taken.
-    async fn begin_epoch(&mut self) -> Result<(), SpillError> {
+    /// Sets the time at which what comes now is accepted, and notes the quarter if it is a new one.
+    async fn stamp(&mut self) -> Result<(), SpillError> {
+        let now = clock::now().timestamp_millis();
+        if now < self.accepted_ms.saturating_sub(CLOCK_BACK_MS_MAX) {
+            self.begin_epoch("the clock was set back").await?;
+            self.accepted_ms = now;
+        }
+        self.accepted_ms = self.accepted_ms.max(now);
+        let quarter = Quarter::of_ms(self.accepted_ms);
+        let begun = {
+            let mut account = lock(&self.account);
+            let (epoch, next) = (account.epoch(), account.head() + 1);
+            account.quarters.begin(epoch, quarter, next).then(|| account.quarters.clone())
+        };
+        if let Some(quarters) = begun
+            && let Err(error) = self.quarters_file.write(&quarters)
+        {
+            // Only needed after a crash; the heartbeat says the same.
+            warn!("Failed to write the file of quarters: {error}");
+        }
+        Ok(())
+    }
+
+    /// When the group may turn up in Redis yet though its cameras were told it was not taken, or when time would go back.
+    async fn begin_epoch(&mut self, reason: &str) -> Result<(), SpillError> {
         let (old, head) = lock(&self.account).roll(Epoch::random());
-        info!(epoch = %old, head, "Began a new epoch: it is not known whether the last group was stored");
+        info!(epoch = %old, head, "Began a new epoch: {reason}");
         if head > 0 {
             self.spill.note_epoch(old, head).await?;
         }
@@ -401,6 +442,8 @@ impl Appender {
 
     /// Looks at both stores and publishes what it found.
     async fn look(&mut self) -> Result<(), SpillError> {
+        // A quarter in which nothing comes in is one in which we ran.
+        self.stamp().await?;
         let now = clock::now();
         let mut probe = Probe { spill: self.spill.stats(now).await?, ..Probe::default() };
         self.spill_has_keys = probe.spill.keys > 0;

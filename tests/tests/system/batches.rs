@@ -56,7 +56,14 @@ impl Sender {
     }
 
     fn record(&self, seq: u64, payload: &[u8]) -> Vec<u8> {
-        Record { kind: Kind::Event, epoch: self.epoch, seq, payload }.write()
+        Record {
+            kind: Kind::Event,
+            epoch: self.epoch,
+            seq,
+            accepted_ms: common::clock::now().timestamp_millis(),
+            payload,
+        }
+        .write()
     }
 
     async fn post(&self, batch: BatchId, records: usize, crc: u32, frame: Vec<u8>) -> anyhow::Result<(u16, String)> {

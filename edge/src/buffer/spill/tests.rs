@@ -14,7 +14,7 @@ fn config() -> SpillConfig {
 
 fn stored(epoch: Epoch, seq: u64) -> Stored {
     let payload = [seq as u8; 500];
-    let bytes = Record { kind: Kind::Event, epoch, seq, payload: &payload }.write();
+    let bytes = Record { kind: Kind::Event, epoch, seq, accepted_ms: 0, payload: &payload }.write();
     let mut key = [0; 17];
     key[..8].copy_from_slice(&seq.to_le_bytes());
     Stored { key, hash: seq * 7, place: Place { epoch, seq, bytes: bytes.len() as u64 }, bytes }
