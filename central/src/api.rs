@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod completeness;
 pub mod csv;
 pub mod dead_letters;
 pub mod events;
@@ -80,6 +81,19 @@ fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
     parts.ok_or_else(|| bad_query("cursor is not one of ours"))
 }
 
+/// A place in the hours of the ledger.
+fn hour_cursor(hour: DateTime<Utc>, edge: Uuid, epoch: Uuid) -> String {
+    format!("{}_{epoch}", cursor(hour, edge))
+}
+
+fn parse_hour_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid, Uuid), Problem> {
+    let parts = text.rsplit_once('_').and_then(|(place, epoch)| {
+        let (hour, edge) = parse_cursor(place).ok()?;
+        Some((hour, edge, epoch.parse().ok()?))
+    });
+    parts.ok_or_else(|| bad_query("cursor is not one of ours"))
+}
+
 /// The only one found.
 fn the_one<T>(mut found: Vec<T>, what: &str) -> Result<T, Problem> {
     if found.len() > 1 {
@@ -103,5 +117,8 @@ mod tests {
         let id = Uuid::from_u128(9);
         assert_eq!(parse_cursor(&cursor(time, id)).ok(), Some((time, id)));
         assert!(parse_cursor("yesterday").is_err());
+        let epoch = Uuid::from_u128(11);
+        assert_eq!(parse_hour_cursor(&hour_cursor(time, id, epoch)).ok(), Some((time, id, epoch)));
+        assert!(parse_hour_cursor(&cursor(time, id)).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod ledger;
 mod status;
 mod users;
 
@@ -49,6 +50,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// How complete the data of the sites is, by shift, day or hour
+    Ledger(ledger::Args),
     /// Apply the database migrations; `run` does so too
     Migrate,
     /// Credentials of edges
@@ -166,6 +169,7 @@ async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             Db::open(&config.database)?.prepare().await?;
             writeln!(out, "The database schema is up to date.")?;
         }
+        Command::Ledger(args) => named(&config, ledger::show(&config, args, &mut out).await)?,
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
         Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,

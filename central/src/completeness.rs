@@ -2,6 +2,10 @@
 //!
 //! No news is not good news: what nobody has told us of is never `complete`.
 
+pub mod file;
+pub mod periods;
+pub mod report;
+
 use serde::Serialize;
 
 /// What the judgement is about.
@@ -17,6 +21,17 @@ pub enum State {
     Unknown,
     /// Some of it is neither here nor waiting.
     Missing,
+}
+
+impl State {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Filling => "filling",
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// Whether those who would know have spoken.

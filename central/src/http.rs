@@ -104,6 +104,9 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/dead-letters/{id}/replay", Need::ACT, |m| on(m, api::dead_letters::replay)),
     route(POST, "/api/v1/dead-letters/{id}/discard", Need::ACT, |m| on(m, api::dead_letters::discard)),
     route(GET, "/api/v1/ledger", Need::READ, |m| on(m, api::ledger::show)),
+    route(GET, "/api/v1/ledger/hours", Need::READ, |m| on(m, api::ledger::hours)),
+    route(GET, "/api/v1/completeness", Need::READ, |m| on(m, api::completeness::show)),
+    route(GET, "/api/v1/completeness.csv", Need::READ, |m| on(m, api::completeness::show_csv)),
     // Who may come in, and what was done.
     route(GET, "/api/v1/session", Need::KNOWN, |m| on(m, api::session::show)),
     route(POST, "/api/v1/session", Need::PUBLIC, |m| on(m, api::session::sign_in)),

@@ -78,7 +78,7 @@ fn text(rows: &[Row]) -> Bytes {
 }
 
 /// Spreadsheets take a cell that begins so for a formula, whoever wrote it. A number is none.
-fn harmless(cell: &str) -> Vec<u8> {
+pub fn harmless(cell: &str) -> Vec<u8> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err() {
         return format!("'{cell}").into_bytes();
     }

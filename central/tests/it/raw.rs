@@ -129,6 +129,7 @@ pub fn items<'a>(events: &[(i64, Event<'a>)]) -> Vec<Item<'a>> {
             warehouse_id: event.warehouse_id,
             batch_id: BatchId::from_uuid(Uuid::from_u128(2)),
             place: Some((Epoch::from_uuid(Uuid::from_u128(3)), *seq)),
+            quarter: common::quarter::Quarter::of(common::clock::now()),
             raw: &[],
             content: Content::Event(event.clone()),
         })

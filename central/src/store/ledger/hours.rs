@@ -102,7 +102,10 @@ CROSS JOIN LATERAL (
 WHERE e.warehouse_id = $1
 ORDER BY e.edge_id";
 
-pub const STATEMENTS: &[&str] = &[QUARTERS, HOURS, WITNESSES];
+const SITES: &str = "\
+SELECT warehouse_id, name FROM warehouses WHERE $1::uuid IS NULL OR warehouse_id = $1 ORDER BY warehouse_id";
+
+pub const STATEMENTS: &[&str] = &[QUARTERS, HOURS, WITNESSES, SITES];
 
 /// What became of the seqs of one quarter of an hour of one epoch.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -218,4 +221,15 @@ pub async fn witnesses(db: &Db, warehouse: Uuid) -> Result<Vec<Witness>, StoreEr
     let witnesses = within(sqlx::query_as(WITNESSES).bind(warehouse).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(witnesses)
+}
+
+/// The sites there are, or the one: their ids and names.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn sites(db: &Db, warehouse: Option<Uuid>) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
+    let mut lease = db.lease().await?;
+    let sites = within(sqlx::query_as(SITES).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(sites)
 }
