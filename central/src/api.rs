@@ -12,6 +12,7 @@ pub mod events;
 pub mod fleet;
 pub mod history;
 pub mod ledger;
+pub mod queries;
 pub mod rules;
 pub mod session;
 pub mod settings;

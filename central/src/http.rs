@@ -138,6 +138,13 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/users", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/audit", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
+    route(GET, "/api/v1/trend", Need::READ, |m| on(m, api::queries::trend::show)),
+    route(GET, "/api/v1/trend.csv", Need::READ, |m| on(m, api::queries::trend::csv)),
+    route(GET, "/api/v1/heatmap", Need::READ, |m| on(m, api::queries::heatmap::show)),
+    route(GET, "/api/v1/heatmap.csv", Need::READ, |m| on(m, api::queries::heatmap::csv)),
+    route(GET, "/api/v1/distribution", Need::READ, |m| on(m, api::queries::distribution::show)),
+    route(GET, "/api/v1/compare", Need::READ, |m| on(m, api::queries::compare::show)),
+    route(GET, "/api/v1/ranking", Need::READ, |m| on(m, api::queries::ranking::show)),
     // For whoever runs it.
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, health::streams_health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, health::streams_stats)),

@@ -33,6 +33,8 @@ pub mod fleet;
 
 pub mod completeness;
 
+pub mod figures;
+
 pub mod api;
 pub mod openapi;
 

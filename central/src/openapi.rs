@@ -73,6 +73,13 @@ const SESSION: &str = "session";
         api::tokens::revoke,
         api::audit::list,
         api::audit::csv,
+        api::queries::trend::show,
+        api::queries::trend::csv,
+        api::queries::heatmap::show,
+        api::queries::heatmap::csv,
+        api::queries::distribution::show,
+        api::queries::compare::show,
+        api::queries::ranking::show,
     )
 )]
 struct Said;

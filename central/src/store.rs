@@ -11,6 +11,7 @@ pub mod facts;
 pub mod fleet;
 pub mod ledger;
 pub mod partitions;
+pub mod queries;
 pub mod rollups;
 pub mod rule_sets;
 pub mod sessions;
@@ -68,6 +69,7 @@ pub fn statements() -> Vec<&'static str> {
         ledger::hours::STATEMENTS,
         ledger::marks::STATEMENTS,
         partitions::STATEMENTS,
+        queries::STATEMENTS,
         rollups::STATEMENTS,
         rollups::coarse::STATEMENTS,
         rollups::people::STATEMENTS,

@@ -32,6 +32,7 @@ const DELETE_DEFAULT: &str = "DELETE FROM ergonomic_snapshots_default WHERE even
 const DELETE_SUSPECTS: &str = "DELETE FROM clock_suspect_events WHERE stored_event_time < $1";
 const DELETE_MINUTES: &str = "DELETE FROM zone_minutes WHERE minute < $1";
 const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
+const DELETE_HOURS: &str = "DELETE FROM zone_hours WHERE hour < $1";
 const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
 const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
 const DELETE_AUDIT: &str = "DELETE FROM audit_log WHERE at < $1";
@@ -46,6 +47,7 @@ pub const STATEMENTS: &[&str] = &[
     DELETE_SUSPECTS,
     DELETE_MINUTES,
     DELETE_QUARTERS,
+    DELETE_HOURS,
     DELETE_DAYS,
     DELETE_LETTERS,
     DELETE_AUDIT,
@@ -116,6 +118,7 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         (DELETE_SUSPECTS, oldest),
         (DELETE_MINUTES, days_before(now, retention.zone_minutes_days)),
         (DELETE_QUARTERS, days_before(now, retention.zone_quarters_days)),
+        (DELETE_HOURS, days_before(now, retention.zone_quarters_days)),
         (DELETE_DAYS, days_before(now, retention.zone_quarters_days)),
         (DELETE_LETTERS, days_before(now, retention.dead_letters_days)),
         (DELETE_AUDIT, days_before(now, retention.audit_days)),

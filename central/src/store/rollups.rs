@@ -1,8 +1,7 @@
 //! Rollups: what dashboards read instead of events. Added to in the transaction that stores the rows, and only for the rows
 //! really inserted, so no retry counts an event twice.
 //!
-//! `zone_minutes` has the minutes, with masks of the seconds; [`coarse`] the quarters of an hour and the days that follow from
-//! them; [`people`] counts who was there. The minutes are what makes late events exact: a row there is locked, says
+//! `zone_minutes` has the minutes, with masks of the seconds; [`coarse`] the quarters, hours and days that follow from them; [`people`] counts who was there. The minutes are what makes late events exact: a row there is locked, says
 //! which of the seconds are new, and only those are added to the rest.
 
 pub mod coarse;
@@ -171,9 +170,7 @@ impl Rollups {
         let number = |worker: &WorkerId| known.workers.get(worker).or_else(|| new.get(worker)).copied();
 
         let minutes = self.write_minutes(connection, number).await?;
-        let quarters = coarse::coarser(&minutes, |time| truncate(time, QUARTER));
-        let days = coarse::coarser(&quarters, |time| truncate(time, TimeDelta::days(1)));
-        coarse::write(connection, &quarters, &days).await?;
+        coarse::write(connection, &minutes).await?;
         Ok(Learned { zones, workers })
     }
 

@@ -17,6 +17,7 @@ mod ledger_hours;
 mod partitions;
 mod people;
 mod poison;
+mod queries;
 mod raw;
 mod rollups;
 mod rules;

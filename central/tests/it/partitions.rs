@@ -78,7 +78,7 @@ async fn what_is_past_retention_goes_and_the_rest_stays() {
     assert_eq!(done.dropped, 25, "35 days back, 10 kept");
     assert_eq!(system.rows().await, 2);
     assert_eq!(system.count("SELECT count(*) FROM zone_minutes").await, 4, "rollups are kept longer");
-    for (rollup, kept) in [("zone_quarters", 5), ("zone_days", 5), ("worker_numbers", 6)] {
+    for (rollup, kept) in [("zone_quarters", 5), ("zone_hours", 5), ("zone_days", 5), ("worker_numbers", 6)] {
         assert_eq!(system.count(&format!("SELECT count(*) FROM {rollup}")).await, kept, "{rollup}");
     }
     let oldest = now.date_naive().checked_sub_days(Days::new(10)).expect("a day");

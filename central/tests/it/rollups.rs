@@ -107,6 +107,7 @@ pub async fn assert_exact(pool: &PgPool) {
         .collect();
     assert_eq!(minutes, truth, "minutes");
     assert_eq!(stored(pool, "zone_quarters", "quarter").await, truncated(&rows, 900), "quarters");
+    assert_eq!(stored(pool, "zone_hours", "hour").await, truncated(&rows, 3_600), "hours");
     assert_eq!(stored(pool, "zone_days", "day").await, truncated(&rows, 86_400), "days");
 }
 

@@ -1,16 +1,16 @@
-//! `zone_quarters` and `zone_days`: the same sums as in `zone_minutes`, per quarter of an hour and per UTC day. They grow by
+//! `zone_quarters`, `zone_hours` and `zone_days`: the same sums as in `zone_minutes`, of longer times. They grow by
 //! what the same transaction changed in the minutes: masks can be put together twice and stay what they are, but sums
 //! of them cannot, so what is added here is what the locked rows of the minutes said was new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{WarehouseId, ZoneId};
 use sqlx::PgConnection;
 
-use super::{BINS, array_text};
+use super::{BINS, QUARTER, array_text, truncate};
 
-/// People noted per zone and quarter, and per zone and day. There are never so many in front of a zone's cameras; without a
+/// People noted in a row. There are never so many in front of a zone's cameras; without a
 /// bound a camera that makes up a worker for each event would grow one row for ever.
 pub const PEOPLE_MAX: usize = 1_000;
 
@@ -59,9 +59,10 @@ ON CONFLICT (warehouse_id, zone_id, ",
 }
 
 const ADD_QUARTERS: &str = add_to!("zone_quarters", "quarter");
+const ADD_HOURS: &str = add_to!("zone_hours", "hour");
 const ADD_DAYS: &str = add_to!("zone_days", "day");
 
-pub const STATEMENTS: &[&str] = &[ADD_QUARTERS, ADD_DAYS];
+pub const STATEMENTS: &[&str] = &[ADD_QUARTERS, ADD_HOURS, ADD_DAYS];
 
 /// What is added to one zone's time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,18 +99,21 @@ impl Added {
 /// By zone and the beginning of the time, in key order.
 pub(super) type Sums = BTreeMap<(WarehouseId, ZoneId, DateTime<Utc>), Added>;
 
-/// Adds up what falls into one time after `truncate`.
-pub(super) fn coarser(sums: &Sums, truncate: impl Fn(DateTime<Utc>) -> DateTime<Utc>) -> Sums {
+/// Adds up what falls into the same `step`.
+fn coarser(sums: &Sums, step: TimeDelta) -> Sums {
     let mut coarse = Sums::new();
     for ((warehouse, zone, time), added) in sums {
-        coarse.entry((*warehouse, *zone, truncate(*time))).or_default().add(added);
+        coarse.entry((*warehouse, *zone, truncate(*time, step))).or_default().add(added);
     }
     coarse
 }
 
-/// Writes quarters and the days they belong to.
-pub(super) async fn write(connection: &mut PgConnection, quarters: &Sums, days: &Sums) -> Result<(), sqlx::Error> {
-    for (statement, sums) in [(ADD_QUARTERS, quarters), (ADD_DAYS, days)] {
+/// Adds what was added to minutes to the quarters, hours and days that they belong to, in key order.
+pub(super) async fn write(connection: &mut PgConnection, minutes: &Sums) -> Result<(), sqlx::Error> {
+    let quarters = coarser(minutes, QUARTER);
+    let hours = coarser(&quarters, TimeDelta::hours(1));
+    let days = coarser(&hours, TimeDelta::days(1));
+    for (statement, sums) in [(ADD_QUARTERS, quarters), (ADD_HOURS, hours), (ADD_DAYS, days)] {
         let column = |of: fn(&Added) -> i32| sums.values().map(of).collect::<Vec<_>>();
         sqlx::query(statement)
             .bind(sums.keys().map(|(w, ..)| w.uuid()).collect::<Vec<_>>())

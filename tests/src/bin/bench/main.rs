@@ -11,6 +11,7 @@ mod intake;
 mod latency;
 mod limits;
 mod live;
+mod queries;
 mod report;
 mod rules;
 mod usage;
@@ -32,7 +33,7 @@ struct Args {
     /// Where the figures go as JSON
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
-    /// Only these parts: intake, end-to-end, latency, drain, live, rules
+    /// Only these parts: intake, end-to-end, latency, drain, live, rules, queries
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How large each measurement is; 0.1 is a quick look
@@ -85,6 +86,9 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if wanted("rules") {
         rules::measure(&mut report, size(2_000_000)).context("rules")?;
+    }
+    if wanted("queries") {
+        queries::measure(&mut report, args.scale).await.context("queries")?;
     }
     report.print()?;
     report.write(&args.json)

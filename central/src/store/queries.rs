@@ -1,0 +1,339 @@
+//! Sums of rollups for dashboards, added up by Postgres into the cells of a [`Cut`]. The bounds go with the question and
+//! each quarter finds its place among them, so a range of months comes back as as many rows as will be shown.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rollups::BINS;
+use super::{Db, StoreError, within};
+use crate::figures::cut::Cut;
+use crate::figures::filling::Said;
+use crate::figures::{Range, Sum};
+use crate::fleet::Digest;
+
+/// Figures and people are of one moment: whether something is shown must not hang on a row that came in between.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const COMMIT: &str = "COMMIT";
+
+const SITE: &str = "SELECT EXISTS (SELECT FROM warehouses WHERE warehouse_id = $1)";
+const NAMES: &str = "SELECT warehouse_id, name FROM warehouses ORDER BY warehouse_id";
+
+/// A revoked edge sends nothing any more, and what it last said is not asked for.
+const EDGES: &str = "\
+SELECT edge_id, CASE WHEN revoked_at IS NULL THEN heartbeat_at END AS heartbeat_at, digest, revoked_at IS NULL AS speaks
+FROM edges WHERE warehouse_id = $1";
+
+/// With the quarter of each zone's first event.
+const ZONES: &str = "\
+SELECT z.zone_id, z.name, first.quarter AS first_quarter
+FROM zones z
+LEFT JOIN LATERAL (
+    SELECT quarter FROM zone_quarters q WHERE q.warehouse_id = $1 AND q.zone_id = z.zone_id ORDER BY quarter LIMIT 1
+) first ON true
+WHERE z.warehouse_id = $1
+ORDER BY z.name NULLS LAST, z.zone_id";
+
+/// The rows of a site in a range: hours where it may be cut into whole ones, quarters for the rest. The zones are named
+/// although they are all of the site's, because they lead to the index by (warehouse, zone, time).
+macro_rules! pieces {
+    ($columns:literal) => {
+        concat!(
+            "
+    SELECT *, width_bucket(time, $7::timestamptz[]) AS piece FROM (
+        SELECT ",
+            $columns,
+            ", hour AS time FROM zone_hours
+        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND hour >= $4 AND hour < $5
+        UNION ALL
+        SELECT ",
+            $columns,
+            ", quarter FROM zone_quarters
+        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= $3 AND quarter < $4
+        UNION ALL
+        SELECT ",
+            $columns,
+            ", quarter FROM zone_quarters
+        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= $5 AND quarter < $6
+    ) rows"
+        )
+    };
+}
+
+/// width_bucket finds the piece of a row, 1 for the first; an array's element 0 and those beyond its end are null.
+const CELLS: &str = concat!(
+    "\
+SELECT zone AS zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths,
+       max(risk_max_hundredths) AS risk_max_hundredths,
+       coalesce(sum(minutes_observed) FILTER (WHERE counts), 0)::int8 AS minutes_observed,
+       sum(seconds_observed)::int8 AS seconds_observed, sum(seconds_at_risk)::int8 AS seconds_at_risk,
+       ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
+           sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins
+FROM (
+    SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, ($10::bool[])[piece] AS counts, p.*
+    FROM (",
+    pieces!(
+        "zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed, seconds_at_risk,
+               b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19"
+    ),
+    ") p
+) pieces
+WHERE cell IS NOT NULL
+GROUP BY 1, 2"
+);
+
+/// Of each cell in each zone, if that is asked for, and with a null zone of each cell in all of them. OFFSET 0 keeps Postgres
+/// from looking a row's cell up once for each person in it.
+const PEOPLE: &str = concat!(
+    "\
+WITH seen AS MATERIALIZED (
+    SELECT zone, cell, unnest(people) AS person
+    FROM (
+        SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, people FROM (",
+    pieces!("zone_id, people"),
+    ") p OFFSET 0
+    ) q
+    WHERE cell IS NOT NULL
+    GROUP BY 1, 2, 3
+)
+SELECT zone, cell, count(*) AS people FROM seen GROUP BY 1, 2
+UNION ALL
+SELECT NULL, cell, count(*) FROM (SELECT DISTINCT cell, person FROM seen WHERE $9) s GROUP BY cell"
+);
+
+/// Days where the range holds them whole, quarters at its ends.
+const SITES: &str = "\
+SELECT warehouse_id, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths,
+       max(risk_max_hundredths) AS risk_max_hundredths, sum(minutes_observed)::int8 AS minutes_observed,
+       sum(seconds_observed)::int8 AS seconds_observed, sum(seconds_at_risk)::int8 AS seconds_at_risk,
+       ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
+           sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins
+FROM (
+    SELECT d.*, d.day AS time FROM zone_days d WHERE day >= $2 AND day < $3
+    UNION ALL
+    SELECT q.*, q.quarter FROM zone_quarters q WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
+) t
+GROUP BY warehouse_id";
+
+const SITES_PEOPLE: &str = "\
+SELECT warehouse_id, count(*) AS people FROM (
+    SELECT DISTINCT warehouse_id, person FROM zone_days, unnest(people) AS person WHERE day >= $2 AND day < $3
+    UNION
+    SELECT warehouse_id, person FROM zone_quarters, unnest(people) AS person
+    WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
+) seen
+GROUP BY warehouse_id";
+
+pub const STATEMENTS: &[&str] = &[SITE, NAMES, EDGES, ZONES, CELLS, PEOPLE, SITES, SITES_PEOPLE];
+
+/// Whether there is such a site.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn exists(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
+    let mut lease = db.lease().await?;
+    let exists = within(sqlx::query_scalar(SITE).bind(warehouse).fetch_one(&mut *lease)).await?;
+    lease.done();
+    Ok(exists)
+}
+
+/// All sites with their names.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn names(db: &Db) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
+    let mut lease = db.lease().await?;
+    let names = within(sqlx::query_as(NAMES).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(names)
+}
+
+/// An edge of a site, and what it last said.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Edge {
+    pub edge_id: Uuid,
+    heartbeat_at: Option<DateTime<Utc>>,
+    digest: Option<serde_json::Value>,
+    /// It was not revoked.
+    pub speaks: bool,
+}
+
+impl Edge {
+    /// One that a newer version stored and this one cannot read counts as none: only what was delivered is certain then.
+    pub fn said(&self) -> Option<Said> {
+        let digest: Digest = serde_json::from_value(self.digest.clone()?).ok()?;
+        let waiting = digest.oldest_age().filter(|_| digest.waiting() > 0);
+        Some(Said { at: self.heartbeat_at?, waiting, stopping: digest.stopping })
+    }
+}
+
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn edges(db: &Db, warehouse: Uuid) -> Result<Vec<Edge>, StoreError> {
+    let mut lease = db.lease().await?;
+    let edges = within(sqlx::query_as(EDGES).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(edges)
+}
+
+/// A zone of a site.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Zone {
+    pub zone_id: Uuid,
+    pub name: Option<String>,
+    /// `None` if nothing was ever stored of it.
+    pub first_quarter: Option<DateTime<Utc>>,
+}
+
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn zones(db: &Db, warehouse: Uuid) -> Result<Vec<Zone>, StoreError> {
+    let mut lease = db.lease().await?;
+    let zones = within(sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(zones)
+}
+
+/// Which quarters to add up.
+pub struct Ask<'a> {
+    pub warehouse: Uuid,
+    pub zones: &'a [Zone],
+    /// Each zone apart, or all together.
+    pub by_zone: bool,
+}
+
+/// By zone (`None`: all that were asked for together) and cell.
+pub type Cells = HashMap<(Option<Uuid>, i32), Sum>;
+/// How many different people, by zone and cell: for all together (`None`), and for each zone if asked for.
+pub type People = HashMap<(Option<Uuid>, i32), i64>;
+
+#[derive(sqlx::FromRow)]
+struct CellRow {
+    zone_id: Option<Uuid>,
+    cell: i32,
+    #[sqlx(flatten)]
+    sum: SumRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct SumRow {
+    events: i64,
+    risk_sum_hundredths: i64,
+    risk_max_hundredths: i32,
+    minutes_observed: i64,
+    seconds_observed: i64,
+    seconds_at_risk: i64,
+    bins: Vec<i64>,
+}
+
+impl From<SumRow> for Sum {
+    fn from(row: SumRow) -> Self {
+        let mut bins = [0; BINS];
+        for (bin, n) in bins.iter_mut().zip(row.bins) {
+            *bin = n;
+        }
+        Self {
+            events: row.events,
+            risk_sum_hundredths: row.risk_sum_hundredths,
+            risk_max_hundredths: row.risk_max_hundredths,
+            minutes_observed: row.minutes_observed,
+            seconds_observed: row.seconds_observed,
+            seconds_at_risk: row.seconds_at_risk,
+            bins,
+        }
+    }
+}
+
+/// What each cell adds up to, and how many people are in it. Cells without events are not there.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn cells(db: &Db, ask: &Ask<'_>, cuts: &[Cut]) -> Result<(Cells, People), StoreError> {
+    let (mut cells, mut people) = (Cells::new(), People::new());
+    let mut lease = db.lease().await?;
+    within(sqlx::raw_sql(BEGIN).execute(&mut *lease)).await?;
+    for cut in cuts {
+        cells.extend(within(sums(&mut lease, ask, cut)).await?);
+        people.extend(within(count_people(&mut lease, ask, cut)).await?);
+    }
+    within(sqlx::raw_sql(COMMIT).execute(&mut *lease)).await?;
+    lease.done();
+    Ok((cells, people))
+}
+
+fn ids(zones: &[Zone]) -> Vec<Uuid> {
+    zones.iter().map(|zone| zone.zone_id).collect()
+}
+
+async fn sums(
+    connection: &mut PgConnection,
+    ask: &Ask<'_>,
+    cut: &Cut,
+) -> Result<impl Iterator<Item = ((Option<Uuid>, i32), Sum)> + use<>, sqlx::Error> {
+    let hours = cut.whole_hours();
+    let rows: Vec<CellRow> = sqlx::query_as(CELLS)
+        .bind(ask.warehouse)
+        .bind(ids(ask.zones))
+        .bind(cut.range.from)
+        .bind(hours.0)
+        .bind(hours.1)
+        .bind(cut.range.to)
+        .bind(&cut.bounds)
+        .bind(&cut.cells)
+        .bind(ask.by_zone)
+        .bind(&cut.counts)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| ((row.zone_id, row.cell), row.sum.into())))
+}
+
+async fn count_people(
+    connection: &mut PgConnection,
+    ask: &Ask<'_>,
+    cut: &Cut,
+) -> Result<impl Iterator<Item = ((Option<Uuid>, i32), i64)> + use<>, sqlx::Error> {
+    let hours = cut.whole_hours();
+    let rows: Vec<(Option<Uuid>, i32, i64)> = sqlx::query_as(PEOPLE)
+        .bind(ask.warehouse)
+        .bind(ids(ask.zones))
+        .bind(cut.range.from)
+        .bind(hours.0)
+        .bind(hours.1)
+        .bind(cut.range.to)
+        .bind(&cut.bounds)
+        .bind(&cut.cells)
+        .bind(ask.by_zone)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(zone, cell, people)| ((zone, cell), people)))
+}
+
+#[derive(sqlx::FromRow)]
+struct SiteRow {
+    warehouse_id: Uuid,
+    #[sqlx(flatten)]
+    sum: SumRow,
+}
+
+/// What each site with events adds up to in a range, and how many people.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn sites(db: &Db, range: Range) -> Result<HashMap<Uuid, (Sum, i64)>, StoreError> {
+    let (days_from, days_to) = range.whole(TimeDelta::days(1));
+    let mut lease = db.lease().await?;
+    within(sqlx::raw_sql(BEGIN).execute(&mut *lease)).await?;
+    let sums = sqlx::query_as(SITES).bind(range.from).bind(days_from).bind(days_to).bind(range.to);
+    let sums: Vec<SiteRow> = within(sums.fetch_all(&mut *lease)).await?;
+    let people = sqlx::query_as(SITES_PEOPLE).bind(range.from).bind(days_from).bind(days_to).bind(range.to);
+    let people: Vec<(Uuid, i64)> = within(people.fetch_all(&mut *lease)).await?;
+    within(sqlx::raw_sql(COMMIT).execute(&mut *lease)).await?;
+    lease.done();
+    let people: HashMap<Uuid, i64> = people.into_iter().collect();
+    Ok(sums
+        .into_iter()
+        .map(|row| (row.warehouse_id, (row.sum.into(), people.get(&row.warehouse_id).copied().unwrap_or(0))))
+        .collect())
+}
