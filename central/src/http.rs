@@ -88,6 +88,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/sites/{id}/history", Need::READ, |m| on(m, api::history::show)),
     route(GET, "/api/v1/sites/{id}/settings", Need::READ, |m| on(m, api::settings::show)),
     route(PUT, "/api/v1/sites/{id}/settings", Need::ACT, |m| on(m, api::settings::set)),
+    route(GET, "/api/v1/rules", Need::READ, |m| on(m, api::rules::overview)),
     route(GET, "/api/v1/sites/{id}/rules", Need::READ, |m| on(m, api::rules::show)),
     route(POST, "/api/v1/sites/{id}/rules", Need::ACT, |m| on(m, api::rules::make)),
     route(GET, "/api/v1/sites/{id}/rules/versions", Need::READ, |m| on(m, api::rules::versions)),

@@ -53,6 +53,7 @@ const SESSION: &str = "session";
         api::history::show,
         api::settings::show,
         api::settings::set,
+        api::rules::overview,
         api::rules::show,
         api::rules::make,
         api::rules::versions,

@@ -1,6 +1,7 @@
 //! `/api/v1/sites/{id}/rules`: the rules that a site's edges shall go by, and how far they do. Each set is a version of its
 //! own, checked here by the code that the edges check with, and sent with the answer to their next heartbeat.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -85,7 +86,7 @@ pub enum EdgeState {
 impl EdgeRules {
     fn of(edge: Reported, newest: Option<&Made>) -> Self {
         let report: Option<RulesReport> = edge.report.and_then(|report| serde_json::from_value(report).ok());
-        let state = state(report.as_ref(), newest);
+        let state = state(report.as_ref(), newest.map(|made| (made.set_id, made.rules.is_some())));
         let report = report.unwrap_or_default();
         Self {
             edge_id: edge.edge_id,
@@ -98,22 +99,75 @@ impl EdgeRules {
     }
 }
 
-/// `report`: none of an edge that never reported, or whose version knows only its own rules.
-fn state(report: Option<&RulesReport>, newest: Option<&Made>) -> EdgeState {
+/// `report`: none of an edge that never reported, or whose version knows only its own rules. `newest`: the site's newest
+/// set, and whether it has rules.
+fn state(report: Option<&RulesReport>, newest: Option<(Uuid, bool)>) -> EdgeState {
     let follows = report.and_then(|report| report.set_id);
     match newest {
         None if follows.is_none() => EdgeState::Own,
         None => EdgeState::Waiting,
-        Some(newest) if follows == Some(newest.set_id) => {
-            if newest.rules.is_some() {
-                EdgeState::Applied
-            } else {
-                EdgeState::Own
-            }
-        }
-        Some(newest) if report.is_some_and(|report| report.refused == Some(newest.set_id)) => EdgeState::Refused,
+        Some((set_id, true)) if follows == Some(set_id) => EdgeState::Applied,
+        Some((set_id, false)) if follows == Some(set_id) => EdgeState::Own,
+        Some((set_id, _)) if report.is_some_and(|report| report.refused == Some(set_id)) => EdgeState::Refused,
         Some(_) => EdgeState::Waiting,
     }
+}
+
+/// The rules of all sites, in short.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RulesOverview)]
+pub struct Overview {
+    /// By name.
+    pub sites: Vec<SiteOverview>,
+}
+
+/// A site's newest set, and how many of its edges are how far.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = SiteRulesOverview)]
+pub struct SiteOverview {
+    pub warehouse_id: Uuid,
+    pub name: Option<String>,
+    /// Null: none was ever made here.
+    pub version: Option<i64>,
+    pub made_at: Option<DateTime<Utc>>,
+    pub made_by: Option<String>,
+    /// Edges.
+    pub applied: u32,
+    pub waiting: u32,
+    pub refused: u32,
+    pub own: u32,
+}
+
+/// `GET /api/v1/rules`: of every site the newest set, and how many of its edges go by it.
+///
+/// # Errors
+/// 401, 503.
+#[utoipa::path(get, path = "/api/v1/rules", responses((status = 200, description = "All sites.", body = Overview)))]
+pub async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overview>, ApiError> {
+    let (sites, edges) = rule_sets::overview(&app.db).await?;
+    let mut reports: HashMap<Uuid, Vec<Option<RulesReport>>> = HashMap::new();
+    for (site, report) in edges {
+        let report = report.and_then(|report| serde_json::from_value(report).ok());
+        reports.entry(site).or_default().push(report);
+    }
+    let sites = sites.into_iter().map(|site| {
+        let newest = site.set_id.map(|set_id| (set_id, site.has_rules));
+        let reports = reports.get(&site.warehouse_id).map_or(&[][..], Vec::as_slice);
+        let states: Vec<EdgeState> = reports.iter().map(|report| state(report.as_ref(), newest)).collect();
+        let count = |wanted| u32::try_from(states.iter().filter(|state| **state == wanted).count()).unwrap_or(u32::MAX);
+        SiteOverview {
+            warehouse_id: site.warehouse_id,
+            name: site.name,
+            version: site.version,
+            made_at: site.made_at,
+            made_by: site.made_by,
+            applied: count(EdgeState::Applied),
+            waiting: count(EdgeState::Waiting),
+            refused: count(EdgeState::Refused),
+            own: count(EdgeState::Own),
+        }
+    });
+    Ok(Json(Overview { sites: sites.collect() }))
 }
 
 /// `GET /api/v1/sites/{id}/rules`: the rules that a site's edges shall go by, and how far they do.
@@ -291,17 +345,6 @@ mod tests {
 
     use super::*;
 
-    fn made(n: u128, rules: Option<Value>) -> Made {
-        Made {
-            version: 3,
-            set_id: Uuid::from_u128(n),
-            rules,
-            note: String::new(),
-            made_by: "anna".to_owned(),
-            made_at: DateTime::UNIX_EPOCH,
-        }
-    }
-
     #[test]
     fn an_edge_is_judged_by_the_very_set_it_follows() {
         let report = |set_id: Option<u128>, refused: Option<u128>| RulesReport {
@@ -310,17 +353,17 @@ mod tests {
             refused: refused.map(Uuid::from_u128),
             error: None,
         };
-        let newest = made(1, Some(json!([])));
+        let newest = (Uuid::from_u128(1), true);
         for (report, newest, wanted) in [
             (None, None, EdgeState::Own),
             (Some(report(None, None)), None, EdgeState::Own),
             (Some(report(Some(1), None)), None, EdgeState::Waiting),
-            (None, Some(&newest), EdgeState::Waiting),
-            (Some(report(Some(1), None)), Some(&newest), EdgeState::Applied),
+            (None, Some(newest), EdgeState::Waiting),
+            (Some(report(Some(1), None)), Some(newest), EdgeState::Applied),
             // The same number, given out twice.
-            (Some(report(Some(2), None)), Some(&newest), EdgeState::Waiting),
-            (Some(report(Some(2), Some(1))), Some(&newest), EdgeState::Refused),
-            (Some(report(Some(1), None)), Some(&made(1, None)), EdgeState::Own),
+            (Some(report(Some(2), None)), Some(newest), EdgeState::Waiting),
+            (Some(report(Some(2), Some(1))), Some(newest), EdgeState::Refused),
+            (Some(report(Some(1), None)), Some((Uuid::from_u128(1), false)), EdgeState::Own),
         ] {
             assert_eq!(state(report.as_ref(), newest), wanted, "{report:?}");
         }

@@ -20,12 +20,25 @@ const EDGES: &str = "\
 SELECT edge_id, name, heartbeat -> 'rules' AS report, heartbeat_at FROM edges
 WHERE warehouse_id = $1 AND revoked_at IS NULL ORDER BY created_at, edge_id";
 
+/// Each site with its newest set, without the rules themselves.
+const OVERVIEW: &str = "\
+SELECT w.warehouse_id, w.name, r.version, r.set_id, r.rules IS NOT NULL AS has_rules, r.made_by, r.made_at
+FROM warehouses w
+LEFT JOIN LATERAL (
+    SELECT version, set_id, rules, made_by, made_at FROM rule_sets s WHERE s.warehouse_id = w.warehouse_id
+    ORDER BY version DESC LIMIT 1
+) r ON true
+ORDER BY w.name, w.warehouse_id";
+
+const ALL_EDGES: &str = "\
+SELECT warehouse_id, heartbeat -> 'rules' AS report FROM edges WHERE revoked_at IS NULL";
+
 const NEWEST: &str = "SELECT max(version) FROM rule_sets WHERE warehouse_id = $1";
 
 const ADD: &str = "\
 INSERT INTO rule_sets (warehouse_id, version, set_id, rules, note, made_by) VALUES ($1, $2, $3, $4, $5, $6)";
 
-pub const STATEMENTS: &[&str] = &[PAGE, EDGES, NEWEST, ADD];
+pub const STATEMENTS: &[&str] = &[PAGE, EDGES, OVERVIEW, ALL_EDGES, NEWEST, ADD];
 
 /// A set as it was made.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -71,6 +84,32 @@ pub async fn current(db: &Db, warehouse: Uuid) -> Result<(Option<Made>, Vec<Repo
     let edges = within(sqlx::query_as(EDGES).bind(warehouse).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok((newest, edges))
+}
+
+/// A site and its newest set.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SiteNewest {
+    pub warehouse_id: Uuid,
+    pub name: Option<String>,
+    /// `None`: none was ever made.
+    pub version: Option<i64>,
+    pub set_id: Option<Uuid>,
+    /// Not if each edge shall go by its own configuration.
+    pub has_rules: bool,
+    pub made_by: Option<String>,
+    pub made_at: Option<DateTime<Utc>>,
+}
+
+/// All sites by name, and what their edges last reported, by site.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn overview(db: &Db) -> Result<(Vec<SiteNewest>, Vec<(Uuid, Option<Value>)>), StoreError> {
+    let mut lease = db.lease().await?;
+    let sites = within(sqlx::query_as(OVERVIEW).fetch_all(&mut *lease)).await?;
+    let edges = within(sqlx::query_as(ALL_EDGES).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok((sites, edges))
 }
 
 /// What came of making a set.

@@ -64,6 +64,15 @@ async fn a_set_reaches_each_edge_of_its_site_and_no_other() {
     assert_eq!(beat(&twin, own.clone()).await, Some(set.clone()));
     assert_eq!(edge_state(&system, &twin).await["state"], "waiting", "what it reported before it was told");
     assert_eq!(beat(&stranger, own).await, None);
+    let (_, overview) = system.get("/api/v1/rules").await;
+    let sites = overview["sites"].as_array().expect("sites");
+    let of = |edge: &EdgeClient| {
+        let id = edge.warehouse_id.to_string();
+        let site = sites.iter().find(|site| site["warehouse_id"] == id).expect("the site");
+        ["version", "applied", "waiting", "refused", "own"].map(|key| site[key].as_i64())
+    };
+    assert_eq!(of(&edge), [Some(1), Some(1), Some(1), Some(0), Some(0)]);
+    assert_eq!(of(&stranger), [None, Some(0), Some(0), Some(0), Some(1)]);
     assert_eq!(beat(&twin, None).await, None, "an edge that knows only its own rules is not bothered");
 
     // The edge's own configuration again.
