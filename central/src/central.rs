@@ -18,15 +18,16 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::config::{Config, Retention};
-use crate::fleet::{Hints, Looker};
+use crate::fleet::{FleetMetrics, Hints, Looker};
 use crate::health::{Observed, Progress, Sampler, Samples};
 use crate::heartbeats::KnownCameras;
 use crate::http::{App, router};
 use crate::inflight::Inflight;
+use crate::live::{self, Teller};
 use crate::metrics::Metrics;
 use crate::persist::{Crew, Deps};
 use crate::store::{Db, partitions};
-use crate::stream::Stream;
+use crate::stream::{Heard, Stream};
 
 /// Redis is asked again this soon for our receipts; a restart of it takes about a second.
 const LISTEN_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -58,7 +59,10 @@ impl Central {
         let address = listener.local_addr()?;
 
         let instance = Uuid::new_v4();
-        let metrics = Arc::new(Metrics::default());
+        let hints = Hints::default();
+        let (looker, fleet) = Looker::new(Arc::clone(&db), hints.clone());
+        let hub = Arc::new(live::hub(config.live.clients_max));
+        let metrics = Arc::new(Metrics::new(FleetMetrics::new(fleet.clone(), config.metrics.site_labels_max)));
         let progress = Arc::new(Progress::default());
         let inflight = Arc::new(Inflight::new(config.receive.timeout(), config.receive.in_flight_bytes_max));
         let (seen, samples) = watch::channel(Samples::default());
@@ -69,6 +73,7 @@ impl Central {
             inflight: Arc::clone(&inflight),
             metrics: Arc::clone(&metrics),
             progress,
+            hints: hints.clone(),
             instance,
             retry_delay: Duration::from_millis(config.workers.retry_delay_ms),
         };
@@ -81,8 +86,6 @@ impl Central {
             retain_bytes_max: config.stream.retain_bytes_max,
             metrics: Arc::clone(&metrics),
         };
-        let hints = Hints::default();
-        let (looker, fleet) = Looker::new(Arc::clone(&db), hints.clone());
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
             db: Arc::clone(&db),
@@ -92,20 +95,25 @@ impl Central {
             metrics,
             receive: config.receive.clone(),
             instance,
-            fleet,
-            hints,
+            fleet: fleet.clone(),
+            hints: hints.clone(),
+            hub: Arc::clone(&hub),
             cameras: KnownCameras::default(),
         };
+        let teller =
+            Teller { db: Arc::clone(&db), hub: Arc::clone(&hub), fleet, hints: hints.clone(), gone: Vec::new() };
 
         // In the data's order, which is the order of stopping: what was taken in is still stored.
         let mut lifecycle = Lifecycle::new();
         lifecycle.stage("http", |stop| serve::serve(listener, router(Arc::new(app)), stop));
+        lifecycle.stage("screens", |stop| hub.run(stop));
         lifecycle.stage("persist", |stop| crew.run(stop));
-        lifecycle.stage("receipts", |stop| receipts(stream, inflight, instance, stop));
+        lifecycle.stage("receipts", |stop| receipts(stream, inflight, hints, instance, stop));
         lifecycle.stage("health", |stop| async move {
             sampler.run(seen, stop).await;
             Ok(())
         });
+        lifecycle.stage("live", |stop| teller.run(stop));
         lifecycle.stage("fleet", |stop| looker.run(stop));
         lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
         info!(%address, %instance, "Central listens on {address}");
@@ -129,19 +137,23 @@ impl Central {
     }
 }
 
-/// Listens for receipts that workers of other instances report to this one.
+/// Listens for what other instances tell this one: receipts of their workers, and that alerts have changed.
 async fn receipts(
     stream: Arc<Stream>,
     inflight: Arc<Inflight>,
+    hints: Hints,
     instance: Uuid,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut failures = 0;
     while !stop.is_cancelled() {
         let mut heard = false;
-        let listened = stream.listen(instance, &stop, |report| {
+        let listened = stream.listen(instance, &stop, |told| {
             heard = true;
-            inflight.report(report, Instant::now());
+            match told {
+                Heard::Report(report) => inflight.report(report, Instant::now()),
+                Heard::AlertsChanged => hints.alerts(),
+            }
         });
         if let Err(error) = listened.await {
             warn!("Cannot listen for receipts: {:#}", anyhow::Error::new(error));

@@ -36,6 +36,8 @@ pub struct Config {
     pub workers: Workers,
     pub receive: Receive,
     pub retention: Retention,
+    pub live: Live,
+    pub metrics: Metrics,
 }
 
 /// No `Debug`: the URL may hold a password.
@@ -107,6 +109,32 @@ pub struct Retention {
     pub heartbeats_days: u32,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Live {
+    /// Screens and other clients of `/ws/fleet` at a time, per instance.
+    pub clients_max: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// With more sites than this only totals are scraped.
+    pub site_labels_max: usize,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { clients_max: 1_000 }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { site_labels_max: 1_000 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -118,6 +146,8 @@ impl Default for Config {
             workers: Workers::default(),
             receive: Receive::default(),
             retention: Retention::default(),
+            live: Live::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -213,6 +243,8 @@ impl Config {
         within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
         within("retention.site_states_days", u64::from(self.retention.site_states_days), 1, 36_500)?;
         within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;
+        within("live.clients_max", self.live.clients_max as u64, 1, 50_000)?;
+        within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0, 100_000)?;
         if self.stream.consumer_group.is_empty() {
             return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
         }

@@ -12,12 +12,14 @@
 
 mod assess;
 mod digest;
+mod metrics;
 mod reason;
 mod snapshot;
 mod stage;
 
 pub use assess::{Assessment, EdgeFacts, OFFLINE_AFTER, STALE_AFTER, State, assess_edge, assess_site};
 pub use digest::Digest;
+pub use metrics::FleetMetrics;
 pub use reason::{Code, Reason};
 pub use snapshot::{Counts, EdgeRow, FleetHealth, FleetSnapshot, Outdated, Site, SiteRow};
 pub use stage::{Fleet, Hints, Looker};

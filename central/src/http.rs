@@ -12,7 +12,7 @@ use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
 use common::web::{docs, request_id};
-use tracing::warn;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::access::{self, Access, Need};
@@ -22,6 +22,7 @@ use crate::fleet::{Fleet, Hints};
 use crate::health::Observed;
 use crate::heartbeats::KnownCameras;
 use crate::inflight::Inflight;
+use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::store::{Db, StoreError};
 use crate::stream::{Stream, StreamError};
@@ -46,6 +47,21 @@ pub struct App {
     pub hints: Hints,
     /// What heartbeats have told of cameras.
     pub cameras: KnownCameras,
+    /// Where screens hang.
+    pub hub: Arc<Hub>,
+}
+
+impl App {
+    /// Tells this instance and the others that an alert, or what is said of one, has changed. After COMMIT; waits for nobody.
+    pub fn alerts_changed(&self) {
+        self.hints.alerts();
+        let (stream, instance) = (Arc::clone(&self.stream), self.instance);
+        tokio::spawn(async move {
+            if let Err(error) = stream.tell_alerts_changed(instance).await {
+                debug!("Other instances look at the alerts a little later: {:#}", anyhow::Error::new(error));
+            }
+        });
+    }
 }
 
 const GET: Method = Method::GET;
@@ -146,6 +162,8 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/distribution", Need::READ, |m| on(m, api::queries::distribution::show)),
     route(GET, "/api/v1/compare", Need::READ, |m| on(m, api::queries::compare::show)),
     route(GET, "/api/v1/ranking", Need::READ, |m| on(m, api::queries::ranking::show)),
+    // While it happens.
+    route(GET, "/ws/fleet", Need::READ, |m| on(m, live::fleet)),
     // For whoever runs it.
     route(GET, "/streams/health", Need::PUBLIC, |m| on(m, health::streams_health)),
     route(GET, "/streams/stats", Need::PUBLIC, |m| on(m, health::streams_stats)),

@@ -35,6 +35,8 @@ pub mod completeness;
 
 pub mod figures;
 
+pub mod live;
+
 pub mod api;
 pub mod openapi;
 

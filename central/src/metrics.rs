@@ -1,5 +1,5 @@
 //! What Prometheus scrapes. Counters start at zero and are counted when a frame is committed, so that at any moment
-//! received = stored + duplicate + dead. No labels that name a person, an edge or a site.
+//! received = stored + duplicate + dead. No labels that name a person, a camera or an edge.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,6 +8,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::fleet::FleetMetrics;
 
 pub struct Metrics {
     registry: Registry,
@@ -38,9 +40,11 @@ pub struct Metrics {
     pub redis_up: Gauge,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With what `fleet` says of the sites at each scrape.
+    pub fn new(fleet: FleetMetrics) -> Self {
         let mut registry = Registry::with_prefix("smartpick_central");
+        registry.register_collector(Box::new(fleet));
         let r = &mut registry;
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
@@ -114,9 +118,7 @@ impl Default for Metrics {
             registry,
         }
     }
-}
 
-impl Metrics {
     pub fn render(&self) -> (&'static str, String) {
         telemetry::render(&self.registry)
     }

@@ -12,7 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
-use crate::{api, health, heartbeats, http, receive};
+use crate::{api, health, heartbeats, http, live, receive};
 
 const EDGE: &str = "edge";
 const TOKEN: &str = "token";
@@ -61,6 +61,7 @@ const SESSION: &str = "session";
         api::ledger::hours,
         api::completeness::show,
         api::completeness::show_csv,
+        live::ws::fleet,
         api::session::show,
         api::session::sign_in,
         api::session::sign_out,

@@ -10,6 +10,7 @@
 //! The lag is our own measure. XINFO's is wrong after deletions; we count what was acknowledged beside the stream, in
 //! one atom with XACK, and compare with all that was ever added.
 
+mod hints;
 mod reader;
 mod receipts;
 mod upkeep;
@@ -24,7 +25,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, Valu
 use uuid::Uuid;
 
 pub use reader::{Delivered, Reader};
-pub use receipts::{Outcome, Report};
+pub use receipts::{Heard, Outcome, Report};
 pub use upkeep::PartitionSample;
 
 use crate::config;

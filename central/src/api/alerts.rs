@@ -25,6 +25,7 @@ use crate::http::{ApiError, App};
 use crate::persist::check;
 use crate::store::alerts::{self, Filter, Stored};
 use crate::store::facts::{self, Added};
+use crate::store::{Db, StoreError};
 
 const WHAT: &str = "alert";
 /// Rows that one answer may look at: a filter by what people said cannot be left to the database. If fewer match than
@@ -77,15 +78,15 @@ impl StateFilter {
 }
 
 /// An alert as headquarters sees it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Alert)]
 pub struct View {
-    alert_id: Uuid,
-    warehouse_id: Uuid,
+    pub(crate) alert_id: Uuid,
+    pub(crate) warehouse_id: Uuid,
     edge_id: Uuid,
     /// Greater with each change; of two the greater holds.
     revision: i64,
-    state: Life,
+    pub(crate) state: Life,
     #[schema(value_type = Subject)]
     subject: String,
     /// Name of the rule that raised it; for a system alert what is wrong, such as `wan-down`.
@@ -96,9 +97,9 @@ pub struct View {
     camera_id: Option<String>,
     /// Time of the first event of the episode.
     started_at: DateTime<Utc>,
-    raised_at: DateTime<Utc>,
+    pub(crate) raised_at: DateTime<Utc>,
     /// Null while it lasts.
-    ended_at: Option<DateTime<Utc>>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
     /// Highest `risk_score` so far, 0 to 100; null for a system alert.
     peak: Option<f64>,
     peak_at: Option<DateTime<Utc>>,
@@ -117,7 +118,7 @@ pub struct View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AlertState)]
-enum Life {
+pub(crate) enum Life {
     /// Going on, and nobody sees to it.
     Raised,
     /// Going on, and somebody sees to it.
@@ -126,8 +127,8 @@ enum Life {
 }
 
 /// The silence that an alert is under.
-#[derive(Debug, Serialize, ToSchema)]
-struct Silenced {
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Silenced {
     silence_id: FactId,
     reason: String,
     until: DateTime<Utc>,
@@ -168,6 +169,37 @@ impl View {
                 reason: silence.reason.clone(),
                 until: silence.until,
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+impl View {
+    /// Any.
+    pub(crate) fn example() -> Self {
+        let at = DateTime::UNIX_EPOCH;
+        Self {
+            alert_id: Uuid::nil(),
+            warehouse_id: Uuid::nil(),
+            edge_id: Uuid::nil(),
+            revision: 1,
+            state: Life::Raised,
+            subject: "risk".to_owned(),
+            rule: "sustained-risk".to_owned(),
+            severity: "warning".to_owned(),
+            zone_id: None,
+            camera_id: None,
+            started_at: at,
+            raised_at: at,
+            ended_at: None,
+            peak: None,
+            peak_at: None,
+            events: 1,
+            episodes: 1,
+            summary: String::new(),
+            stored_at: at,
+            acknowledged: None,
+            silenced: None,
         }
     }
 }
@@ -246,8 +278,12 @@ pub async fn list(
 
 /// With what was said of them, in their order.
 async fn viewed(app: &App, page: Vec<Stored>) -> Result<Vec<View>, ApiError> {
-    let now = clock::now();
-    let merged = merged(app, &page, now).await?;
+    Ok(views(&app.db, page, clock::now()).await?)
+}
+
+/// As they are seen at `now`.
+pub(crate) async fn views(db: &Db, page: Vec<Stored>, now: DateTime<Utc>) -> Result<Vec<View>, StoreError> {
+    let merged = merged(db, &page, now).await?;
     Ok(page
         .into_iter()
         .map(|alert| {
@@ -258,14 +294,14 @@ async fn viewed(app: &App, page: Vec<Stored>) -> Result<Vec<View>, ApiError> {
 }
 
 /// What the facts about these alerts amount to, by warehouse.
-async fn merged(app: &App, page: &[Stored], now: DateTime<Utc>) -> Result<HashMap<Uuid, Merged>, ApiError> {
+async fn merged(db: &Db, page: &[Stored], now: DateTime<Utc>) -> Result<HashMap<Uuid, Merged>, StoreError> {
     let mut warehouses: Vec<Uuid> = page.iter().map(|alert| alert.warehouse_id).collect();
     warehouses.sort_unstable();
     warehouses.dedup();
     let ids: Vec<AlertId> = page.iter().map(|alert| AlertId::from_uuid(alert.alert_id)).collect();
     // What was over by then bears on none of them.
     let since = page.iter().filter_map(|alert| alert.ended_at).min().unwrap_or(now).min(now);
-    let facts = facts::about(&app.db, &warehouses, &ids, since).await?;
+    let facts = facts::about(db, &warehouses, &ids, since).await?;
     Ok(facts.into_iter().map(|(warehouse, facts)| (warehouse, merge(&facts))).collect())
 }
 
@@ -335,7 +371,7 @@ async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, Ap
 
 async fn shown(app: &App, alert: Stored) -> Result<Detail, ApiError> {
     let now = clock::now();
-    let all = merged(app, std::slice::from_ref(&alert), now).await?;
+    let all = merged(&app.db, std::slice::from_ref(&alert), now).await?;
     let merged = all.get(&alert.warehouse_id);
     let said = merged.and_then(|m| m.acknowledgements.get(&AlertId::from_uuid(alert.alert_id)));
     let facts = said
@@ -413,7 +449,10 @@ pub(super) async fn say(
     let new = fact.clone();
     let same = |known: &Fact| known.by == new.by && known.origin == new.origin && same(known, &new);
     match facts::add(&app.db, warehouse, fact, same).await? {
-        Added::Stored(fact) => Ok(fact),
+        Added::Stored(fact) => {
+            app.alerts_changed();
+            Ok(fact)
+        }
         Added::Conflict => {
             let message = format!("{fact_id} is the id of something else that was said; make a new one");
             Err(Problem::new(StatusCode::CONFLICT, "fact_conflict", message).into())

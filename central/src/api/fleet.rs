@@ -1,6 +1,7 @@
 //! `/api/v1/fleet/health`, `/api/v1/fleet/stats`, `/api/v1/sites/{id}`: how the sites are and what they have delivered. All
 //! of it is read from the one snapshot of the fleet; only what a single site's page shows beside its state is asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -20,6 +21,7 @@ use crate::fleet::{Digest, EdgeRow, FleetHealth, Outdated, Site, SiteRow};
 use crate::http::{ApiError, App};
 use crate::store::edges::{self, Zone};
 use crate::store::ledger::{self, Account};
+use crate::store::sites;
 
 /// All sites, what should be seen to first before the rest.
 ///
@@ -188,7 +190,9 @@ pub async fn site(
     let zones = edges::zones(&app.db, id).await?;
     let mut accounts = ledger::accounts(&app.db, Some(id), None).await?;
     let heartbeats = edges::heartbeats(&app.db, id).await?;
-    let mut cameras: Vec<Camera> = heartbeats.iter().flat_map(|(edge, value)| cameras(*edge, value)).collect();
+    let names = edges::camera_names(&app.db, id).await?;
+    let seen = heartbeats.iter().flat_map(|(edge, value)| cameras(*edge, value, &names));
+    let mut cameras: Vec<Camera> = seen.collect();
     cameras.sort_by(|a, b| (&a.camera_id, a.zone_id, a.edge_id).cmp(&(&b.camera_id, b.zone_id, b.edge_id)));
     let edge_list = site.edges.iter().map(|row| {
         let heartbeat = heartbeats.iter().find(|(edge, _)| *edge == row.edge_id).map(|(_, value)| value.clone());
@@ -200,7 +204,7 @@ pub async fn site(
         generated_at: fleet.generated_at,
         outdated: fleet.outdated.clone(),
         row: site.row.clone(),
-        time_zone: "UTC".to_owned(),
+        time_zone: sites::clock(&app.db, id).await?.time_zone.name().to_owned(),
         stats: SiteStats::of(site),
         zones,
         cameras,
@@ -209,10 +213,10 @@ pub async fn site(
 }
 
 /// Of a heartbeat; none if it is of a version that this one cannot read.
-fn cameras(edge_id: Uuid, heartbeat: &Value) -> Vec<Camera> {
+fn cameras(edge_id: Uuid, heartbeat: &Value, names: &HashMap<String, String>) -> Vec<Camera> {
     let Ok(Heartbeat { sent_at, cameras, .. }) = serde_json::from_value(heartbeat.clone()) else { return Vec::new() };
     let shown = cameras.into_iter().map(|camera| Camera {
-        name: None,
+        name: names.get(&camera.camera_id).cloned(),
         zone_id: camera.zone_id.uuid(),
         edge_id,
         last_seen_at: camera.last_seen,

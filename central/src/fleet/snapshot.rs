@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -140,6 +141,8 @@ pub struct FleetSnapshot {
     pub dead_letters_open: i64,
     /// What should be seen to first comes first.
     pub sites: Vec<Site>,
+    /// How long the look took.
+    pub took: Duration,
     by_id: HashMap<Uuid, usize>,
     health: OnceLock<Bytes>,
 }
@@ -174,8 +177,16 @@ impl FleetSnapshot {
             dead_letters_open: sites.iter().map(|site| site.row.dead_letters_open).sum(),
             by_id: sites.iter().enumerate().map(|(index, site)| (site.row.warehouse_id, index)).collect(),
             sites,
+            took: Duration::ZERO,
             health: OnceLock::new(),
         }
+    }
+
+    /// Of rows alone.
+    #[cfg(test)]
+    pub(crate) fn of_rows(generated_at: DateTime<Utc>, rows: Vec<SiteRow>) -> Self {
+        let site = |row| Site { row, edges: vec![], totals: Totals::default(), critical: 0 };
+        Self::new(generated_at, None, rows.into_iter().map(site).collect())
     }
 
     pub fn site(&self, warehouse: Uuid) -> Option<&Site> {

@@ -54,9 +54,10 @@ impl Hints {
         self.fleet.notify_one();
     }
 
-    /// An alert or what is said of it changed.
+    /// An alert or what is said of it changed; the sites' counts of alerts too, then.
     pub fn alerts(&self) {
         self.alerts.notify_one();
+        self.fleet.notify_one();
     }
 
     pub async fn alerts_hinted(&self) {
@@ -164,8 +165,10 @@ impl Looker {
 
     /// One look, and what is published of it.
     async fn turn(&mut self) {
+        let began = Instant::now();
         match self.look().await {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
+                snapshot.took = began.elapsed();
                 if std::mem::take(&mut self.memory.failing) {
                     info!("The fleet can be looked at again");
                 }

@@ -7,12 +7,13 @@ use common::backoff::Backoff;
 use common::protocol::{DeadLetterNote, Receipt};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::open::{Unpacked, items, unpack};
 use super::work::Work;
-use crate::frame::{Fate, Frame, Item};
+use crate::fleet::Hints;
+use crate::frame::{Content, Fate, Frame, Item};
 use crate::health::Progress;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
@@ -38,6 +39,7 @@ pub struct Deps {
     pub inflight: Arc<Inflight>,
     pub metrics: Arc<Metrics>,
     pub progress: Arc<Progress>,
+    pub hints: Hints,
     pub instance: Uuid,
     pub retry_delay: Duration,
 }
@@ -128,11 +130,14 @@ impl Worker {
             self.reader.recheck_pending();
             return Ok(false);
         }
-        let reports = self.reports(&frames, &unpacked, work);
+        let (reports, alerts_changed) = self.reports(&frames, &unpacked, work);
         for (frame, report) in frames.iter().zip(reports) {
             self.report(frame.reply_to, report).await;
         }
         self.acknowledge(delivered).await?;
+        if alerts_changed {
+            self.tell_alerts_changed().await;
+        }
         Ok(true)
     }
 
@@ -217,11 +222,13 @@ impl Worker {
         Ok(())
     }
 
-    /// What to tell of each frame, and the counts of all.
-    fn reports(&self, frames: &[&Frame], unpacked: &[Unpacked], work: Work<'_>) -> Vec<Report> {
+    /// What to tell of each frame, the counts of all, and whether an alert or what is said of one has changed.
+    fn reports(&self, frames: &[&Frame], unpacked: &[Unpacked], work: Work<'_>) -> (Vec<Report>, bool) {
         let metrics = &self.deps.metrics;
         let mut tallies: Vec<Tally> = frames.iter().map(|_| Tally::default()).collect();
+        let mut alerts_changed = false;
         for (item, fate) in work.finish() {
+            alerts_changed |= fate == Fate::Stored && matches!(item.content, Content::Alert(_) | Content::Fact(_));
             tallies[item.frame].add(fate);
         }
         let mut reports = Vec::with_capacity(frames.len());
@@ -249,7 +256,15 @@ impl Worker {
             };
             reports.push(Report { edge_id: frame.edge_id, batch_id: frame.batch_id, outcome });
         }
-        reports
+        (reports, alerts_changed)
+    }
+
+    /// After COMMIT, and after those who wait for it have heard: screens are not urgent.
+    async fn tell_alerts_changed(&self) {
+        self.deps.hints.alerts();
+        if let Err(error) = self.deps.stream.tell_alerts_changed(self.deps.instance).await {
+            debug!("Other instances look at the alerts a little later: {error:#}", error = Chain(&error));
+        }
     }
 
     /// Tells the instance that waits; it is often this one.

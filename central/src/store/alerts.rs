@@ -55,7 +55,18 @@ SELECT warehouse_id, alert_id, revision, edge_id, subject, rule, severity, zone_
        ended_at, peak, peak_at, events, episodes, summary, stored_at
 FROM alerts WHERE alert_id = $1 AND ($2::uuid IS NULL OR warehouse_id = $2) ORDER BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, BY_ID];
+/// The newest of those that go on.
+const OPEN: &str = "\
+SELECT warehouse_id, alert_id, revision, edge_id, subject, rule, severity, zone_id, camera_id, started_at, raised_at,
+       ended_at, peak, peak_at, events, episodes, summary, stored_at
+FROM alerts WHERE ended_at IS NULL ORDER BY raised_at DESC, alert_id DESC LIMIT $1";
+
+const THESE: &str = "\
+SELECT a.warehouse_id, a.alert_id, a.revision, a.edge_id, a.subject, a.rule, a.severity, a.zone_id, a.camera_id,
+       a.started_at, a.raised_at, a.ended_at, a.peak, a.peak_at, a.events, a.episodes, a.summary, a.stored_at
+FROM unnest($1::uuid[], $2::uuid[]) AS t (warehouse_id, alert_id) JOIN alerts a USING (warehouse_id, alert_id)";
+
+pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, OPEN, THESE, BY_ID];
 
 type Key = (Uuid, Uuid);
 type Row<'i> = (Key, u32, usize, &'i AlertEvent);
@@ -190,6 +201,28 @@ pub async fn page(db: &Db, filter: &Filter) -> Result<Vec<Stored>, StoreError> {
     let page = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(page)
+}
+
+/// The newest alerts of all sites that go on, at most so many.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn open(db: &Db, max: i64) -> Result<Vec<Stored>, StoreError> {
+    let mut lease = db.lease().await?;
+    let open = within(sqlx::query_as(OPEN).bind(max).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(open)
+}
+
+/// These alerts, by warehouse and id; those that are gone are left out.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn these(db: &Db, warehouses: &[Uuid], ids: &[Uuid]) -> Result<Vec<Stored>, StoreError> {
+    let mut lease = db.lease().await?;
+    let found = within(sqlx::query_as(THESE).bind(warehouses).bind(ids).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(found)
 }
 
 /// The alerts with this id: of one warehouse, or of all, which is one but for ill will.

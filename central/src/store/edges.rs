@@ -1,5 +1,7 @@
 //! What is known of edges and their sites: the last heartbeat, and what fleet health is made of.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch};
 use common::protocol::Heartbeat;
@@ -42,6 +44,8 @@ WHERE edge_id = $1 AND epoch = ANY ($2::uuid[]) AND NOT current AND reported_at 
 const HEARTBEATS: &str = "\
 SELECT edge_id, heartbeat FROM edges WHERE warehouse_id = $1 AND revoked_at IS NULL AND heartbeat IS NOT NULL";
 
+const CAMERA_NAMES: &str = "SELECT camera_id, name FROM cameras WHERE warehouse_id = $1 AND name IS NOT NULL";
+
 const ZONES: &str = "\
 SELECT z.zone_id, z.name, newest.last_event_time, z.first_seen_at
 FROM zones z
@@ -66,7 +70,7 @@ CROSS JOIN LATERAL (
       AND z.minute < date_trunc('minute', $1::timestamptz)
 ) recent";
 
-pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, NOTE_UNREADABLE, SETTLED, HEARTBEATS, ZONES, RATES];
+pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, NOTE_UNREADABLE, SETTLED, HEARTBEATS, CAMERA_NAMES, ZONES, RATES];
 
 /// Stores a heartbeat and what it says of the ledger; answers the epochs that are settled.
 ///
@@ -135,6 +139,18 @@ pub struct Rate {
     pub warehouse_id: Uuid,
     pub last_event_time: Option<DateTime<Utc>>,
     pub events_5m: i64,
+}
+
+/// What people call the cameras of a warehouse, those that have a name.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn camera_names(db: &Db, warehouse: Uuid) -> Result<HashMap<String, String>, StoreError> {
+    let mut lease = db.lease().await?;
+    let query = sqlx::query_as(CAMERA_NAMES).bind(warehouse);
+    let names: Vec<(String, String)> = within(query.fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(names.into_iter().collect())
 }
 
 /// # Errors

@@ -1,4 +1,5 @@
-//! Telling the instance that waits what became of a frame that another instance's worker has finished.
+//! Telling the instance that waits what became of a frame that another instance's worker has finished; and hearing all that
+//! instances tell each other.
 
 use common::ids::{BatchId, EdgeId};
 use common::protocol::Receipt;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::hints::ALERTS_CHANGED;
 use super::{Stream, StreamError};
 
 /// How a frame ended.
@@ -28,6 +30,15 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
+/// What an instance hears from the others.
+#[derive(Debug)]
+pub enum Heard {
+    /// What became of a frame that this one waits for.
+    Report(Report),
+    /// Alerts may have changed: an instance said so, or might have while nobody listened here.
+    AlertsChanged,
+}
+
 fn channel(instance: Uuid) -> String {
     format!("smartpick:receipts:{instance}")
 }
@@ -46,7 +57,7 @@ impl Stream {
         self.checked(published).map(drop)
     }
 
-    /// Passes reports for this instance on, until told to stop or the connection ends. Reports that are published
+    /// Passes on what other instances tell this one, until told to stop or the connection ends. Reports that are published
     /// while nobody listens are lost; the edges' re-sends make up for that.
     ///
     /// # Errors
@@ -55,12 +66,14 @@ impl Stream {
         &self,
         instance: Uuid,
         stop: &CancellationToken,
-        mut on_report: impl FnMut(Report),
+        mut on: impl FnMut(Heard),
     ) -> Result<(), StreamError> {
         let connecting = tokio::time::timeout(super::CONNECT_TIMEOUT, self.client.get_async_pubsub());
         let timed_out = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection to Redis in time");
         let mut pubsub = connecting.await.map_err(|_| redis::RedisError::from(timed_out()))??;
         pubsub.subscribe(channel(instance)).await?;
+        pubsub.subscribe(ALERTS_CHANGED).await?;
+        on(Heard::AlertsChanged);
         let mut messages = pubsub.on_message();
         loop {
             let message = tokio::select! {
@@ -73,8 +86,12 @@ impl Stream {
                 let ended = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the subscription ended");
                 return Err(redis::RedisError::from(ended).into());
             };
+            if message.get_channel_name() == ALERTS_CHANGED {
+                on(Heard::AlertsChanged);
+                continue;
+            }
             match serde_json::from_slice(message.get_payload_bytes()) {
-                Ok(report) => on_report(report),
+                Ok(report) => on(Heard::Report(report)),
                 Err(error) => tracing::warn!("Ignored a report that cannot be read: {error}"),
             }
         }

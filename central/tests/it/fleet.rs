@@ -129,9 +129,15 @@ async fn a_site_that_is_gone_keeps_its_last_picture() {
     assert_eq!((&row["edges_silent"], &row["backlog"]), (&json!(1), &json!(10)));
     assert_eq!(row["completeness"]["text"], "filling (backlog 10)", "its last word on draining is not believed");
     assert_eq!(row["reasons"][1], "10 events were waiting there then");
+    let named = format!(
+        "INSERT INTO cameras (warehouse_id, camera_id, name_set) VALUES ('{}', 'cam-1', 'Dock 4')
+         ON CONFLICT (warehouse_id, camera_id) DO UPDATE SET name_set = excluded.name_set",
+        edge.warehouse_id
+    );
+    execute(&system.pool, &named).await;
     let path = format!("/api/v1/sites/{}", edge.warehouse_id);
     let page = ask(&system, &system.url, &path).await;
-    assert_eq!(page["cameras"][0]["camera_id"], "cam-1");
+    assert_eq!((&page["cameras"][0]["camera_id"], &page["cameras"][0]["name"]), (&json!("cam-1"), &json!("Dock 4")));
     assert_eq!((&page["cameras"][0]["silent"], &page["cameras"][0]["clock_suspect"]), (&json!(false), &json!(false)));
     assert_eq!(page["edge_list"][0]["heartbeat"]["spill"]["disk_bytes_free"], 7_000);
     assert_eq!(page["edge_list"][0]["version"], "0.1.0");
@@ -281,4 +287,69 @@ async fn while_postgres_is_away_nothing_old_is_shown_as_fresh() {
     execute(&system.pool, "ALTER TABLE fleet_states_away RENAME TO fleet_states").await;
     let row = until(&system, &system.url, &edge, "healthy").await;
     assert_eq!(row["since"], before["since"], "it was so all the time");
+}
+
+/// Not an assertion but a measurement: 500 sites with two edges each, 100 heartbeats a second, and a page that is asked for
+/// all the time. `cargo test -p central --test it -- --nocapture five_hundred` shows the figures.
+#[tokio::test]
+async fn five_hundred_sites_are_answered_while_a_hundred_heartbeats_come_in_a_second() {
+    let system = System::start().await;
+    let beating = system.edge().await;
+    beating.beat(&beating.heartbeat(0, &[])).await;
+    execute(
+        &system.pool,
+        "INSERT INTO warehouses (warehouse_id, name_set) SELECT md5('w' || n)::uuid, 'Site ' || n FROM generate_series(1, 499) n;
+         INSERT INTO edges (edge_id, warehouse_id, credential_sha256, heartbeat, heartbeat_at, digest, started_at)
+         SELECT md5('e' || n)::uuid, md5('w' || (n / 2 + 1))::uuid, sha256(n::text::bytea), b.heartbeat, now(), b.digest, now()
+         FROM generate_series(0, 997) n, (SELECT heartbeat, digest FROM edges LIMIT 1) b;
+         INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, head, reported_head, received, current, reported_at,
+                                  last_received_at)
+         SELECT md5('e' || n)::uuid, md5(n || 'p' || p)::uuid, md5('w' || (n / 2 + 1))::uuid, 1000, 1000, '{[1,1001)}', p = 1,
+                now(), now()
+         FROM generate_series(0, 997) n, generate_series(1, 5) p;
+         INSERT INTO zone_minutes SELECT md5('w' || w)::uuid, md5('z' || z)::uuid, date_trunc('minute', now()) - m * interval
+             '1 minute', 60, 1000, 50, array_fill(3, ARRAY[20]), now()
+         FROM generate_series(1, 499) w, generate_series(1, 4) z, generate_series(0, 5) m;",
+    )
+    .await;
+    let health = eventually("all are seen", async || {
+        let health = ask(&system, &system.url, "/api/v1/fleet/health").await;
+        (health["sites"].as_array().map(Vec::len) == Some(500)).then_some(health)
+    })
+    .await;
+    assert_eq!(health["sites"][0]["edges_silent"], 0);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let beats = tokio::spawn({
+        let (stop, edge) = (stop.clone(), beating.clone());
+        async move {
+            let mut sent = 0;
+            let mut turn = tokio::time::interval(std::time::Duration::from_millis(10));
+            while !stop.is_cancelled() {
+                turn.tick().await;
+                edge.beat(&edge.heartbeat(0, &[])).await;
+                sent += 1;
+            }
+            sent
+        }
+    });
+    let (began, mut times) = (std::time::Instant::now(), Vec::new());
+    while began.elapsed().as_secs() < 5 {
+        let asked = std::time::Instant::now();
+        let url = format!("{}/api/v1/fleet/health", system.url);
+        let answer = system.http.get(url).bearer_auth(&system.token).send().await.expect("an answer");
+        let body = answer.bytes().await.expect("a body");
+        times.push((asked.elapsed(), body.len()));
+    }
+    stop.cancel();
+    let sent = beats.await.expect("ran");
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].0;
+    let look = system.metric("smartpick_central_fleet_look_seconds").await;
+    println!(
+        "500 sites, 999 edges: {} answers of {} bytes, p50 {:?}, p99 {:?}; {sent} heartbeats; the last look took {look:.3} s",
+        times.len(),
+        times[0].1,
+        at(0.5),
+        at(0.99)
+    );
 }

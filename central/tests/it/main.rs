@@ -11,6 +11,7 @@ mod completeness;
 mod dead_letters;
 mod faults;
 mod fleet;
+mod fleet_live;
 mod heartbeats;
 mod ledger;
 mod ledger_hours;
