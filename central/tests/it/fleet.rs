@@ -292,6 +292,7 @@ async fn while_postgres_is_away_nothing_old_is_shown_as_fresh() {
 /// Not an assertion but a measurement: 500 sites with two edges each, 100 heartbeats a second, and a page that is asked for
 /// all the time. `cargo test -p central --test it -- --nocapture five_hundred` shows the figures.
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "the figures are what it is for")]
 async fn five_hundred_sites_are_answered_while_a_hundred_heartbeats_come_in_a_second() {
     let system = System::start().await;
     let beating = system.edge().await;
@@ -345,7 +346,7 @@ async fn five_hundred_sites_are_answered_while_a_hundred_heartbeats_come_in_a_se
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].0;
     let look = system.metric("smartpick_central_fleet_look_seconds").await;
-    println!(
+    eprintln!(
         "500 sites, 999 edges: {} answers of {} bytes, p50 {:?}, p99 {:?}; {sent} heartbeats; the last look took {look:.3} s",
         times.len(),
         times[0].1,

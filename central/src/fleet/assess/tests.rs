@@ -54,10 +54,13 @@ fn a_fresh_heartbeat_with_nothing_to_send_is_healthy() {
     assert_eq!(assess(&heard(&digest(3), 3), &[]), (State::Healthy, vec![], String::new()));
 }
 
+/// The code of a trouble, what makes it, and some of its words.
+type Case<T> = (Code, fn(&mut T), &'static str);
+
 /// What each trouble is called, its words, and that it is gone when it is over.
 #[test]
 fn each_trouble_is_a_reason_with_its_numbers() {
-    let cases: &[(Code, fn(&mut Digest), &str)] = &[
+    let cases: &[Case<Digest>] = &[
         (Code::Own, |d| d.reasons = vec!["spilling".to_owned()], "spilling"),
         (Code::Own, |d| d.status = Status::Unhealthy, "it calls itself unhealthy"),
         (Code::ClockSkew, |d| d.sent_at = ago(100), "its clock is 97 s behind; check NTP"),
@@ -88,7 +91,7 @@ fn each_trouble_is_a_reason_with_its_numbers() {
         assert_eq!(assess(&heard(&digest(3), 3), &codes).0, State::Healthy, "{code:?} is over");
     }
     let well = digest(3);
-    let beside: &[(Code, fn(&mut EdgeFacts<'_>), &str)] = &[
+    let beside: &[Case<EdgeFacts<'_>>] = &[
         (Code::Missing, |f| f.missing = 12_400, "12,400 events it accepted are missing"),
         (Code::Missing, |f| f.missing = 1, "1 event it accepted is missing"),
         (Code::DeadLetters, |f| f.dead_letters_open = 2, "2 dead letters wait for a decision"),
