@@ -158,6 +158,10 @@ pub fn assess_edge(now: DateTime<Utc>, facts: &EdgeFacts<'_>, before: &[Code]) -
         (None, Some((digest, at))) => {
             moving(now, facts, (digest, at), &was, &mut reasons);
             own(digest, &was, &mut reasons);
+            if let Some(why) = &digest.rules_error {
+                let text = format!("headquarters' newest rules are not in force there: {why}");
+                reasons.push(Reason::new(Code::RulesRefused, text));
+            }
             skew(digest.sent_at - at, was(Code::ClockSkew), &mut reasons);
             let silent = if was(Code::CamerasSilent) { &digest.quiet } else { &digest.silent };
             cameras(Code::CamerasSilent, silent, "silent; look at its power, network and lens", &mut reasons);

@@ -61,11 +61,18 @@ pub struct Digest {
     pub quiet: Cameras,
     /// Their clocks cannot be believed.
     pub suspect: Cameras,
+    /// Why headquarters' newest rules are not in force there.
+    #[serde(default)]
+    pub rules_error: Option<String>,
 }
 
 /// What Postgres can count: an edge may claim any number.
 fn countable(n: u64) -> u64 {
     n.min(COUNT_MAX)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(OWN_REASON_CHARS_MAX).collect()
 }
 
 fn lane(lane: &LaneReport) -> LaneReport {
@@ -91,7 +98,7 @@ impl Digest {
             sent_at: heartbeat.sent_at,
             stopping: heartbeat.stopping,
             status: heartbeat.health.status,
-            reasons: own.map(|reason| reason.chars().take(OWN_REASON_CHARS_MAX).collect()).collect(),
+            reasons: own.map(|reason| short(reason)).collect(),
             live: lane(&heartbeat.live),
             backlog: lane(&heartbeat.backlog),
             drain_seconds: heartbeat.drain_seconds.filter(|secs| secs.is_finite() && *secs >= 0.0),
@@ -108,6 +115,7 @@ impl Digest {
             silent: unseen_for(CAMERA_SILENT_AFTER),
             quiet: unseen_for(CAMERA_BACK_WITHIN),
             suspect: Cameras::of(heartbeat.cameras.iter().filter(|camera| camera.clock_suspect)),
+            rules_error: heartbeat.rules.as_ref().and_then(|rules| rules.error.as_deref()).map(short),
         }
     }
 

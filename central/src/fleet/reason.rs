@@ -46,7 +46,7 @@ pub enum Code {
     ClockSkew,
     CamerasSilent,
     CamerasSuspect,
-    /// It refused the rules that headquarters sent.
+    /// It refused the rules that headquarters sent, or cannot keep them.
     RulesRefused,
 }
 

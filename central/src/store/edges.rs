@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::{Db, StoreError, ledger, within};
 use crate::fleet::Digest;
 
+/// The year 2200: later ones are no times of ours.
+const STARTED_LATEST: DateTime<Utc> = DateTime::from_timestamp(7_258_118_400, 0).expect("in range");
 /// Decoders repeat the data.
 const UNREADABLE_CHARS_MAX: usize = 200;
 
@@ -81,12 +83,14 @@ pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch
     let edge = heartbeat.edge_id.uuid();
     let digest = Digest::of(heartbeat);
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    // An edge may claim a time that Postgres cannot hold.
+    let started_at = heartbeat.started_at.clamp(DateTime::UNIX_EPOCH, STARTED_LATEST);
     let query = sqlx::query(STORE_HEARTBEAT)
         .bind(edge)
         .bind(Json(heartbeat))
         .bind(Json(&digest))
         .bind(digest.waiting() > 0)
-        .bind(heartbeat.started_at)
+        .bind(started_at)
         .bind(count(digest.live.records))
         .bind(count(digest.backlog.records))
         .bind(digest.oldest_age().map(|age| age.num_milliseconds() as f64 / 1_000.0))

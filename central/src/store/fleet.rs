@@ -59,10 +59,11 @@ WITH new AS (
 ), kept AS (
     INSERT INTO edge_heartbeats
         (edge_id, at, warehouse_id, live, backlog, oldest_age_seconds, disk_bytes_free, accepted, rejected, redis)
-    SELECT e.edge_id, e.heartbeat_at, e.warehouse_id, (d -> 'live' ->> 'records')::int8,
-           (d -> 'backlog' ->> 'records')::int8,
+    SELECT e.edge_id, e.heartbeat_at, e.warehouse_id, coalesce((d -> 'live' ->> 'records')::int8, 0),
+           coalesce((d -> 'backlog' ->> 'records')::int8, 0),
            greatest((d -> 'live' ->> 'oldest_age_ms')::float8, (d -> 'backlog' ->> 'oldest_age_ms')::float8) / 1000,
-           (d -> 'spill' ->> 'disk_bytes_free')::int8, (d ->> 'accepted')::int8, (d ->> 'rejected')::int8, d ->> 'redis'
+           coalesce((d -> 'spill' ->> 'disk_bytes_free')::int8, 0), coalesce((d ->> 'accepted')::int8, 0),
+           coalesce((d ->> 'rejected')::int8, 0), d ->> 'redis'
     FROM new n JOIN written w ON w.warehouse_id = n.warehouse_id AND w.edge_id = n.edge_id
     JOIN edges e ON e.edge_id = n.edge_id CROSS JOIN LATERAL (SELECT e.digest AS d) x
     WHERE n.note AND e.heartbeat_at IS NOT NULL AND d ->> 'redis' IS NOT NULL

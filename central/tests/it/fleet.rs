@@ -1,11 +1,15 @@
 //! The fleet: one state for all who ask, over several instances and restarts, and what stays of it.
 
 use central::central::Central;
+use central::fleet::{Code, State};
+use central::store::Db;
+use central::store::fleet::{self, Change, Stored};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock;
 use common::protocol::{CameraReport, LaneReport};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::client::{Batch, EdgeClient, System};
 use crate::servers::{eventually, execute};
@@ -74,6 +78,37 @@ async fn two_instances_say_the_same_store_a_change_once_and_a_restart_keeps_sinc
     system.start_central().await;
     let after = until(&system, &system.url, &edge, "offline").await;
     assert_eq!(after["since"], of_a["since"], "a restart forgets nothing");
+}
+
+#[tokio::test]
+async fn of_many_who_decide_by_the_same_row_one_writes() {
+    let system = System::start().await;
+    system.edge().await;
+    let db = Db::open(&system.config.database).expect("a URL");
+    let (warehouse_id, at) = (Uuid::new_v4(), clock::now());
+    let mut version = 0;
+    for state in [State::Unknown, State::Healthy, State::Offline] {
+        let new = Stored {
+            warehouse_id,
+            edge_id: None,
+            version,
+            state,
+            codes: vec![Code::Missing, Code::Silent],
+            since: at,
+            noted: true,
+            noted_at: at,
+        };
+        let changes = [Change { new, reasons: vec!["it's \"so\"".to_owned()] }];
+        let tries = (0..8).map(|_| fleet::change(&db, &changes, at));
+        let written: usize = futures_util::future::join_all(tries).await.into_iter().map(|w| w.expect("stored")).sum();
+        assert_eq!(written, 1, "{state:?}");
+        version += 1;
+        let stored = fleet::picture(&db).await.expect("read").states;
+        let stored = stored.iter().find(|stored| stored.warehouse_id == warehouse_id).expect("stored");
+        assert_eq!((stored.version, stored.state, stored.codes.len()), (version, state, 2));
+    }
+    let noted = format!("SELECT count(*) FROM site_states WHERE warehouse_id = '{warehouse_id}'");
+    assert_eq!(system.count(&noted).await, 3);
 }
 
 #[tokio::test]

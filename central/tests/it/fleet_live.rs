@@ -102,7 +102,8 @@ fn alert(edge: &EdgeClient, revision: u32, ended_at: Option<DateTime<Utc>>) -> A
 }
 
 async fn send(edge: &EdgeClient, seq: u64, alert: &AlertEvent) {
-    let record = Record { kind: Kind::Alert, epoch: edge.epoch, seq, payload: &payload(alert) }.write();
+    let accepted_ms = clock::now().timestamp_millis();
+    let record = Record { kind: Kind::Alert, epoch: edge.epoch, seq, accepted_ms, payload: &payload(alert) }.write();
     edge.deliver(&Batch::of(&[record])).await;
 }
 

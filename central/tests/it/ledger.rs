@@ -169,7 +169,11 @@ async fn an_edge_that_claims_nonsense_does_not_break_the_ledger() {
     let edge = system.edge().await;
     assert_eq!(edge.beat(&edge.heartbeat(u64::MAX, &[(u64::MAX, u64::MAX), (0, 5)])).await.0, 200);
     let other = system.edge().await;
-    assert_eq!(other.beat(&other.heartbeat(u64::MAX, &[])).await.0, 200);
+    let mut nonsense = other.heartbeat(u64::MAX, &[]);
+    (nonsense.accepted, nonsense.live.records, nonsense.spill.disk_bytes_free) = (u64::MAX, u64::MAX, u64::MAX);
+    nonsense.live.oldest_age_ms = Some(u64::MAX);
+    nonsense.started_at = chrono::DateTime::<chrono::Utc>::MIN_UTC;
+    assert_eq!(other.beat(&nonsense).await.0, 200);
     let (status, ledger) = system.get("/api/v1/ledger").await;
     assert_eq!(status, 200);
     assert!(ledger["totals"]["missing"].as_i64() > Some(1 << 60));

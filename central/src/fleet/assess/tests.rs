@@ -32,6 +32,7 @@ fn digest(secs: i64) -> Digest {
         silent: Cameras::default(),
         quiet: Cameras::default(),
         suspect: Cameras::default(),
+        rules_error: None,
     }
 }
 
@@ -69,6 +70,7 @@ fn each_trouble_is_a_reason_with_its_numbers() {
         (Code::NotMoving, |d| d.live = lane(1, 40), "1 event waits there and none of it has arrived for 43 s"),
         (Code::SpillFull, |d| d.spill.full = true, "its spill is full: cameras are refused"),
         (Code::SpillNearlyFull, |d| d.spill.hours_left = Some(1.25), "full after 1.2 h without headquarters"),
+        (Code::RulesRefused, |d| d.rules_error = Some("no such zone".to_owned()), "not in force there: no such zone"),
         (Code::RedisNotDurable, |d| d.redis = RedisReport::Weak, "a power cut may lose"),
         (Code::Damaged, |d| d.dead_letters = 2, "it keeps 2 damaged records aside"),
         (
