@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { axe, openPage, startBrowser, until } from './harness.mjs';
-import { signedIn, signIn, startHeadquarters } from './hq.mjs';
+import { PASSWORD, signedIn, signIn, startHeadquarters } from './hq.mjs';
 
 let browser;
 let hq;
@@ -60,6 +60,26 @@ test('a viewer sees no way to what is refused, and the server does refuse it', a
   await page.goto(`${hq.url}/audit`);
   await page.getByText('Your role may not see this.').waitFor();
   await page.context().close();
+});
+
+test('a password is changed by whoever knows the old one', async () => {
+  await hq.addUser('nina', 'viewer');
+  const page = await openPage(browser, hq.url);
+  await signedIn(page, 'nina');
+  await page.locator('[data-testid=account] summary').click();
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await page.fill('dialog [name=old]', 'not that one, I am sure');
+  await page.fill('dialog [name=new]', 'seven green forklifts at noon');
+  await page.locator('dialog button.primary').click();
+  await page.getByText('that is not the password').waitFor();
+  await page.fill('dialog [name=old]', PASSWORD);
+  await page.locator('dialog button.primary').click();
+  await page.getByText('The password is changed').waitFor();
+  await page.context().close();
+  const again = await openPage(browser, hq.url);
+  await signIn(again, 'nina', 'seven green forklifts at noon');
+  await again.locator('[data-testid=live]').waitFor();
+  await again.context().close();
 });
 
 test('who is removed while looking is asked to sign in again', async () => {

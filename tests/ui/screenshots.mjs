@@ -1,7 +1,8 @@
-// Pictures of the page's main states, so that anyone can look: node screenshots.mjs DIRECTORY
+// Pictures of both pages' main states, so that anyone can look: node screenshots.mjs DIRECTORY
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bend, calm, openPage, PASSWORD, startBrowser, startEdge, startWire, until, waitState } from './harness.mjs';
+import { shootHeadquarters } from './hq-screenshots.mjs';
 
 const out = process.argv[2] ?? 'screenshots';
 const SIZES = {
@@ -68,6 +69,7 @@ try {
     await pages[name].locator('[data-testid=login]').waitFor();
   }
   await shoot('login', { only: ['tablet', 'phone'] });
+  await shootHeadquarters(browser, out);
   process.stderr.write(`Pictures are in ${out}\n`);
 } finally {
   for (const { stop } of stops) stop();

@@ -6,7 +6,7 @@ import { link as line, skew } from '../../../common/ui/socket';
 import { ask } from './load';
 import { carry, nothing } from './present';
 import { polledAt, present } from './store';
-import type { Alert, SiteRow } from './wire';
+import type { Alert, Outdated, SiteRow } from './wire';
 
 const EVERY_MS = 10_000;
 /** Pages of open alerts; a flood of more is not read in a list. */
@@ -16,6 +16,7 @@ interface Health {
   generated_at: string;
   events_per_second: number;
   sites: SiteRow[];
+  outdated?: Outdated | null;
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,10 +37,11 @@ async function turn(): Promise<void> {
   try {
     const [health, alerts] = await Promise.all([get<Health>('/api/v1/fleet/health'), openAlerts()]);
     if (timer === undefined || line.peek().phase === 'up') return stopPolling();
-    const { generated_at: server_time, events_per_second, sites } = health;
-    skew.value = Date.parse(server_time) - Date.now();
+    const { generated_at: server_time, events_per_second, sites, outdated = null } = health;
+    // An old picture says nothing of the time.
+    if (!outdated) skew.value = Date.parse(server_time) - Date.now();
     // Of no run: the line, when it is there, begins with a picture of its own.
-    const told = carry(nothing, [{ type: 'snapshot', run: '', seq: 0, server_time, version: present.peek().version ?? '', sites, alerts, rates: { events_per_second } }], Date.parse(server_time));
+    const told = carry(nothing, [{ type: 'snapshot', run: '', seq: 0, server_time, version: present.peek().version ?? '', sites, alerts, outdated, rates: { events_per_second } }], Date.parse(server_time));
     present.value = { ...told, run: null };
     polledAt.value = Date.now();
   } catch {

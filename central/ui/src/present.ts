@@ -1,6 +1,6 @@
 // The present as headquarters tells it: one value, and the one function that carries it forward. Pure.
 
-import type { Alert, Message, Rates, SiteRow } from './wire';
+import type { Alert, Message, Outdated, Rates, SiteRow } from './wire';
 
 export interface Present {
   run: string | null;
@@ -12,6 +12,7 @@ export interface Present {
   /** Open ones, and for a while those that ended under our eyes. */
   alerts: ReadonlyMap<string, Alert>;
   rates: Rates | null;
+  outdated: Outdated | null;
   /** Changes that this screen was too slow for, since it was loaded. */
   missed: number;
 }
@@ -24,6 +25,7 @@ export const nothing: Present = {
   sites: new Map(),
   alerts: new Map(),
   rates: null,
+  outdated: null,
   missed: 0,
 };
 
@@ -45,6 +47,7 @@ export function carry(present: Present, messages: readonly Message[], now: numbe
         sites = new Map((message.sites ?? []).map((site) => [site.warehouse_id, site]));
         alerts = new Map((message.alerts ?? []).map((alert) => [alert.alert_id, alert]));
         next.rates = message.rates ?? null;
+        next.outdated = message.outdated ?? null;
         break;
       case 'resumed':
         next.run = message.run;
@@ -61,6 +64,7 @@ export function carry(present: Present, messages: readonly Message[], now: numbe
           put(alerts, message.alert);
         } else if (message.topic === 'rates') {
           next.rates = message.rates;
+          if (message.outdated !== undefined) next.outdated = message.outdated;
         }
         break;
       case 'beat':

@@ -135,6 +135,12 @@ export interface Rates {
   events_per_second: number;
 }
 
+/** Headquarters itself could not look at its sites: what it shows was true then. */
+export interface Outdated {
+  since: string;
+  reason: string;
+}
+
 export type Message =
   | {
       type: 'snapshot';
@@ -145,10 +151,11 @@ export type Message =
       sites?: SiteRow[];
       alerts?: Alert[];
       rates?: Rates;
+      outdated?: Outdated | null;
     }
   | { type: 'resumed'; run: string; seq: number; server_time?: string; version?: string }
   | { type: 'change'; seq: number; topic: 'sites'; site?: SiteRow; gone?: string }
   | { type: 'change'; seq: number; topic: 'alerts'; alert: Alert }
-  | { type: 'change'; seq: number; topic: 'rates'; rates: Rates }
+  | { type: 'change'; seq: number; topic: 'rates'; rates: Rates; outdated?: Outdated | null }
   | { type: 'missed'; count: number }
   | { type: 'beat'; seq: number; server_time: string };

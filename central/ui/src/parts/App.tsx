@@ -7,11 +7,12 @@ import { t } from '../i18n';
 import { helping } from '../keys';
 import { current } from '../pages';
 import { href, path } from '../route';
-import { link, may, me, session } from '../store';
+import { link, may, me, present, session } from '../store';
 import { Announcer } from './Announcer';
 import { Empty, Loading } from './Empty';
-import { Header, Outdated } from './Header';
+import { Header, Stale } from './Header';
 import { Login } from './Login';
+import { PasswordSheet } from './PasswordSheet';
 import { SilenceSheet } from './SilenceSheet';
 import { Toasts } from './Toasts';
 
@@ -19,14 +20,15 @@ export function App({ signedIn, signOut }: { signedIn: () => void; signOut: () =
   if (session.value === 'nobody') return <Login done={signedIn} />;
   if (session.value === 'unknown') return <main class="login"><h1>SmartPick</h1>{link.value.phase === 'lost' ? <p role="alert">{t.value.shell.lostNever}</p> : <Loading />}</main>;
   return (
-    <div class={link.value.phase === 'lost' ? 'app stale' : 'app'}>
+    <div class={link.value.phase === 'lost' || present.value.outdated ? 'app stale' : 'app'}>
       <a class="skip" href="#main">{t.value.shell.skip}</a>
       <Header signOut={signOut} />
-      <Outdated />
+      <Stale />
       <Main />
       <Announcer />
       <Toasts />
       <SilenceSheet />
+      <PasswordSheet />
       <Help />
     </div>
   );

@@ -1,15 +1,15 @@
 // On top of every view: where one can go, how we stand to headquarters, who one is.
 
-import { useRef } from 'preact/hooks';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Shape, SHAPES } from '../../../../common/ui/parts/Icon';
-import { clockSeconds, count } from '../format';
+import { clock, clockSeconds, count } from '../format';
 import { dictionaries, language, t } from '../i18n';
 import { helping } from '../keys';
 import { NAV } from '../nav';
 import { current } from '../pages';
 import { href, path, setQuery } from '../route';
-import { link, may, me, present } from '../store';
+import { link, may, me, now, present } from '../store';
+import { changingPassword } from './PasswordSheet';
 import { SiteSearch } from './SiteSearch';
 
 export function Header({ signOut }: { signOut: () => void }) {
@@ -83,6 +83,7 @@ function Account({ signOut }: { signOut: () => void }) {
           </select>
         </label>
         <button onClick={() => (helping.value = true)}>{words.keys} <kbd>?</kbd></button>
+        {who.kind === 'user' && <button onClick={() => (changingPassword.value = true)}>{words.changePassword}</button>}
         <button onClick={signOut}>{words.signOut}</button>
         <p class="dim">SmartPick {present.value.version}</p>
       </div>
@@ -90,13 +91,15 @@ function Account({ signOut }: { signOut: () => void }) {
   );
 }
 
-/** What is shown below may be old, and says since when. */
-export function Outdated() {
+/** What is shown below may be old, by our fault or by headquarters', and it is said since when. */
+export function Stale() {
   const { phase, since } = link.value;
-  if (phase !== 'lost') return null;
+  const { told, outdated } = present.value;
+  const words = t.value.shell;
+  if (phase !== 'lost' && !outdated) return null;
   return (
     <p class="outdated" role="alert" data-testid="outdated">
-      <Shape d={SHAPES.lost} /> {present.value.told ? t.value.shell.lostSince(clockSeconds(since)) : t.value.shell.lostNever}
+      <Shape d={SHAPES.lost} /> {phase === 'lost' ? (told ? words.lostSince(clockSeconds(since)) : words.lostNever) : outdated && words.blindSince(clock(outdated.since, now.peek()), outdated.reason)}
     </p>
   );
 }
