@@ -11,7 +11,7 @@ const en = {
   alertsOpen: 'Alerts open', unacknowledged: (count: number) => cen.n(count, { other: '# not seen to' }), eventsPerSecond: 'Events per second', waiting: 'Waiting at the sites', missing: 'Missing', dead: 'Dead letters',
   none: 'No site is known yet.', noneHint: 'Give the first edge its credential on the server; the site appears here when it is made:', noMatch: 'No site matches this filter.',
   oldest: (time: string) => `oldest ${time}`, drain: (time: string) => `about ${time} to go`, moreReasons: (count: number) => cen.n(count, { one: '# more reason', other: '# more reasons' }),
-  since: (time: string) => `for ${time}`, edgesSilent: (silent: number, all: number) => `${silent} of ${all} edges silent`, fresh: (site: string, state: string) => `${site}: ${state}`,
+  since: (time: string) => `for ${time}`, fresh: (site: string, state: string) => `${site}: ${state}`,
 };
 
 const de: typeof en = {
@@ -21,7 +21,7 @@ const de: typeof en = {
   alertsOpen: 'Offene Alarme', unacknowledged: (count) => cde.n(count, { other: '# unbestätigt' }), eventsPerSecond: 'Ereignisse je Sekunde', waiting: 'Wartet an den Standorten', missing: 'Fehlt', dead: 'Unzustellbares',
   none: 'Noch ist kein Standort bekannt.', noneHint: 'Geben Sie der ersten Box auf dem Server ihren Zugang; der Standort erscheint hier, sobald es ihn gibt:', noMatch: 'Kein Standort passt zu diesem Filter.',
   oldest: (time) => `ältestes ${time}`, drain: (time) => `noch etwa ${time}`, moreReasons: (count) => cde.n(count, { one: '# weiterer Grund', other: '# weitere Gründe' }),
-  since: (time) => `seit ${time}`, edgesSilent: (silent, all) => `${silent} von ${all} Boxen still`, fresh: (site, state) => `${site}: ${state}`,
+  since: (time) => `seit ${time}`, fresh: (site, state) => `${site}: ${state}`,
 };
 
 const es: typeof en = {
@@ -31,7 +31,7 @@ const es: typeof en = {
   alertsOpen: 'Alertas abiertas', unacknowledged: (count) => ces.n(count, { other: '# sin atender' }), eventsPerSecond: 'Eventos por segundo', waiting: 'En espera en las sedes', missing: 'Faltan', dead: 'No almacenables',
   none: 'Aún no se conoce ninguna sede.', noneHint: 'Dé al primer edge su credencial en el servidor; la sede aparece aquí en cuanto existe:', noMatch: 'Ninguna sede coincide con este filtro.',
   oldest: (time) => `el más antiguo ${time}`, drain: (time) => `quedan unos ${time}`, moreReasons: (count) => ces.n(count, { one: '# motivo más', other: '# motivos más' }),
-  since: (time) => `desde hace ${time}`, edgesSilent: (silent, all) => `${silent} de ${all} edges sin responder`, fresh: (site, state) => `${site}: ${state}`,
+  since: (time) => `desde hace ${time}`, fresh: (site, state) => `${site}: ${state}`,
 };
 
 const pl: typeof en = {
@@ -41,7 +41,7 @@ const pl: typeof en = {
   alertsOpen: 'Otwarte alarmy', unacknowledged: (count) => cpl.n(count, { other: '# bez reakcji' }), eventsPerSecond: 'Zdarzenia na sekundę', waiting: 'Czeka w obiektach', missing: 'Brakuje', dead: 'Niezapisane',
   none: 'Nie jest znany jeszcze żaden obiekt.', noneHint: 'Nadaj pierwszemu urządzeniu dostęp na serwerze; obiekt pojawi się tutaj, gdy powstanie:', noMatch: 'Żaden obiekt nie pasuje do tego filtra.',
   oldest: (time) => `najstarsze ${time}`, drain: (time) => `jeszcze około ${time}`, moreReasons: (count) => cpl.n(count, { one: 'jeszcze # powód', few: 'jeszcze # powody', many: 'jeszcze # powodów', other: 'jeszcze # powodu' }),
-  since: (time) => `od ${time}`, edgesSilent: (silent, all) => `milczy ${silent} z ${all} urządzeń`, fresh: (site, state) => `${site}: ${state}`,
+  since: (time) => `od ${time}`, fresh: (site, state) => `${site}: ${state}`,
 };
 
 export const fleet = { en, de, es, pl };

@@ -7,8 +7,8 @@ const { en: cen, de: cde, es: ces, pl: cpl } = counting;
 const en = {
   language: 'English', languages: 'Language',
   nav: 'Headquarters', fleet: 'Fleet', alerts: 'Alerts', silences: 'Silences', trends: 'Trends', completenessPage: 'Completeness', deadLetters: 'Dead letters', rules: 'Rules', users: 'Users', audit: 'Audit', site: 'Site',
-  more_menu: 'More', skip: 'Skip to the content', notFound: 'There is no such page.', toFleet: 'Back to the fleet', lookedFor: (path: string) => `Nothing is at ${path}.`,
-  find: 'Go to a site', findHint: 'Name or id of a site', findNone: 'No site has this name.', findCount: (count: number) => cen.n(count, { one: '# site', other: '# sites' }),
+  skip: 'Skip to the content', notFound: 'There is no such page.', toFleet: 'Back to the fleet', lookedFor: (path: string) => `Nothing is at ${path}.`,
+  find: 'Go to a site', findNone: 'No site has this name.',
   account: 'Account', signOut: 'Sign out', signIn: 'Sign in', name: 'Name', password: 'Password', wrongPassword: 'That name and password do not fit.',
   changePassword: 'Change password', oldPassword: 'Password until now', newPassword: 'New password', passwordChanged: 'The password is changed; other devices are signed out.', signInHint: 'Accounts are made by an administrator, or on the server:', noAccounts: 'Headquarters has no accounts yet. Make the first one on its server:', role: { viewer: 'Viewer', 'safety-manager': 'Safety manager', administrator: 'Administrator' } as Record<string, string>, machine: 'Machine token',
   readOnly: 'You may look, not act.', notAllowed: 'Your role may not see this.', notAllowedHint: 'An administrator can change your role:',
@@ -21,7 +21,7 @@ const en = {
     filling: (backlog: number, drain: number | null) => `filling (backlog ${cen.n(backlog, { other: '#' })}${drain === null ? '' : `, about ${cen.about(drain)}`})`,
   },
   severity: { notice: 'Notice', warning: 'Warning', critical: 'Critical' }, alertState: { raised: 'Raised', acknowledged: 'Acknowledged', cleared: 'Over' },
-  selectHint: 'Tap to select, then copy.', loading: 'Loading …', again: 'Try again', close: 'Close', cancel: 'Cancel', save: 'Save', back: 'Back', none: '–', never: 'never', now: 'now', unknown: 'unknown', by: 'by', yes: 'yes', no: 'no', any: 'any', all: 'All', search: 'Search', filter: 'Filter', clearFilter: 'Clear the filter', reason: 'Reason', older: 'Load older ones', csv: 'CSV', print: 'Print',
+  selectHint: 'Tap to select, then copy.', loading: 'Loading …', again: 'Try again', close: 'Close', cancel: 'Cancel', save: 'Save', back: 'Back', none: '–', never: 'never', now: 'now', unknown: 'unknown', by: 'by', any: 'any', all: 'All', search: 'Search', filter: 'Filter', clearFilter: 'Clear the filter', reason: 'Reason', older: 'Load older ones', csv: 'CSV',
   ago: (time: string) => `${time} ago`, failed: (why: string) => `That did not work: ${why}`, more: (count: number) => cen.n(count, { one: 'Show # more', other: 'Show # more' }),
   problem: { unreachable: 'headquarters cannot be reached', fleet_outdated: 'headquarters has not been able to look at the fleet', database_unavailable: 'the database cannot be used now', wrong_password: 'that is not the password', not_found: 'it is not there (any more)' } as Record<string, string>,
   range: {
@@ -34,8 +34,8 @@ const en = {
 const de: typeof en = {
   language: 'Deutsch', languages: 'Sprache',
   nav: 'Zentrale', fleet: 'Standorte', alerts: 'Alarme', silences: 'Stummschaltungen', trends: 'Verläufe', completenessPage: 'Vollständigkeit', deadLetters: 'Unzustellbares', rules: 'Regeln', users: 'Benutzer', audit: 'Protokoll', site: 'Standort',
-  more_menu: 'Mehr', skip: 'Zum Inhalt springen', notFound: 'Diese Seite gibt es nicht.', toFleet: 'Zurück zu den Standorten', lookedFor: (path) => `Unter ${path} ist nichts.`,
-  find: 'Zu einem Standort', findHint: 'Name oder Kennung eines Standorts', findNone: 'Kein Standort heißt so.', findCount: (count) => cde.n(count, { one: '# Standort', other: '# Standorte' }),
+  skip: 'Zum Inhalt springen', notFound: 'Diese Seite gibt es nicht.', toFleet: 'Zurück zu den Standorten', lookedFor: (path) => `Unter ${path} ist nichts.`,
+  find: 'Zu einem Standort', findNone: 'Kein Standort heißt so.',
   account: 'Konto', signOut: 'Abmelden', signIn: 'Anmelden', name: 'Name', password: 'Passwort', wrongPassword: 'Name und Passwort passen nicht zusammen.',
   changePassword: 'Passwort ändern', oldPassword: 'Bisheriges Passwort', newPassword: 'Neues Passwort', passwordChanged: 'Das Passwort ist geändert; andere Geräte sind abgemeldet.', signInHint: 'Konten legt ein Administrator an, oder auf dem Server:', noAccounts: 'Die Zentrale hat noch keine Konten. Legen Sie das erste auf ihrem Server an:', role: { viewer: 'Betrachter', 'safety-manager': 'Sicherheitsbeauftragte', administrator: 'Administrator' }, machine: 'Maschinenzugang',
   readOnly: 'Sie dürfen schauen, nicht handeln.', notAllowed: 'Ihre Rolle darf das nicht sehen.', notAllowedHint: 'Ein Administrator kann Ihre Rolle ändern:',
@@ -48,7 +48,7 @@ const de: typeof en = {
     filling: (backlog, drain) => `füllt sich (Rückstand ${cde.n(backlog, { other: '#' })}${drain === null ? '' : `, etwa ${cde.about(drain)}`})`,
   },
   severity: { notice: 'Hinweis', warning: 'Warnung', critical: 'Kritisch' }, alertState: { raised: 'Ausgelöst', acknowledged: 'Bestätigt', cleared: 'Vorbei' },
-  selectHint: 'Antippen zum Auswählen, dann kopieren.', loading: 'Lade …', again: 'Noch einmal', close: 'Schließen', cancel: 'Abbrechen', save: 'Speichern', back: 'Zurück', none: '–', never: 'nie', now: 'jetzt', unknown: 'unbekannt', by: 'von', yes: 'ja', no: 'nein', any: 'beliebig', all: 'Alle', search: 'Suchen', filter: 'Filter', clearFilter: 'Filter aufheben', reason: 'Grund', older: 'Ältere laden', csv: 'CSV', print: 'Drucken',
+  selectHint: 'Antippen zum Auswählen, dann kopieren.', loading: 'Lade …', again: 'Noch einmal', close: 'Schließen', cancel: 'Abbrechen', save: 'Speichern', back: 'Zurück', none: '–', never: 'nie', now: 'jetzt', unknown: 'unbekannt', by: 'von', any: 'beliebig', all: 'Alle', search: 'Suchen', filter: 'Filter', clearFilter: 'Filter aufheben', reason: 'Grund', older: 'Ältere laden', csv: 'CSV',
   ago: (time) => `vor ${time}`, failed: (why) => `Das ging nicht: ${why}`, more: (count) => cde.n(count, { one: '# weiteren zeigen', other: '# weitere zeigen' }),
   problem: { unreachable: 'die Zentrale ist nicht erreichbar', fleet_outdated: 'die Zentrale konnte die Standorte zuletzt nicht ansehen', database_unavailable: 'die Datenbank ist gerade nicht benutzbar', wrong_password: 'das ist nicht das Passwort', not_found: 'es ist nicht (mehr) da' },
   range: {
@@ -61,8 +61,8 @@ const de: typeof en = {
 const es: typeof en = {
   language: 'Español', languages: 'Idioma',
   nav: 'Central', fleet: 'Sedes', alerts: 'Alertas', silences: 'Silencios', trends: 'Tendencias', completenessPage: 'Integridad', deadLetters: 'No almacenables', rules: 'Reglas', users: 'Usuarios', audit: 'Auditoría', site: 'Sede',
-  more_menu: 'Más', skip: 'Saltar al contenido', notFound: 'Esta página no existe.', toFleet: 'Volver a las sedes', lookedFor: (path) => `No hay nada en ${path}.`,
-  find: 'Ir a una sede', findHint: 'Nombre o identificador de una sede', findNone: 'Ninguna sede se llama así.', findCount: (count) => ces.n(count, { one: '# sede', other: '# sedes' }),
+  skip: 'Saltar al contenido', notFound: 'Esta página no existe.', toFleet: 'Volver a las sedes', lookedFor: (path) => `No hay nada en ${path}.`,
+  find: 'Ir a una sede', findNone: 'Ninguna sede se llama así.',
   account: 'Cuenta', signOut: 'Cerrar sesión', signIn: 'Iniciar sesión', name: 'Nombre', password: 'Contraseña', wrongPassword: 'Ese nombre y esa contraseña no coinciden.',
   changePassword: 'Cambiar la contraseña', oldPassword: 'Contraseña actual', newPassword: 'Contraseña nueva', passwordChanged: 'La contraseña ha cambiado; se han cerrado las sesiones en otros dispositivos.', signInHint: 'Las cuentas las crea un administrador, o en el servidor:', noAccounts: 'La central aún no tiene cuentas. Cree la primera en su servidor:', role: { viewer: 'Observador', 'safety-manager': 'Responsable de seguridad', administrator: 'Administrador' }, machine: 'Acceso de máquina',
   readOnly: 'Puede mirar, no actuar.', notAllowed: 'Su rol no puede ver esto.', notAllowedHint: 'Un administrador puede cambiar su rol:',
@@ -75,7 +75,7 @@ const es: typeof en = {
     filling: (backlog, drain) => `llenándose (pendientes ${ces.n(backlog, { other: '#' })}${drain === null ? '' : `, unos ${ces.about(drain)}`})`,
   },
   severity: { notice: 'Aviso', warning: 'Advertencia', critical: 'Crítica' }, alertState: { raised: 'Activada', acknowledged: 'Reconocida', cleared: 'Terminada' },
-  selectHint: 'Toque para seleccionar y copie.', loading: 'Cargando …', again: 'Reintentar', close: 'Cerrar', cancel: 'Cancelar', save: 'Guardar', back: 'Atrás', none: '–', never: 'nunca', now: 'ahora', unknown: 'desconocido', by: 'por', yes: 'sí', no: 'no', any: 'cualquiera', all: 'Todas', search: 'Buscar', filter: 'Filtro', clearFilter: 'Quitar el filtro', reason: 'Motivo', older: 'Cargar anteriores', csv: 'CSV', print: 'Imprimir',
+  selectHint: 'Toque para seleccionar y copie.', loading: 'Cargando …', again: 'Reintentar', close: 'Cerrar', cancel: 'Cancelar', save: 'Guardar', back: 'Atrás', none: '–', never: 'nunca', now: 'ahora', unknown: 'desconocido', by: 'por', any: 'cualquiera', all: 'Todas', search: 'Buscar', filter: 'Filtro', clearFilter: 'Quitar el filtro', reason: 'Motivo', older: 'Cargar anteriores', csv: 'CSV',
   ago: (time) => `hace ${time}`, failed: (why) => `No ha funcionado: ${why}`, more: (count) => ces.n(count, { one: 'Mostrar # más', other: 'Mostrar # más' }),
   problem: { unreachable: 'no se puede contactar con la central', fleet_outdated: 'la central no ha podido mirar las sedes', database_unavailable: 'la base de datos no se puede usar ahora', wrong_password: 'esa no es la contraseña', not_found: 'no está (o ya no está)' },
   range: {
@@ -88,8 +88,8 @@ const es: typeof en = {
 const pl: typeof en = {
   language: 'Polski', languages: 'Język',
   nav: 'Centrala', fleet: 'Obiekty', alerts: 'Alarmy', silences: 'Wyciszenia', trends: 'Trendy', completenessPage: 'Kompletność', deadLetters: 'Niezapisane', rules: 'Reguły', users: 'Użytkownicy', audit: 'Dziennik', site: 'Obiekt',
-  more_menu: 'Więcej', skip: 'Przejdź do treści', notFound: 'Nie ma takiej strony.', toFleet: 'Wróć do obiektów', lookedFor: (path) => `Pod ${path} nic nie ma.`,
-  find: 'Przejdź do obiektu', findHint: 'Nazwa lub identyfikator obiektu', findNone: 'Żaden obiekt tak się nie nazywa.', findCount: (count) => cpl.n(count, { one: '# obiekt', few: '# obiekty', many: '# obiektów', other: '# obiektu' }),
+  skip: 'Przejdź do treści', notFound: 'Nie ma takiej strony.', toFleet: 'Wróć do obiektów', lookedFor: (path) => `Pod ${path} nic nie ma.`,
+  find: 'Przejdź do obiektu', findNone: 'Żaden obiekt tak się nie nazywa.',
   account: 'Konto', signOut: 'Wyloguj', signIn: 'Zaloguj', name: 'Nazwa', password: 'Hasło', wrongPassword: 'Nazwa i hasło nie pasują do siebie.',
   changePassword: 'Zmień hasło', oldPassword: 'Dotychczasowe hasło', newPassword: 'Nowe hasło', passwordChanged: 'Hasło zmienione; inne urządzenia zostały wylogowane.', signInHint: 'Konta zakłada administrator albo zakłada się je na serwerze:', noAccounts: 'Centrala nie ma jeszcze kont. Załóż pierwsze na jej serwerze:', role: { viewer: 'Obserwator', 'safety-manager': 'Specjalista BHP', administrator: 'Administrator' }, machine: 'Dostęp maszyny',
   readOnly: 'Możesz patrzeć, ale nie działać.', notAllowed: 'Twoja rola nie może tego zobaczyć.', notAllowedHint: 'Administrator może zmienić twoją rolę:',
@@ -102,7 +102,7 @@ const pl: typeof en = {
     filling: (backlog, drain) => `uzupełnia się (zaległe ${cpl.n(backlog, { other: '#' })}${drain === null ? '' : `, około ${cpl.about(drain)}`})`,
   },
   severity: { notice: 'Uwaga', warning: 'Ostrzeżenie', critical: 'Krytyczny' }, alertState: { raised: 'Zgłoszony', acknowledged: 'Potwierdzony', cleared: 'Zakończony' },
-  selectHint: 'Dotknij, aby zaznaczyć, i skopiuj.', loading: 'Wczytywanie …', again: 'Spróbuj ponownie', close: 'Zamknij', cancel: 'Anuluj', save: 'Zapisz', back: 'Wstecz', none: '–', never: 'nigdy', now: 'teraz', unknown: 'nieznane', by: 'przez', yes: 'tak', no: 'nie', any: 'dowolne', all: 'Wszystkie', search: 'Szukaj', filter: 'Filtr', clearFilter: 'Usuń filtr', reason: 'Powód', older: 'Wczytaj starsze', csv: 'CSV', print: 'Drukuj',
+  selectHint: 'Dotknij, aby zaznaczyć, i skopiuj.', loading: 'Wczytywanie …', again: 'Spróbuj ponownie', close: 'Zamknij', cancel: 'Anuluj', save: 'Zapisz', back: 'Wstecz', none: '–', never: 'nigdy', now: 'teraz', unknown: 'nieznane', by: 'przez', any: 'dowolne', all: 'Wszystkie', search: 'Szukaj', filter: 'Filtr', clearFilter: 'Usuń filtr', reason: 'Powód', older: 'Wczytaj starsze', csv: 'CSV',
   ago: (time) => `${time} temu`, failed: (why) => `Nie udało się: ${why}`, more: (count) => cpl.n(count, { one: 'Pokaż jeszcze #', other: 'Pokaż jeszcze #' }),
   problem: { unreachable: 'centrala jest nieosiągalna', fleet_outdated: 'centrala nie mogła sprawdzić obiektów', database_unavailable: 'baza danych jest teraz niedostępna', wrong_password: 'to nie jest właściwe hasło', not_found: 'tego (już) nie ma' },
   range: {

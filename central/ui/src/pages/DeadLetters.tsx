@@ -1,9 +1,9 @@
 // What could never be stored: look, then try again or discard, with a reason.
 
 import { computed, useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { get } from '../../../../common/ui/api';
-import { count, dated } from '../format';
+import { byName, count, dated } from '../format';
 import { t } from '../i18n';
 import { ask, useGet } from '../load';
 import { Ago } from '../parts/Ago';
@@ -13,7 +13,6 @@ import { Table, type Column } from '../parts/Table';
 import { href, param, setQuery } from '../route';
 import { now, siteName, sites } from '../store';
 import { Choice } from './Alerts';
-import { byName } from '../format';
 
 const STATES = ['open', 'replayed', 'discarded'] as const;
 const REFRESH_MS = 15_000;
@@ -80,10 +79,13 @@ function One({ id }: { id: string }) {
   const words = t.value.letters;
   const loaded = useGet<DeadLetter>(`/api/v1/dead-letters/${encodeURIComponent(id)}`);
   const letter = loaded.data;
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The path is that of the list, so nobody else moves the focus to what is new.
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [id]);
   return (
     <>
       <nav aria-label={words.title}><ol class="crumbs"><li><a href={href('/dead-letters', keptQuery())}>{words.list}</a></li></ol></nav>
-      <h1 tabIndex={-1}>{words.one(Number(id))}</h1>
+      <h1 ref={heading} tabIndex={-1}>{words.one(Number(id))}</h1>
       {loaded.problem && (loaded.problem.status === 404 || loaded.problem.status === 400 ? <Empty title={words.gone} /> : <Failed problem={loaded.problem} again={loaded.again} />)}
       {!letter && !loaded.problem && <Loading />}
       {letter && (

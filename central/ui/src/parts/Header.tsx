@@ -85,6 +85,7 @@ function Account({ signOut }: { signOut: () => void }) {
         <button onClick={() => (helping.value = true)}>{words.keys} <kbd>?</kbd></button>
         {who.kind === 'user' && <button onClick={() => (changingPassword.value = true)}>{words.changePassword}</button>}
         <button onClick={signOut}>{words.signOut}</button>
+        {present.value.missed > 0 && <p class="dim">{words.missed(present.value.missed)}</p>}
         <p class="dim">SmartPick {present.value.version}</p>
       </div>
     </details>
