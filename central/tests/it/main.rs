@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod api;
 mod audit;
+mod away;
 mod batches;
 mod cli;
 mod client;
