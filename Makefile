@@ -6,6 +6,9 @@ BUILD := $(CARGO) build --release --workspace
 BIN   := $(or $(CARGO_TARGET_DIR),target)/release
 # The supervisors' page and headquarters'; what they share is in common/ui.
 UIS   := edge/ui central/ui
+PYTHON := target/python
+# As .ci/setup leaves it.
+PROMTOOL := $(or $(shell command -v promtool),$(abspath target/promtool))
 # The browser of the page's tests; any recent chromium will do.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # Most tests wait for something (a heartbeat, a retry) most of the time.
@@ -14,10 +17,10 @@ TEST_THREADS := 4
 FUZZ_CASES := 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui build demo stack test test-ui screenshots faults bench fuzz clean
+.PHONY: help setup ui build demo stack test test-ui test-api test-consumer test-monitoring openapi screenshots faults bench fuzz clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (redis-server, postgresql, nodejs, npm, chromium, a C compiler)
 	@.ci/setup
@@ -55,12 +58,32 @@ test: setup ui ## All that CI runs
 	fi
 	$(BUILD)
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --workspace
-	@$(MAKE) --no-print-directory test-ui
+	@$(MAKE) --no-print-directory test-ui test-api test-consumer test-monitoring
 
 test-ui: ui tests/ui/node_modules/.package-lock.json ## The pages: types, pure parts, and in a browser against a real edge and headquarters
 	@for ui in $(UIS); do (cd $$ui && node_modules/.bin/tsc --noEmit && npm test --silent) || exit 1; done
 	$(BUILD)
 	cd tests/ui && BIN=$(abspath $(BIN)) CHROMIUM=$(CHROMIUM) npm test --silent
+
+# Tests in Python have packages of their own, which go with `make clean`.
+$(PYTHON)/.ready: tests/requirements.txt
+	@python3 -m venv $(PYTHON) && $(PYTHON)/bin/pip install -q --disable-pip-version-check -r $< >&2
+	@touch $@
+
+test-api: ui $(PYTHON)/.ready ## Both binaries against their own OpenAPI documents, with made-up requests [ARGS='--seed N']
+	$(BUILD)
+	$(PYTHON)/bin/python tests/api/run.py $(BIN)/stack $(ARGS)
+
+test-consumer: ui $(PYTHON)/.ready ## The example consumer of the consolidated stream
+	$(BUILD)
+	$(PYTHON)/bin/python tests/consumer/check.py $(BIN)/stack
+
+test-monitoring: ui $(PYTHON)/.ready ## Alert rules and dashboards against the metrics that there are
+	$(BUILD)
+	$(PYTHON)/bin/python tests/monitoring/check.py $(PROMTOOL) $(BIN)/stack
+
+openapi: ui ## Write packaging/openapi-*.json anew, after a change of the API
+	SMARTPICK_WRITE_OPENAPI=1 $(CARGO) test --release --workspace --lib --quiet -- the_committed_document
 
 screenshots: ui tests/ui/node_modules/.package-lock.json ## Pictures of the pages' main states, in target/screenshots
 	$(BUILD)

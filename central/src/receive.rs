@@ -47,7 +47,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
         ("smartpick-records" = u32, Header, description = "How many records the body holds.", minimum = 1, maximum = 500),
     ),
     request_body(
-        content = Vec<u8>,
+        content = common::openapi::Binary,
         content_type = "application/vnd.smartpick.batch+zstd",
         description = "One zstd frame of a MessagePack array of binary records."
     ),

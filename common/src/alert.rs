@@ -172,7 +172,7 @@ pub struct Acknowledgement {
 }
 
 /// A silence as the merge sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Silence {
     pub silence_id: FactId,
     pub scope: Scope,

@@ -14,17 +14,18 @@
 //!   that has a content type of its own keeps it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::response::Response;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AllOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{OpenApi, Ref, RefOr};
-use utoipa::{PartialSchema as _, ToSchema as _};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::{self, Problem};
 
@@ -105,6 +106,45 @@ pub fn gaps<'r>(doc: &OpenApi, routes: impl IntoIterator<Item = (&'r Method, &'r
         }
     }
     gaps
+}
+
+/// A body that is no text.
+pub struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Binary {}
+
+/// Set to have [`committed`] write the file instead.
+const WRITE: &str = "SMARTPICK_WRITE_OPENAPI";
+
+/// Compares a document with the file that is kept of it, so that a change of the API is seen by whoever reads the change.
+/// For tests.
+///
+/// # Errors
+/// How the file is behind, and the command that mends it.
+pub fn committed(doc: &OpenApi, file: &Path) -> Result<(), String> {
+    let fail = |what: &str, error: &dyn Display| format!("cannot {what} {}: {error}", file.display());
+    let text = doc.to_pretty_json().map_err(|error| fail("write", &error))? + "\n";
+    if std::env::var_os(WRITE).is_some() {
+        return std::fs::write(file, text).map_err(|error| fail("write", &error));
+    }
+    let kept = std::fs::read_to_string(file).map_err(|error| fail("read", &error))?;
+    let Some((line, (kept, new))) = kept.lines().zip(text.lines()).enumerate().find(|(_, (kept, new))| kept != new)
+    else {
+        let same = kept.len() == text.len();
+        return if same { Ok(()) } else { Err(format!("{} ends elsewhere; run `make openapi`", file.display())) };
+    };
+    Err(format!(
+        "{}:{} is behind the code; run `make openapi` and commit what it writes\n  it says   {kept}\n  it is now {new}",
+        file.display(),
+        line + 1
+    ))
 }
 
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];

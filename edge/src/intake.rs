@@ -174,7 +174,7 @@ struct CameraEvent {
         content(
             (Vec<CameraEvent> = "application/json"),
             (String = "application/x-ndjson"),
-            (Vec<u8> = "application/msgpack"),
+            (Vec<CameraEvent> = "application/msgpack"),
         ),
         description = "Up to 1,000 events in up to 4 MiB: one, an array of them, or one a line. MessagePack says the same."
     ),
@@ -206,7 +206,7 @@ pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body:
         content(
             (Vec<CameraEvent> = "application/json"),
             (String = "application/x-ndjson"),
-            (Vec<u8> = "application/msgpack"),
+            (Vec<CameraEvent> = "application/msgpack"),
         ),
         description = "Up to 1,000 events in up to 4 MiB: one, an array of them, or one a line. MessagePack says the same."
     ),

@@ -123,13 +123,23 @@ pub async fn asset(Path(name): Path<String>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use common::openapi::gaps;
+    use std::path::Path;
 
-    use super::*;
+    use common::openapi::{committed, gaps};
+
+    use super::{ROUTES, openapi};
 
     #[test]
     fn every_route_is_documented_and_nothing_else_is() {
         let gaps = gaps(&openapi(), ROUTES.iter().map(|route| (&route.method, route.path)));
         assert!(gaps.is_empty(), "{gaps:#?}");
+    }
+
+    #[test]
+    fn the_committed_document_is_this_one() {
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/openapi-edge.json"));
+        if let Err(why) = committed(&openapi(), file) {
+            panic!("{why}");
+        }
     }
 }

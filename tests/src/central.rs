@@ -95,12 +95,13 @@ impl Setup {
         Ok(added.token)
     }
 
-    /// Makes a token for the query API.
+    /// Makes a token for the query API, with all scopes.
     ///
     /// # Errors
     /// If the command fails or prints something else than promised.
     pub async fn add_token(&self, name: &str) -> anyhow::Result<String> {
-        let printed = self.command(&["tokens", "add", name, "--json"]).await?;
+        let scopes = ["read", "act", "people", "admin"].map(|scope| ["--scope", scope]).concat();
+        let printed = self.command(&[&["tokens", "add", name, "--json"], &scopes[..]].concat()).await?;
         let added: TokenAdded = serde_json::from_str(&printed).context("tokens add --json")?;
         Ok(added.token)
     }

@@ -40,6 +40,8 @@ pub struct Options {
 pub struct Edge {
     pub url: String,
     pub camera_token: String,
+    /// What it shows to central.
+    pub central_token: String,
     pub warehouse_id: Uuid,
     pub edge_id: Uuid,
     pub redis_url: Option<String>,
@@ -119,7 +121,7 @@ impl Edge {
         .await?;
         let (url, redis_url) = (format!("http://127.0.0.1:{port}"), options.redis_url);
         let http = http::client(ANSWER_TIMEOUT)?;
-        let edge = Self { url, camera_token, warehouse_id, edge_id, redis_url, data_dir, http, service };
+        let edge = Self { url, camera_token, central_token, warehouse_id, edge_id, redis_url, data_dir, http, service };
         edge.ready().await?;
         Ok(edge)
     }

@@ -82,3 +82,43 @@ fn every_module_says_why_it_is_there() {
         .collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// Names under which types are in an OpenAPI document: the type's own, or what `#[schema(as = …)]` says.
+fn schema_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if !(line.starts_with("#[derive(") || line.trim_start().starts_with("Debug,")) || !line.contains("ToSchema") {
+            continue;
+        }
+        let mut renamed = None;
+        for line in lines.by_ref() {
+            if let Some((_, name)) = line.split_once("schema(as = ") {
+                renamed = name.split([',', ')']).next().map(str::to_owned);
+            }
+            let words: Vec<&str> = line.split([' ', '(', '<', ';', '{']).collect();
+            if let Some(at) = words.iter().position(|word| ["struct", "enum"].contains(word)) {
+                names.extend(renamed.or_else(|| words.get(at + 1).map(|name| (*name).to_owned())));
+                break;
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn no_two_types_of_a_binary_share_a_name_in_its_openapi_document() {
+    // utoipa keeps only one of them, and answers would be checked against the other's schema.
+    let sources = product_sources();
+    for binary in ["central/", "edge/"] {
+        let mut homes: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
+        for (path, text) in sources.iter().filter(|(path, _)| path.starts_with("common/") || path.starts_with(binary)) {
+            for name in schema_names(text) {
+                homes.entry(name).or_default().push(path);
+            }
+        }
+        assert!(homes.contains_key("AlertState") && homes.contains_key("SilenceScope"), "no types were found");
+        let shared: Vec<_> = homes.iter().filter(|(_, homes)| homes.len() > 1).collect();
+        assert!(shared.is_empty(), "name one of them otherwise, with #[schema(as = …)]: {shared:#?}");
+    }
+}

@@ -18,14 +18,15 @@ use crate::http::{ApiError, App};
 use crate::store::ledger::hours::{self, Hour};
 use crate::store::ledger::{self, Account};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Ask {
     warehouse_id: Option<Uuid>,
     edge_id: Option<Uuid>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Ledger {
     totals: Totals,
     epochs: Vec<Account>,
@@ -76,8 +77,14 @@ impl Totals {
     }
 }
 
+/// What became of every record that edges gave a seq, per edge and epoch, and in all.
+///
 /// # Errors
 /// 400 for a question that cannot be read, 401, 503.
+#[utoipa::path(get, path = "/api/v1/ledger", params(Ask), responses(
+    (status = 200, body = Ledger),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+))]
 pub async fn show(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,

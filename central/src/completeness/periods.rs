@@ -21,6 +21,7 @@ use crate::store::ledger::hours::{Quarter, Witness};
 /// What to count by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = CompletenessBy)]
 pub enum By {
     /// Hours of the site's clock.
     Hour,

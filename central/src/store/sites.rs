@@ -123,6 +123,7 @@ pub struct Site {
 
 /// A zone's name, as set at headquarters or reported by the site.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = SiteZoneName)]
 pub struct ZoneName {
     pub zone_id: Uuid,
     /// The one that counts.

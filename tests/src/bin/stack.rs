@@ -46,7 +46,7 @@ struct Ready<'a> {
 #[derive(Serialize)]
 struct ReadyCentral<'a> {
     url: &'a str,
-    /// For the query API.
+    /// For the query API, with all scopes.
     token: &'a str,
     pid: Option<u32>,
 }
@@ -55,6 +55,8 @@ struct ReadyCentral<'a> {
 struct ReadyEdge<'a> {
     url: &'a str,
     camera_token: &'a str,
+    /// What the edge shows to central.
+    central_token: &'a str,
     warehouse_id: Uuid,
     edge_id: Uuid,
     redis_url: Option<&'a str>,
@@ -112,6 +114,7 @@ fn announce(stack: &Stack) -> anyhow::Result<()> {
             .map(|edge| ReadyEdge {
                 url: &edge.url,
                 camera_token: &edge.camera_token,
+                central_token: &edge.central_token,
                 warehouse_id: edge.warehouse_id,
                 edge_id: edge.edge_id,
                 redis_url: edge.redis_url.as_deref(),
