@@ -25,7 +25,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::warn;
 
-pub use guard::{Pass, guard, sign_in_first};
+pub use guard::{Pass, guard, require, sign_in_first};
 use remembered::{REMEMBERED_FOR, Remembered};
 pub use roles::{Role, Scope, Scopes};
 

@@ -1,7 +1,7 @@
 //! What dashboards and tools may ask, with a token from `tokens add`. One file per subject.
 //!
-//! `worker_id` is personal data and in no answer until there are roles that may see it. One place may show it all the
-//! same: the raw bytes of a single dead letter, because nobody could decide about it without them.
+//! `worker_id` is personal data: only callers with the scope `people` get it, who say why where they ask for it, and
+//! each such view is in the audit. The raw bytes of a dead letter hold it too, and are shown likewise.
 
 pub mod alerts;
 pub mod audit;
@@ -12,6 +12,7 @@ pub mod events;
 pub mod fleet;
 pub mod history;
 pub mod ledger;
+pub mod people;
 pub mod queries;
 pub mod rules;
 pub mod session;
@@ -58,6 +59,21 @@ fn bad_body(message: &str) -> Problem {
 
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
     body.map(|b| b.0).map_err(|rejection| bad_body(&rejection.body_text()))
+}
+
+/// The most that somebody says of why.
+const REASON_CHARS_MAX: usize = 500;
+
+/// Why somebody wants to see whose data it is.
+fn reason(said: Option<String>) -> Result<String, Problem> {
+    let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
+    match said.as_deref().map(str::trim) {
+        None | Some("") => Err(bad("say why, as ?reason=TEXT; it is written down")),
+        Some(reason) if reason.contains('\0') || reason.chars().count() > REASON_CHARS_MAX => {
+            Err(bad("reason: 1 to 500 printable characters are taken"))
+        }
+        Some(reason) => Ok(reason.to_owned()),
+    }
 }
 
 /// 422: a name or a password that cannot be taken.

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod ledger;
+mod privacy;
 mod status;
 mod users;
 
@@ -63,6 +64,9 @@ enum Command {
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Forget workers
+    #[command(subcommand)]
+    Privacy(privacy::Privacy),
     /// Show who did what; oldest first
     Audit(audit::AuditArgs),
 }
@@ -173,6 +177,7 @@ async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
         Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
+        Command::Privacy(privacy) => named(&config, privacy::run(&config, privacy, &mut out).await)?,
         Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await)?,
     }
     Ok(ExitCode::SUCCESS)

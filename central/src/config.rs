@@ -101,6 +101,8 @@ pub struct Retention {
     pub ledger_days: u32,
     /// Dead letters that were replayed or discarded; open ones stay.
     pub dead_letters_days: u32,
+    /// Alerts that are over, and what was said of them.
+    pub alerts_days: u32,
     /// Lines of the audit.
     pub audit_days: u32,
     /// How sites and edges were.
@@ -198,6 +200,7 @@ impl Default for Retention {
             zone_quarters_days: 1_100,
             ledger_days: 1_100,
             dead_letters_days: 90,
+            alerts_days: 400,
             audit_days: 1_100,
             site_states_days: 400,
             heartbeats_days: 30,
@@ -240,6 +243,7 @@ impl Config {
         within("retention.zone_quarters_days", u64::from(self.retention.zone_quarters_days), MINUTES_DAYS_MIN, 36_500)?;
         within("retention.ledger_days", u64::from(self.retention.ledger_days), 1, 36_500)?;
         within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
+        within("retention.alerts_days", u64::from(self.retention.alerts_days), 1, 36_500)?;
         within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
         within("retention.site_states_days", u64::from(self.retention.site_states_days), 1, 36_500)?;
         within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;

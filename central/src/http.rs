@@ -112,6 +112,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
     route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
     route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),
+    route(GET, "/api/v1/alerts/{id}/person", Need::PEOPLE, |m| on(m, api::people::of_alert)),
     route(POST, "/api/v1/alerts/{id}/acknowledge", Need::ACT, |m| on(m, api::alerts::acknowledge)),
     route(GET, "/api/v1/silences", Need::READ, |m| on(m, api::silences::list)),
     route(POST, "/api/v1/silences", Need::ACT, |m| on(m, api::silences::begin)),

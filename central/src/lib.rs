@@ -27,6 +27,8 @@ pub mod persist;
 
 pub mod store;
 
+pub mod privacy;
+
 pub mod heartbeats;
 
 pub mod fleet;

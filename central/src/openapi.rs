@@ -38,6 +38,7 @@ const SESSION: &str = "session";
         heartbeats::heartbeat,
         api::alerts::list,
         api::alerts::show,
+        api::people::of_alert,
         api::alerts::acknowledge,
         api::silences::list,
         api::silences::begin,

@@ -9,9 +9,11 @@ pub mod edges;
 pub mod events;
 pub mod facts;
 pub mod fleet;
+pub mod forgotten;
 pub mod ledger;
 pub mod partitions;
 pub mod queries;
+pub mod retention;
 pub mod rollups;
 pub mod rule_sets;
 pub mod sessions;
@@ -65,11 +67,13 @@ pub fn statements() -> Vec<&'static str> {
         events::STATEMENTS,
         facts::STATEMENTS,
         fleet::STATEMENTS,
+        forgotten::STATEMENTS,
         ledger::STATEMENTS,
         ledger::hours::STATEMENTS,
         ledger::marks::STATEMENTS,
         partitions::STATEMENTS,
         queries::STATEMENTS,
+        retention::STATEMENTS,
         rollups::STATEMENTS,
         rollups::coarse::STATEMENTS,
         rollups::people::STATEMENTS,

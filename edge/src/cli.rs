@@ -134,7 +134,7 @@ fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
     let dir = config.data_dir()?;
     let (rules, trouble) = rules::in_force(&config)?;
     let mut out = format!("{}# data_dir in force: {}\n# rules in force: {rules}\n", config.shown(), dir.display());
-    if let Some(words) = trouble {
+    for words in trouble.into_iter().chain(config.unheard_rules()) {
         let _infallible = writeln!(out, "# {words}");
     }
     Ok(out)

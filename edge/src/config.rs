@@ -8,8 +8,9 @@ use common::config::{ConfigError, EnvKey, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
 use serde::{Deserialize, Serialize};
 
-use crate::alerts::rules::{self, Rule, RuleConfig, RuleError};
+use crate::alerts::rules::{self, Rule, RuleConfig, RuleError, ScopeKind};
 use crate::alerts::system::Thresholds;
+use crate::intake::WorkerIdentity;
 use crate::site::{Site, SiteConfig};
 
 /// Where the package puts it.
@@ -69,6 +70,7 @@ pub struct Config {
     pub spill: SpillConfig,
     pub idempotency: IdempotencyConfig,
     pub intake: IntakeConfig,
+    pub privacy: PrivacyConfig,
     pub site: SiteConfig,
     pub history: HistoryConfig,
     pub live: LiveConfig,
@@ -131,6 +133,13 @@ pub struct IntakeConfig {
     pub event_age_max_days: u64,
     /// Memory for request bodies being read.
     pub bytes_max: u64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// What of a `worker_id` goes any further than the intake.
+    pub worker_identity: WorkerIdentity,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -222,6 +231,7 @@ impl Default for Config {
             spill: SpillConfig::default(),
             idempotency: IdempotencyConfig::default(),
             intake: IntakeConfig::default(),
+            privacy: PrivacyConfig::default(),
             site: SiteConfig::default(),
             history: HistoryConfig::default(),
             live: LiveConfig::default(),
@@ -345,6 +355,23 @@ impl Config {
         self.edge_id.zip(self.warehouse_id)
     }
 
+    /// What to say of rules that will never see anybody, because the intake drops who it is.
+    pub fn unheard_rules(&self) -> Option<String> {
+        if self.privacy.worker_identity != WorkerIdentity::Drop {
+            return None;
+        }
+        let rules = self.alerts.rules.iter().filter(|rule| rule.scope == ScopeKind::Worker);
+        let names: Vec<&str> = rules.map(|rule| rule.name.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "privacy.worker_identity = \"drop\" leaves no worker_id, so these rules with scope = \"worker\" never \
+                 raise an alert: {}; give them scope = \"person\" or \"unidentified\" in [[alerts.rules]], or choose \
+                 \"pseudonym\"",
+                names.join(", ")
+            )
+        })
+    }
+
     /// Where the spill lives.
     ///
     /// # Errors
@@ -417,6 +444,18 @@ mod tests {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_will_never_see_anybody_is_warned_of_with_the_fix() {
+        assert_eq!(set(&[]).expect("valid").unheard_rules(), None);
+        assert_eq!(set(&[("privacy.worker_identity", "pseudonym")]).expect("valid").unheard_rules(), None);
+        let mut config = set(&[("privacy.worker_identity", "drop")]).expect("valid");
+        let warning = config.unheard_rules().expect("the built-in rule is by worker");
+        assert!(warning.contains("sustained-risk") && warning.contains("scope = \"person\""), "{warning}");
+        config.alerts.rules[0].scope = ScopeKind::Person;
+        assert_eq!(config.unheard_rules(), None);
+        assert!(set(&[("privacy.worker_identity", "hide")]).is_err());
     }
 
     #[test]

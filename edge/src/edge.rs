@@ -13,7 +13,7 @@ use common::{clock, serve};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::access::Access;
@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::forward::{Forwarder, InFlight, LinkState};
 use crate::heartbeat::{Headquarters, Outlook, Pulse, Told};
 use crate::http::{self, State};
+use crate::intake::Identity;
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
 use crate::site::Site;
@@ -60,6 +61,10 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .with_context(|| format!("make the data directory {}", dir.display()))?;
     let access = Access::open(&dir, config.camera_token.as_deref())
         .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
+    let identity = Identity::open(config.privacy.worker_identity, &dir)?;
+    if let Some(warning) = config.unheard_rules() {
+        warn!("{warning}");
+    }
     if !config.listen.ip().is_loopback() && !access.has_cameras() {
         bail!(
             "listen is {}, beyond loopback, and no camera has a token, so anybody on the network could send events; \
@@ -126,6 +131,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         stream_name: config.stream.name.clone(),
         stream_max_length: config.stream.max_length,
         consumer_group: config.stream.consumer_group.clone(),
+        identity,
         room: State::room(config.intake.bytes_max),
         clock_offset_ms: State::no_clock_offset(),
     });

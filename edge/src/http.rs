@@ -28,7 +28,7 @@ use crate::cameras::Cameras;
 use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
 use crate::heartbeat::Outlook;
-use crate::intake::{self, BODY_BYTES_MAX};
+use crate::intake::{self, BODY_BYTES_MAX, Identity};
 use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -78,6 +78,8 @@ pub struct State {
     /// How long shift figures are kept.
     pub keep_days: u64,
     pub event_age_max: Duration,
+    /// What of a worker's identity is let in.
+    pub identity: Identity,
     pub has_central: bool,
     pub stream_name: String,
     pub stream_max_length: u64,

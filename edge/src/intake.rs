@@ -11,6 +11,7 @@
 
 mod body;
 mod check;
+mod identity;
 mod keypoints;
 mod wire;
 
@@ -41,6 +42,7 @@ use crate::http::State;
 use body::{BodyError, Format};
 pub use body::{EVENTS_MAX, json_from_messagepack, read as read_body};
 pub use check::Refusal;
+pub use identity::{Identity, WorkerIdentity};
 
 /// Bytes of a request body, at most.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -388,13 +390,17 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
             check::check(wire, now, state.event_age_max)
         });
         match checked {
-            Ok(event) => parsed.events.push(Parsed {
-                index,
-                event_id: event.event_id,
-                clock_suspect: event.clock_suspect,
-                observation: observation(state, &event, now),
-                candidate: candidate(&event, header_key, index),
-            }),
+            Ok(mut event) => {
+                // Before anything else sees it.
+                state.identity.apply(&mut event);
+                parsed.events.push(Parsed {
+                    index,
+                    event_id: event.event_id,
+                    clock_suspect: event.clock_suspect,
+                    observation: observation(state, &event, now),
+                    candidate: candidate(&event, header_key, index),
+                });
+            }
             Err(refusal) => {
                 state.metrics.rejected_with(refusal.code);
                 parsed.refused.push(Outcome::rejected(index, event_id, refusal));

@@ -1,7 +1,7 @@
 //! `/api/v1/alerts`: the alerts of all sites with what people said of them, and saying something of one from here.
 //!
 //! What an alert amounts to (acknowledged, silenced) is worked out by [`merge`] alone, the rule that the floor uses too,
-//! so both show the same whatever order facts took. `worker_id` is in no answer.
+//! so both show the same whatever order facts took. `worker_id` is in none of these answers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -365,7 +365,7 @@ pub async fn show(
     Ok(Json(shown(&app, alert).await?))
 }
 
-async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, ApiError> {
+pub(super) async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, ApiError> {
     Ok(the_one(alerts::by_id(&app.db, id, warehouse).await?, WHAT)?)
 }
 

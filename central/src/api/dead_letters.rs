@@ -16,9 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{limit, not_found, path, query};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::reopen;
+use crate::store::audit;
 use crate::store::batch::{self, Replayed};
 use crate::store::dead_letters::{self, Shown};
 
@@ -134,12 +135,13 @@ pub async fn list(
 pub struct Detail {
     #[serde(flatten)]
     letter: Letter,
-    /// The raw bytes in hexadecimal; a worker's id may be in them.
+    /// The raw bytes in hexadecimal. A worker's id may be in them, so they are null unless the caller may see people.
     #[schema(pattern = "^([0-9a-f]{2})*$")]
-    raw_hex: String,
+    raw_hex: Option<String>,
 }
 
-/// `GET /api/v1/dead-letters/{id}`: one dead letter, with its raw bytes in hexadecimal.
+/// `GET /api/v1/dead-letters/{id}`: one dead letter. For those who may see people with its raw bytes in hexadecimal, and that
+/// they were shown is in the audit.
 ///
 /// # Errors
 /// 401, 404, 503.
@@ -147,9 +149,18 @@ pub struct Detail {
     (status = 200, description = "The dead letter.", body = Detail),
     (status = 404, description = "`not_found`: there is no such dead letter."),
 ))]
-pub async fn show(State(app): State<Arc<App>>, id: Result<Path<i64>, PathRejection>) -> Result<Json<Detail>, ApiError> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<Json<Detail>, ApiError> {
     let letter = dead_letters::show(&app.db, path(id, WHAT)?).await?.ok_or_else(|| not_found(WHAT))?;
-    Ok(Json(Detail { letter: Letter::from(&letter), raw_hex: hex(letter.raw.as_deref().unwrap_or_default()) }))
+    let mut raw_hex = None;
+    if caller.may(Scope::People) {
+        audit::add(&app.db, &caller.name, "bytes_viewed", &format!("dead_letter {}", letter.id), None).await?;
+        raw_hex = Some(hex(letter.raw.as_deref().unwrap_or_default()));
+    }
+    Ok(Json(Detail { letter: Letter::from(&letter), raw_hex }))
 }
 
 /// A dead letter that is stored now.

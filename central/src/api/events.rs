@@ -4,17 +4,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use chrono::{DateTime, TimeDelta, Utc};
+use axum::{Extension, Json};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use common::clock;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{cursor, limit, parse_cursor, query};
+use super::{cursor, limit, parse_cursor, query, reason};
+use crate::access::{Caller, Scope, require};
 use crate::http::{ApiError, App};
+use crate::store::audit;
 use crate::store::events::{self, Filter, Shown};
 
 /// What is shown if nobody says from when.
@@ -36,6 +38,30 @@ pub struct Ask {
     limit: Option<i64>,
     /// `next` of the page before.
     cursor: Option<String>,
+    /// With `worker_id`: for those who may see people, and written down with the reason.
+    #[serde(default)]
+    people: bool,
+    /// Why, if `people`.
+    reason: Option<String>,
+}
+
+impl Ask {
+    /// What was looked for, for the audit.
+    fn said(&self, from: DateTime<Utc>, limit: i64) -> String {
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut said = format!("from {}", time(from));
+        let parts = [
+            ("to", self.to.map(time)),
+            ("warehouse", self.warehouse_id.map(|id| id.to_string())),
+            ("zone", self.zone_id.map(|id| id.to_string())),
+            ("camera", self.camera_id.clone()),
+            ("after", self.cursor.clone()),
+        ];
+        for (what, value) in parts.into_iter().filter_map(|(what, value)| Some((what, value?))) {
+            said = format!("{said}, {what} {value}");
+        }
+        format!("{said}, {limit} at most")
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,20 +78,28 @@ pub struct Page {
 /// `GET /api/v1/events`: stored events, newest first.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read or `people` without a reason, 401, 403 for `people` without that scope, 503.
 #[utoipa::path(get, path = "/api/v1/events", params(Ask), responses(
     (status = 200, description = "A page of events.", body = Page),
-    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. \
+                                  `reason_missing`: `people` needs a reason."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
     let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
     let from = ask.from.unwrap_or_else(|| day_before(ask.to.unwrap_or_else(clock::now)));
+    if ask.people {
+        require(&caller, Scope::People)?;
+        let detail = format!("{}: {}", ask.said(from, limit), reason(ask.reason.clone())?);
+        audit::add(&app.db, &caller.name, "people_viewed", "events", Some(&detail)).await?;
+    }
     let filter = Filter {
+        people: ask.people,
         warehouse_id: ask.warehouse_id,
         zone_id: ask.zone_id,
         camera_id: ask.camera_id,

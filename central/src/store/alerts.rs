@@ -8,7 +8,7 @@ use common::ids::{WorkerId, ZoneId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Db, StoreError, within};
+use super::{Db, StoreError, audit, transaction, within};
 use crate::frame::{Content, Fate, Item};
 
 /// Returned are the alerts that changed, with the revision each had before.
@@ -28,7 +28,7 @@ ON CONFLICT (warehouse_id, alert_id) DO UPDATE SET
 WHERE excluded.revision > a.revision
 RETURNING warehouse_id, alert_id, revision_before";
 
-/// Newest first, per warehouse by an index and then merged. worker_id is personal data and not read until roles exist.
+/// Newest first, per warehouse by an index and then merged. worker_id is personal data: only [`person`] reads it.
 const PAGE: &str = "\
 SELECT a.* FROM (
     SELECT warehouse_id FROM warehouses WHERE $1::uuid IS NULL OR warehouse_id = $1
@@ -66,7 +66,9 @@ SELECT a.warehouse_id, a.alert_id, a.revision, a.edge_id, a.subject, a.rule, a.s
        a.started_at, a.raised_at, a.ended_at, a.peak, a.peak_at, a.events, a.episodes, a.summary, a.stored_at
 FROM unnest($1::uuid[], $2::uuid[]) AS t (warehouse_id, alert_id) JOIN alerts a USING (warehouse_id, alert_id)";
 
-pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, OPEN, THESE, BY_ID];
+const PERSON: &str = "SELECT worker_id FROM alerts WHERE warehouse_id = $1 AND alert_id = $2";
+
+pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, OPEN, THESE, BY_ID, PERSON];
 
 type Key = (Uuid, Uuid);
 type Row<'i> = (Key, u32, usize, &'i AlertEvent);
@@ -234,4 +236,25 @@ pub async fn by_id(db: &Db, alert: Uuid, warehouse: Option<Uuid>) -> Result<Vec<
     let found = within(sqlx::query_as(BY_ID).bind(alert).bind(warehouse).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(found)
+}
+
+/// Whose alert it is, with a line in the audit that `actor` asked, and why; both or neither. `None` inside if nobody knows.
+///
+/// # Errors
+/// If Postgres cannot do it now.
+pub async fn person(
+    db: &Db,
+    actor: &str,
+    warehouse: Uuid,
+    alert: Uuid,
+    reason: &str,
+) -> Result<Option<Uuid>, StoreError> {
+    transaction(db, async |connection| {
+        let person: Option<Option<Uuid>> =
+            sqlx::query_scalar(PERSON).bind(warehouse).bind(alert).fetch_optional(&mut *connection).await?;
+        let subject = format!("alert {alert} in warehouse {warehouse}");
+        audit::note(connection, actor, "person_viewed", &subject, Some(reason)).await?;
+        Ok(person.flatten())
+    })
+    .await
 }

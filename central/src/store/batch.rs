@@ -4,6 +4,8 @@
 //! counts take only what was really inserted, the ledger's set of seqs does not mind. So an unknown outcome of COMMIT,
 //! a worker that was thought dead, or a frame that is read twice changes nothing.
 //!
+//! Before anything else those are taken out who were forgotten ([`forgotten`]).
+//!
 //! The rows come first and the shared rows of rollups and ledger last, because their locks are held until COMMIT.
 //! Everything is written in key order, so two transactions never wait for each other in a circle.
 
@@ -11,6 +13,7 @@ use std::borrow::Cow;
 
 use sqlx::PgConnection;
 
+use super::forgotten::{self, BEGIN_STORING, Stripped};
 use super::rollups::{Known, Learned, Rollups};
 use super::{Db, StoreError, alerts, dead_letters, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
@@ -70,7 +73,7 @@ async fn transaction(
     items: &[Item<'_>],
     known: &mut Known,
 ) -> Result<Vec<Fate>, sqlx::Error> {
-    sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+    sqlx::raw_sql(BEGIN_STORING).execute(&mut *connection).await?;
     let (fates, learned) = body(connection, items, known, ledger::Changes::default()).await?;
     sqlx::raw_sql(COMMIT).execute(connection).await?;
     known.remember(learned);
@@ -83,10 +86,15 @@ async fn body(
     known: &Known,
     mut changes: ledger::Changes,
 ) -> Result<(Vec<Fate>, Learned), sqlx::Error> {
+    let Stripped { items, letters } = forgotten::strip(connection, items).await?;
+    let items = &*items;
     let mut fates = events::insert(connection, items).await?;
     alerts::insert(connection, items, &mut fates).await?;
     facts::insert(connection, items, &mut fates).await?;
     let new_dead = dead_letters::insert(connection, items).await?;
+    for index in letters.into_iter().filter(|index| new_dead[*index]) {
+        dead_letters::erase_inserted(connection, &items[index]).await?;
+    }
     let mut rollups = Rollups::default();
     for ((item, fate), new_dead) in items.iter().zip(&fates).zip(new_dead) {
         if let (Content::Event(event), Fate::Stored) = (&item.content, fate) {
@@ -152,7 +160,7 @@ async fn replay_on<'a>(
     actor: &str,
     open: impl FnOnce(&Origin) -> Vec<Item<'a>>,
 ) -> Result<Replayed, sqlx::Error> {
-    sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+    sqlx::raw_sql(BEGIN_STORING).execute(&mut *connection).await?;
     let Some(letter) = dead_letters::take(connection, id).await? else { return Ok(Replayed::NotOpen) };
     let origin = Origin {
         edge_id: letter.edge_id(),

@@ -36,10 +36,18 @@ WHERE id = $1 AND state = 'open' FOR UPDATE";
 
 const RESOLVE: &str = "UPDATE dead_letters SET state = $2, resolved_at = now() WHERE id = $1 AND state = 'open'";
 
+/// The hash stays, so that the same bytes sent again are known and not stored again.
+const ERASE: &str = "\
+UPDATE dead_letters
+SET raw = '', state = CASE state WHEN 'open' THEN 'discarded' ELSE state END, resolved_at = coalesce(resolved_at, now())
+WHERE id = $1";
+
+const FIND: &str = "SELECT id FROM dead_letters WHERE edge_id = $1 AND raw_sha256 = $2";
+
 const OPEN_BY_WAREHOUSE: &str = "\
 SELECT warehouse_id, count(*) FROM dead_letters WHERE state = 'open' GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, OPEN_BY_WAREHOUSE];
+pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, ERASE, FIND, OPEN_BY_WAREHOUSE];
 
 /// Reasons come from Postgres and decoders; long ones repeat the data.
 const REASON_CHARS_MAX: usize = 1_000;
@@ -193,4 +201,22 @@ pub(super) async fn resolve(
     let subject = format!("dead_letter {id}");
     audit::note(connection, actor, state, &subject, detail).await?;
     Ok(true)
+}
+
+/// Erases the bytes of a letter that holds somebody who was forgotten; an open one is discarded with them.
+pub(super) async fn erase(connection: &mut PgConnection, id: i64, actor: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(ERASE).bind(id).execute(&mut *connection).await?;
+    let subject = format!("dead_letter {id}");
+    audit::note(connection, actor, "erased", &subject, Some("it held a forgotten worker")).await
+}
+
+/// The same for a letter that was just inserted, with the rest of its batch.
+pub(super) async fn erase_inserted(connection: &mut PgConnection, item: &Item<'_>) -> Result<(), sqlx::Error> {
+    let digest = Sha256::digest(item.raw).to_vec();
+    let find = sqlx::query_scalar(FIND).bind(item.edge_id.uuid()).bind(digest);
+    let id: Option<i64> = find.fetch_optional(&mut *connection).await?;
+    match id {
+        Some(id) => erase(connection, id, "central").await,
+        None => Ok(()),
+    }
 }

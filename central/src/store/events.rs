@@ -37,13 +37,14 @@ ON CONFLICT DO NOTHING
 RETURNING warehouse_id, event_id";
 
 /// Newest first, per warehouse by its key and then merged, so that no second index is needed. worker_id is personal
-/// data and not read until roles exist.
+/// data, and read only for those who may see it.
 const PAGE: &str = "\
 SELECT e.* FROM (
     SELECT warehouse_id FROM warehouses WHERE $1::uuid IS NULL OR warehouse_id = $1
 ) w CROSS JOIN LATERAL (
     SELECT event_id, event_time, ingest_time, warehouse_id, zone_id, camera_id, model_version, risk_score,
-           posture_keypoints, confidence, source, edge_id, edge_epoch, edge_seq, stored_at, clock_suspect
+           posture_keypoints, confidence, source, edge_id, edge_epoch, edge_seq, stored_at, clock_suspect,
+           CASE WHEN $9 THEN worker_id END AS person
     FROM ergonomic_snapshots s
     WHERE s.warehouse_id = w.warehouse_id
       AND ($2::uuid IS NULL OR s.zone_id = $2)
@@ -181,6 +182,8 @@ pub struct Filter {
     pub to: Option<DateTime<Utc>>,
     /// Only what is older than this one.
     pub before: Option<(DateTime<Utc>, Uuid)>,
+    /// With `worker_id`.
+    pub people: bool,
     pub limit: i64,
 }
 
@@ -211,6 +214,13 @@ pub struct Shown {
     pub edge_seq: i64,
     pub stored_at: DateTime<Utc>,
     pub clock_suspect: bool,
+    #[serde(skip)]
+    person: Option<Uuid>,
+    /// Only where it was asked for; null if nobody knows.
+    #[sqlx(skip)]
+    #[schema(value_type = Option<Uuid>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<Option<Uuid>>,
 }
 
 fn number<S: serde::Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
@@ -232,8 +242,12 @@ pub async fn page(db: &Db, filter: &Filter) -> Result<Vec<Shown>, StoreError> {
         .bind(filter.to)
         .bind(filter.before.map(|(time, _)| time))
         .bind(filter.before.map(|(_, id)| id))
-        .bind(filter.limit);
-    let shown = within(query.fetch_all(&mut *lease)).await?;
+        .bind(filter.limit)
+        .bind(filter.people);
+    let mut shown: Vec<Shown> = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
+    for event in shown.iter_mut().filter(|_| filter.people) {
+        event.worker_id = Some(event.person);
+    }
     Ok(shown)
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::rollups::people;
-use super::{Db, StoreError, ledger, sessions};
+use super::{Db, StoreError, ledger, retention, sessions};
 use crate::config::Retention;
 
 /// Backfill reaches back this far: the edge's `event_age_max`.
@@ -35,7 +35,6 @@ const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
 const DELETE_HOURS: &str = "DELETE FROM zone_hours WHERE hour < $1";
 const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
 const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
-const DELETE_AUDIT: &str = "DELETE FROM audit_log WHERE at < $1";
 const DELETE_STATES: &str = "DELETE FROM site_states WHERE at < $1";
 const DELETE_HEARTBEATS: &str = "DELETE FROM edge_heartbeats WHERE at < $1";
 
@@ -50,7 +49,6 @@ pub const STATEMENTS: &[&str] = &[
     DELETE_HOURS,
     DELETE_DAYS,
     DELETE_LETTERS,
-    DELETE_AUDIT,
     DELETE_STATES,
     DELETE_HEARTBEATS,
 ];
@@ -93,7 +91,7 @@ fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = Nai
 ///
 /// # Errors
 /// If Postgres cannot do it now; what was done is kept, the rest comes with the next pass.
-pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Result<Done, StoreError> {
+pub async fn upkeep(db: &Db, keep: &Retention, now: DateTime<Utc>) -> Result<Done, StoreError> {
     let mut connection = db.connect().await?;
     let mut done = Done::default();
     let existing: Vec<NaiveDate> = sqlx::query_scalar::<_, String>(LIST)
@@ -102,13 +100,13 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
         .iter()
         .filter_map(|name| day(name))
         .collect();
-    for day in wanted(now, retention).filter(|day| !existing.contains(day)) {
+    for day in wanted(now, keep).filter(|day| !existing.contains(day)) {
         if let Some(moved) = make(&mut connection, day).await? {
             done.made += 1;
             done.moved += moved;
         }
     }
-    let oldest = days_before(now, retention.snapshots_days);
+    let oldest = days_before(now, keep.snapshots_days);
     for day in existing.into_iter().filter(|day| *day < oldest) {
         drop_day(&mut connection, day).await?;
         done.dropped += 1;
@@ -116,20 +114,21 @@ pub async fn upkeep(db: &Db, retention: &Retention, now: DateTime<Utc>) -> Resul
     for (statement, before) in [
         (DELETE_DEFAULT, oldest),
         (DELETE_SUSPECTS, oldest),
-        (DELETE_MINUTES, days_before(now, retention.zone_minutes_days)),
-        (DELETE_QUARTERS, days_before(now, retention.zone_quarters_days)),
-        (DELETE_HOURS, days_before(now, retention.zone_quarters_days)),
-        (DELETE_DAYS, days_before(now, retention.zone_quarters_days)),
-        (DELETE_LETTERS, days_before(now, retention.dead_letters_days)),
-        (DELETE_AUDIT, days_before(now, retention.audit_days)),
-        (DELETE_STATES, days_before(now, retention.site_states_days)),
-        (DELETE_HEARTBEATS, days_before(now, retention.heartbeats_days)),
+        (DELETE_MINUTES, days_before(now, keep.zone_minutes_days)),
+        (DELETE_QUARTERS, days_before(now, keep.zone_quarters_days)),
+        (DELETE_HOURS, days_before(now, keep.zone_quarters_days)),
+        (DELETE_DAYS, days_before(now, keep.zone_quarters_days)),
+        (DELETE_LETTERS, days_before(now, keep.dead_letters_days)),
+        (DELETE_STATES, days_before(now, keep.site_states_days)),
+        (DELETE_HEARTBEATS, days_before(now, keep.heartbeats_days)),
     ] {
         sqlx::query(statement).bind(midnight(before)).execute(&mut connection).await?;
     }
-    ledger::forget(&mut connection, midnight(days_before(now, retention.ledger_days))).await?;
+    ledger::forget(&mut connection, midnight(days_before(now, keep.ledger_days))).await?;
+    retention::alerts(&mut connection, midnight(days_before(now, keep.alerts_days))).await?;
+    retention::audit(&mut connection, midnight(days_before(now, keep.audit_days))).await?;
     sessions::tidy(&mut connection).await?;
-    people::upkeep(&mut connection, now.date_naive(), days_before(now, retention.zone_quarters_days)).await?;
+    people::upkeep(&mut connection, now.date_naive(), days_before(now, keep.zone_quarters_days)).await?;
     Ok(done)
 }
 

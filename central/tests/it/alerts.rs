@@ -17,7 +17,7 @@ fn now_ms() -> i64 {
 }
 
 /// A lift that still goes on.
-fn alert(edge: &EdgeClient) -> AlertEvent {
+pub fn alert(edge: &EdgeClient) -> AlertEvent {
     let now = clock::now();
     AlertEvent {
         alert_id: AlertId::from_uuid(Uuid::new_v4()),
@@ -42,7 +42,7 @@ fn alert(edge: &EdgeClient) -> AlertEvent {
 }
 
 /// The same alert at a later change.
-fn revised(alert: &AlertEvent, revision: u32) -> AlertEvent {
+pub fn revised(alert: &AlertEvent, revision: u32) -> AlertEvent {
     let ended_at = Some(alert.started_at + TimeDelta::seconds(i64::from(revision)));
     AlertEvent { revision, ended_at, events: revision * 100, ..alert.clone() }
 }
@@ -52,16 +52,16 @@ fn fact(statement: Statement) -> Fact {
     Fact { fact_id, at: clock::now(), by: "Aneta".to_owned(), origin: Origin::Edge, statement }
 }
 
-fn acknowledge(alert: &AlertEvent, at: DateTime<Utc>) -> Fact {
+pub fn acknowledge(alert: &AlertEvent, at: DateTime<Utc>) -> Fact {
     Fact { at, ..fact(Statement::Acknowledge { alert_id: alert.alert_id, note: Some("on my way".to_owned()) }) }
 }
 
 impl EdgeClient {
-    fn alert_record(&self, seq: u64, alert: &AlertEvent) -> Vec<u8> {
+    pub fn alert_record(&self, seq: u64, alert: &AlertEvent) -> Vec<u8> {
         Record { kind: Kind::Alert, epoch: self.epoch, seq, accepted_ms: now_ms(), payload: &payload(alert) }.write()
     }
 
-    fn fact_record(&self, seq: u64, fact: &Fact) -> Vec<u8> {
+    pub fn fact_record(&self, seq: u64, fact: &Fact) -> Vec<u8> {
         Record { kind: Kind::Fact, epoch: self.epoch, seq, accepted_ms: now_ms(), payload: &payload(fact) }.write()
     }
 

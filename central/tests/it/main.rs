@@ -19,6 +19,7 @@ mod ledger_hours;
 mod partitions;
 mod people;
 mod poison;
+mod privacy;
 mod queries;
 mod raw;
 mod rollups;

@@ -5,6 +5,7 @@ mod alerts;
 mod buffer_model;
 mod headquarters;
 mod http;
+mod identity;
 mod live;
 mod redis_server;
 mod rules;

@@ -1,0 +1,314 @@
+//! Rows of `forgotten_workers`, the tombstones, and erasing what is stored of a worker.
+//!
+//! Every transaction that stores holds the lock of the tombstones, shared, from its beginning ([`BEGIN_STORING`]) to its end, and
+//! asks for the tombstones after it has it. A tombstone is committed under the same lock, exclusive. So a transaction
+//! either sees it, or had ended before it: then what it stored is there when the erasing begins.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::ids::WarehouseId;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::{Db, StoreError, audit, dead_letters, within};
+use crate::frame::{Content, DeadKind, Item};
+use crate::privacy::{self, Found, Subject, Tombstone};
+
+/// [`super::batch::BEGIN`] with the lock, in the same round trip. Read committed is said because the tombstones must be
+/// seen as they are after the lock was had, not as they were at the beginning. The number spells "smartfor".
+pub(super) const BEGIN_STORING: &str = "\
+BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '10s'; \
+SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
+
+/// Whoever stores waits behind this while it waits for those who store already, so it waits for a moment only.
+const BEGIN_ENTOMBING: &str = "\
+BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '500ms'; \
+SELECT pg_advisory_xact_lock(x'736d617274666f72'::bit(64)::int8)";
+
+const AMONG: &str = "SELECT worker_sha256 FROM forgotten_workers WHERE worker_sha256 = ANY ($1)";
+const ENTOMB: &str = "INSERT INTO forgotten_workers (worker_sha256) VALUES ($1) ON CONFLICT DO NOTHING";
+/// Rollups hold people as numbers; without this nobody can say whose a number was. At another site, where the worker may
+/// stay, the next event gives a new one.
+const DELETE_NUMBER: &str = "DELETE FROM worker_numbers WHERE worker_id = $1";
+const LIST: &str = "\
+SELECT date_trunc('day', forgotten_at, 'UTC') AS day, count(*) FROM forgotten_workers GROUP BY 1 ORDER BY 1";
+
+/// Everything that holds events: the partitions and the default one.
+const PARTITIONS: &str = "\
+SELECT c.relname, pg_relation_size(c.oid) / current_setting('block_size')::int8 AS blocks
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'ergonomic_snapshots'::regclass ORDER BY c.relname";
+const ALERTS_BLOCKS: &str = "SELECT pg_relation_size('alerts') / current_setting('block_size')::int8";
+
+const LETTERS: &str = "\
+SELECT id, kind, raw FROM dead_letters
+WHERE id > $1 AND octet_length(raw) > 0 AND ($2::uuid IS NULL OR warehouse_id = $2) ORDER BY id LIMIT $3";
+
+pub const STATEMENTS: &[&str] = &[AMONG, ENTOMB, DELETE_NUMBER, LIST, PARTITIONS, ALERTS_BLOCKS, LETTERS];
+
+/// 32 MiB: some tenths of a second on a slow disk, and so long at most are rows locked.
+const PART_BLOCKS: u64 = 4_096;
+/// The largest letters are whole frames of a MiB.
+const LETTERS_AT_ONCE: i64 = 32;
+const ERASE_TIMEOUTS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '5s'";
+const PART_TIMEOUT: Duration = Duration::from_secs(65);
+/// Until the storing transactions leave a gap; each takes milliseconds.
+const ENTOMB_TRIES: u32 = 60;
+const ENTOMB_PAUSE: Duration = Duration::from_millis(500);
+
+/// Items as they may be stored.
+pub(super) struct Stripped<'i, 'a> {
+    /// Nobody who was forgotten is in the events and alerts.
+    pub items: Cow<'i, [Item<'a>]>,
+    /// Those among the dead letters, by index, that hold somebody who was forgotten.
+    pub letters: Vec<usize>,
+}
+
+/// Takes forgotten workers out of events and alerts, and a forgotten worker's posture out of events. One look-up of the
+/// distinct workers, in the transaction that [`BEGIN_STORING`] began.
+pub(super) async fn strip<'i, 'a>(
+    connection: &mut PgConnection,
+    items: &'i [Item<'a>],
+) -> Result<Stripped<'i, 'a>, sqlx::Error> {
+    let mut asked: HashMap<(WarehouseId, Uuid), [Tombstone; 2]> = HashMap::new();
+    let mut ask = |warehouse: WarehouseId, worker: Uuid| {
+        asked.entry((warehouse, worker)).or_insert_with(|| privacy::tombstones(worker, warehouse));
+    };
+    for item in items {
+        match &item.content {
+            Content::Event(event) => event.worker_id.into_iter().for_each(|id| ask(event.warehouse_id, id.uuid())),
+            Content::Alert(alert) => alert.worker_id.into_iter().for_each(|id| ask(item.warehouse_id, id.uuid())),
+            Content::Fact(_) => {}
+            Content::Dead { kind, .. } => {
+                for id in privacy::candidates(item.raw, *kind == DeadKind::Frame) {
+                    ask(item.warehouse_id, id);
+                }
+            }
+        }
+    }
+    let as_they_are = Stripped { items: Cow::Borrowed(items), letters: Vec::new() };
+    if asked.is_empty() {
+        return Ok(as_they_are);
+    }
+    let hashes: Vec<&[u8]> = asked.values().flatten().map(|hash| &hash[..]).collect();
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(AMONG).bind(hashes).fetch_all(connection).await?;
+    if found.is_empty() {
+        return Ok(as_they_are);
+    }
+    let found: HashSet<&[u8]> = found.iter().map(|hash| &**hash).collect();
+    let gone = |warehouse: WarehouseId, worker: Uuid| {
+        asked.get(&(warehouse, worker)).is_some_and(|hashes| hashes.iter().any(|hash| found.contains(&hash[..])))
+    };
+    let (mut items, mut letters) = (items.to_vec(), Vec::new());
+    for (index, item) in items.iter_mut().enumerate() {
+        let warehouse = item.warehouse_id;
+        match &mut item.content {
+            Content::Event(event) if event.worker_id.is_some_and(|id| gone(event.warehouse_id, id.uuid())) => {
+                event.worker_id = None;
+                event.posture_keypoints = "{}".into();
+            }
+            Content::Alert(alert) if alert.worker_id.is_some_and(|id| gone(warehouse, id.uuid())) => {
+                alert.worker_id = None;
+            }
+            Content::Dead { kind, .. } => {
+                if privacy::candidates(item.raw, *kind == DeadKind::Frame).iter().any(|id| gone(warehouse, *id)) {
+                    letters.push(index);
+                }
+            }
+            Content::Event(_) | Content::Alert(_) | Content::Fact(_) => {}
+        }
+    }
+    Ok(Stripped { items: Cow::Owned(items), letters })
+}
+
+/// Commits the tombstone, with a line in the audit, when no storing transaction runs. Once more is no harm.
+///
+/// # Errors
+/// If Postgres cannot do it now.
+pub async fn entomb(db: &Db, actor: &str, subject: &Subject) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match entomb_once(db, actor, subject).await {
+            Err(StoreError::Sql(error)) if tries < ENTOMB_TRIES && is_lock_timeout(&error) => {
+                tokio::time::sleep(ENTOMB_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn entomb_once(db: &Db, actor: &str, subject: &Subject) -> Result<(), StoreError> {
+    let mut connection = db.connect().await?;
+    within(async {
+        sqlx::raw_sql(BEGIN_ENTOMBING).execute(&mut connection).await?;
+        sqlx::query(ENTOMB).bind(&subject.tombstone()[..]).execute(&mut connection).await?;
+        sqlx::query(DELETE_NUMBER).bind(subject.worker.uuid()).execute(&mut connection).await?;
+        let site = subject.site.map_or_else(|| "at all sites".to_owned(), |site| format!("at warehouse {site}"));
+        audit::note(&mut connection, actor, "forget_worker", &subject.name(), Some(&site)).await?;
+        sqlx::raw_sql(super::batch::COMMIT).execute(&mut connection).await.map(drop)
+    })
+    .await
+}
+
+/// Says in the audit that all was erased.
+///
+/// # Errors
+/// If Postgres cannot do it now.
+pub async fn note_done(db: &Db, actor: &str, subject: &Subject, found: &Found) -> Result<(), StoreError> {
+    let Found { events, alerts, dead_letters } = found;
+    let detail = format!("erased from {events} events, {alerts} alerts and {dead_letters} dead letters");
+    audit::add(db, actor, "worker_forgotten", &subject.name(), Some(&detail)).await
+}
+
+/// How many tombstones were made on a day.
+#[derive(Debug, sqlx::FromRow, serde::Serialize)]
+pub struct Day {
+    pub day: DateTime<Utc>,
+    pub count: i64,
+}
+
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn list(db: &Db) -> Result<Vec<Day>, StoreError> {
+    let mut lease = db.lease().await?;
+    let days = within(sqlx::query_as(LIST).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(days)
+}
+
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    /// `lock_not_available`
+    const LOCKED: &str = "55P03";
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == LOCKED)
+}
+
+/// A table that holds worker ids, as large as it was.
+#[derive(Debug)]
+pub struct Place {
+    table: String,
+    blocks: u64,
+}
+
+impl Place {
+    const ALERTS: &'static str = "alerts";
+
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    pub fn is_alerts(&self) -> bool {
+        self.table == Self::ALERTS
+    }
+
+    /// In how many parts it is walked over.
+    pub const fn parts(&self) -> u64 {
+        self.blocks.div_ceil(PART_BLOCKS)
+    }
+}
+
+/// Walks over what is stored, looking or erasing, on a connection of its own. Tables are read as they lie on the disk: an
+/// index by worker would have to be kept by every event that is stored, for the sake of a question asked once a year.
+pub struct Eraser {
+    connection: PgConnection,
+    subject: Subject,
+    /// `None`: it only looks.
+    actor: Option<String>,
+}
+
+impl Eraser {
+    /// # Errors
+    /// If Postgres cannot be reached.
+    pub async fn connect(db: &Db, subject: Subject, actor: Option<&str>) -> Result<Self, StoreError> {
+        let mut connection = db.connect().await?;
+        within(sqlx::raw_sql(ERASE_TIMEOUTS).execute(&mut connection)).await?;
+        Ok(Self { connection, subject, actor: actor.map(str::to_owned) })
+    }
+
+    /// Every table that holds a worker's id as such, now.
+    ///
+    /// # Errors
+    /// If Postgres cannot answer.
+    pub async fn places(&mut self) -> Result<Vec<Place>, StoreError> {
+        let mut tables: Vec<(String, i64)> = within(sqlx::query_as(PARTITIONS).fetch_all(&mut self.connection)).await?;
+        let alerts = within(sqlx::query_scalar(ALERTS_BLOCKS).fetch_one(&mut self.connection)).await?;
+        tables.push((Place::ALERTS.to_owned(), alerts));
+        let place = |(table, blocks)| Place { table, blocks: u64::try_from(blocks).unwrap_or(0) };
+        Ok(tables.into_iter().map(place).collect())
+    }
+
+    /// Counts or erases the worker's rows in one part of a table, in one transaction. Nothing if the table was dropped
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// If Postgres cannot do it now.
+    pub async fn part(&mut self, place: &Place, part: u64) -> Result<u64, StoreError> {
+        let (table, first) = (&place.table, part * PART_BLOCKS);
+        // Names of tables are our own, not input; what was added behind the last block since is not the worker's.
+        let these = format!(
+            "ctid >= '({first},0)' AND ctid < '({next},0)' AND worker_id = $1 AND ($2::uuid IS NULL OR warehouse_id = $2)",
+            next = first + PART_BLOCKS
+        );
+        let sql = match (&self.actor, place.is_alerts()) {
+            (None, _) => format!("SELECT 1 FROM {table} WHERE {these}"),
+            // Locked in the order in which storing transactions write them, so that neither waits for the other.
+            (Some(_), true) => format!(
+                "UPDATE {table} SET worker_id = NULL
+                 FROM (SELECT warehouse_id AS w, alert_id AS a FROM {table} WHERE {these}
+                       ORDER BY warehouse_id, alert_id FOR UPDATE) mine
+                 WHERE warehouse_id = w AND alert_id = a"
+            ),
+            (Some(_), false) => {
+                format!("UPDATE {table} SET worker_id = NULL, posture_keypoints = '{{}}' WHERE {these}")
+            }
+        };
+        let statement = sqlx::query(AssertSqlSafe(sql))
+            .bind(self.subject.worker.uuid())
+            .bind(self.subject.site.map(WarehouseId::uuid))
+            .persistent(false)
+            .execute(&mut self.connection);
+        match tokio::time::timeout(PART_TIMEOUT, statement).await.map_err(|_| StoreError::Timeout)?.map_err(Into::into)
+        {
+            Ok(done) => Ok(done.rows_affected()),
+            Err(StoreError::NotMigrated) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Counts or erases the dead letters that say the worker's id. An open one is discarded with it: there is nothing left
+    /// of it to be replayed.
+    ///
+    /// # Errors
+    /// If Postgres cannot do it now.
+    pub async fn dead_letters(&mut self) -> Result<u64, StoreError> {
+        let (mut after, mut found) = (0_i64, 0);
+        loop {
+            let page: Vec<(i64, String, Vec<u8>)> = within(
+                sqlx::query_as(LETTERS)
+                    .bind(after)
+                    .bind(self.subject.site.map(WarehouseId::uuid))
+                    .bind(LETTERS_AT_ONCE)
+                    .fetch_all(&mut self.connection),
+            )
+            .await?;
+            let Some((last, ..)) = page.last() else { return Ok(found) };
+            after = *last;
+            let frame = DeadKind::Frame.as_str();
+            for (id, _, _) in page.iter().filter(|(_, kind, raw)| self.subject.is_in(raw, kind == frame)) {
+                found += 1;
+                if let Some(actor) = &self.actor {
+                    within(dead_letters::erase(&mut self.connection, *id, actor)).await?;
+                }
+            }
+        }
+    }
+
+    pub async fn close(self) {
+        // A failure to say goodbye changes nothing.
+        drop(self.connection.close().await);
+    }
+}
