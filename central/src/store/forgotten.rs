@@ -25,8 +25,8 @@ SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '
 SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
 
 /// Whoever stores waits behind this while it waits for those who store already, so it waits for a moment only.
-const BEGIN_ENTOMBING: &str = "\
-BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '500ms'; \
+const BEGIN_ENTOMBING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '500ms'; \
 SELECT pg_advisory_xact_lock(x'736d617274666f72'::bit(64)::int8)";
 
 const AMONG: &str = "SELECT worker_sha256 FROM forgotten_workers WHERE worker_sha256 = ANY ($1)";
@@ -54,7 +54,6 @@ pub const STATEMENTS: &[&str] = &[AMONG, ENTOMB, DELETE_NUMBER, LIST, PARTITIONS
 const PART_BLOCKS: u64 = 4_096;
 /// The largest letters are whole frames of a MiB.
 const LETTERS_AT_ONCE: i64 = 32;
-const ERASE_TIMEOUTS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '5s'";
 const PART_TIMEOUT: Duration = Duration::from_secs(65);
 /// Until the storing transactions leave a gap; each takes milliseconds.
 const ENTOMB_TRIES: u32 = 60;
@@ -221,11 +220,13 @@ pub struct Eraser {
 }
 
 impl Eraser {
+    const TIMEOUTS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '5s'";
+
     /// # Errors
     /// If Postgres cannot be reached.
     pub async fn connect(db: &Db, subject: Subject, actor: Option<&str>) -> Result<Self, StoreError> {
         let mut connection = db.connect().await?;
-        within(sqlx::raw_sql(ERASE_TIMEOUTS).execute(&mut connection)).await?;
+        within(sqlx::raw_sql(Self::TIMEOUTS).execute(&mut connection)).await?;
         Ok(Self { connection, subject, actor: actor.map(str::to_owned) })
     }
 

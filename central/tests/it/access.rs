@@ -131,7 +131,7 @@ async fn every_route_lets_in_exactly_whom_the_table_says() {
             }
         }
     }
-    let needs = [Need::READ, Need::ACT, Need::ADMIN, Need::KNOWN, Need::EDGE, Need::PUBLIC];
+    let needs = [Need::READ, Need::ACT, Need::PEOPLE, Need::ADMIN, Need::KNOWN, Need::EDGE, Need::PUBLIC];
     for need in needs {
         assert!(ROUTES.iter().any(|route| route.need == need), "there was no {need:?} to sweep");
     }
