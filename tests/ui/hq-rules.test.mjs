@@ -20,7 +20,7 @@ function site(change = {}) {
   return {
     [`GET /api/v1/sites/${SITE}/rules`]: () => rules,
     [`GET /api/v1/sites/${SITE}/rules/versions`]: () => ({ versions: [rules.current, version(1, [{ ...RULE, threshold: 60 }])].filter(Boolean), next: null }),
-    'GET /api/v1/rules': () => ({ sites: [{ warehouse_id: SITE, name: 'Leipzig', version: 2, made_at: ago(60), made_by: 'maria', applied: 1, waiting: 1, refused: 1, own: 0 }, { warehouse_id: uuid(3), name: 'Zaragoza', version: null, made_at: null, made_by: null, applied: 0, waiting: 0, refused: 0, own: 2 }] }),
+    'GET /api/v1/rules': () => ({ sites: [{ warehouse_id: SITE, name: 'Leipzig', version: 2, has_rules: true, made_at: ago(60), made_by: 'maria', applied: 1, waiting: 1, refused: 1, own: 0 }, { warehouse_id: uuid(3), name: 'Zaragoza', version: 4, has_rules: false, made_at: ago(90), made_by: 'maria', applied: 0, waiting: 0, refused: 0, own: 2 }] }),
   };
 }
 

@@ -131,6 +131,8 @@ pub struct SiteOverview {
     pub version: Option<i64>,
     pub made_at: Option<DateTime<Utc>>,
     pub made_by: Option<String>,
+    /// Whether that set has rules; else each edge goes by its own configuration.
+    pub has_rules: bool,
     /// Edges.
     pub applied: u32,
     pub waiting: u32,
@@ -161,6 +163,7 @@ pub async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overview>, Api
             version: site.version,
             made_at: site.made_at,
             made_by: site.made_by,
+            has_rules: site.has_rules,
             applied: count(EdgeState::Applied),
             waiting: count(EdgeState::Waiting),
             refused: count(EdgeState::Refused),

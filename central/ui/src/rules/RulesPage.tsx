@@ -20,7 +20,7 @@ export function RulesPage() {
   const { data, problem, again } = useGet<Overview>('/api/v1/rules', REFRESH_MS);
   const columns = useMemo((): Column<SiteOverview>[] => [
     { key: 'site', head: w.site, value: ({ warehouse_id, name }) => name ?? shortId(warehouse_id), cell: ({ warehouse_id, name }) => <a href={href(`/rules/${warehouse_id}`)}>{name ?? shortId(warehouse_id)}</a> },
-    { key: 'rules', head: w.inForce, value: ({ version }) => version, down: true, cell: ({ version, made_at, made_by }) => (version === null ? w.ownConfig : <>{w.versionOf(version)} {made_by && made_at && <small class="dim">{w.madeBy(made_by, dated(made_at))}</small>}</>) },
+    { key: 'rules', head: w.inForce, value: ({ version, has_rules }) => (has_rules ? version : null), down: true, cell: ({ version, has_rules, made_at, made_by }) => (version === null || !has_rules ? w.ownConfig : <>{w.versionOf(version)} {made_by && made_at && <small class="dim">{w.madeBy(made_by, dated(made_at))}</small>}</>) },
     // The worst first: those that refuse, then those that wait.
     { key: 'edges', head: w.edges, value: ({ refused, waiting }) => refused * 1e6 + waiting, down: true, cell: (own) => <EdgeCounts counts={own} /> },
   ], [language.value]);

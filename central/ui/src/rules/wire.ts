@@ -48,8 +48,10 @@ export interface SiteRules {
 export interface SiteOverview {
   warehouse_id: string;
   name: string | null;
-  /** `null`: the edges go by their own configuration. */
+  /** Of the newest set; `null` if none was ever made. */
   version: number | null;
+  /** If not, each edge goes by its own configuration. */
+  has_rules: boolean;
   made_at: string | null;
   made_by: string | null;
   applied: number;
