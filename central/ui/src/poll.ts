@@ -41,7 +41,7 @@ async function turn(): Promise<void> {
     // An old picture says nothing of the time.
     if (!outdated) skew.value = Date.parse(server_time) - Date.now();
     // Of no run: the line, when it is there, begins with a picture of its own.
-    const told = carry(nothing, [{ type: 'snapshot', run: '', seq: 0, server_time, version: present.peek().version ?? '', sites, alerts, outdated, rates: { events_per_second } }], Date.parse(server_time));
+    const told = carry(nothing, [{ type: 'snapshot', run: '', seq: 0, server_time, version: present.peek().version ?? '', sites, alerts, rates: { events_per_second, outdated } }], Date.parse(server_time));
     present.value = { ...told, run: null };
     polledAt.value = Date.now();
   } catch {

@@ -47,7 +47,7 @@ export function carry(present: Present, messages: readonly Message[], now: numbe
         sites = new Map((message.sites ?? []).map((site) => [site.warehouse_id, site]));
         alerts = new Map((message.alerts ?? []).map((alert) => [alert.alert_id, alert]));
         next.rates = message.rates ?? null;
-        next.outdated = message.outdated ?? null;
+        next.outdated = message.rates?.outdated ?? null;
         break;
       case 'resumed':
         next.run = message.run;
@@ -61,10 +61,11 @@ export function carry(present: Present, messages: readonly Message[], now: numbe
           if (message.gone) sites.delete(message.gone);
         } else if (message.topic === 'alerts') {
           alerts ??= new Map(next.alerts);
-          put(alerts, message.alert);
+          if (message.alert) put(alerts, message.alert);
+          if (message.gone) alerts.delete(message.gone);
         } else if (message.topic === 'rates') {
           next.rates = message.rates;
-          if (message.outdated !== undefined) next.outdated = message.outdated;
+          next.outdated = message.rates.outdated ?? null;
         }
         break;
       case 'beat':

@@ -133,6 +133,7 @@ export interface Silence {
 
 export interface Rates {
   events_per_second: number;
+  outdated?: Outdated | null;
 }
 
 /** Headquarters itself could not look at its sites: what it shows was true then. */
@@ -150,12 +151,11 @@ export type Message =
       version: string;
       sites?: SiteRow[];
       alerts?: Alert[];
-      rates?: Rates;
-      outdated?: Outdated | null;
+      rates?: Rates | null;
     }
   | { type: 'resumed'; run: string; seq: number; server_time?: string; version?: string }
   | { type: 'change'; seq: number; topic: 'sites'; site?: SiteRow; gone?: string }
-  | { type: 'change'; seq: number; topic: 'alerts'; alert: Alert }
-  | { type: 'change'; seq: number; topic: 'rates'; rates: Rates; outdated?: Outdated | null }
+  | { type: 'change'; seq: number; topic: 'alerts'; alert?: Alert; gone?: string }
+  | { type: 'change'; seq: number; topic: 'rates'; rates: Rates }
   | { type: 'missed'; count: number }
   | { type: 'beat'; seq: number; server_time: string };

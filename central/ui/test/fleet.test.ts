@@ -64,6 +64,15 @@ test('the present is carried over changes, and what is not told is not known', (
   assert.equal(carry(next, [{ ...snapshot, seq: 1, run: 's', sites: [] }], NOW).sites.size, 0, 'a new snapshot forgets what it does not name');
 });
 
+test('what headquarters forgets of an alert leaves the list, and that it is blind itself is known until it sees again', () => {
+  const first = carry(nothing, [snapshot], NOW);
+  const outdated = { since: ago(90), reason: 'the database cannot be used' };
+  const blind = carry(first, [{ type: 'change', seq: 4, topic: 'alerts', gone: 'a1' }, { type: 'change', seq: 5, topic: 'rates', rates: { events_per_second: 0, outdated } }], NOW);
+  assert.deepEqual([blind.alerts.size, blind.outdated], [0, outdated]);
+  assert.equal(carry(blind, [{ type: 'change', seq: 6, topic: 'rates', rates: { events_per_second: 3, outdated: null } }], NOW).outdated, null);
+  assert.equal(carry(nothing, [{ ...snapshot, rates: null }], NOW).rates, null);
+});
+
 test('an alert that is over leaves the live list after a while', () => {
   const over = (seconds: number) => carry(nothing, [{ ...snapshot, alerts: [alert({ state: 'cleared', ended_at: ago(seconds) })] }], NOW).alerts.size;
   assert.deepEqual([over(30), over(700)], [1, 0]);
