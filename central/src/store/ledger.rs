@@ -250,6 +250,8 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
     reports.sort_by_key(|r| r.epoch);
     reports.dedup_by_key(|r| r.epoch);
     let epochs: Vec<Uuid> = reports.iter().map(|r| r.epoch.uuid()).collect();
+    // Before the heads, so that nobody sees a head whose time is not known yet.
+    marks::tell(&mut *connection, heartbeat, &reports).await?;
     sqlx::query(REPORT)
         .bind(heartbeat.edge_id.uuid())
         .bind(heartbeat.warehouse_id.uuid())
@@ -259,8 +261,8 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
         .bind(reports.iter().map(|r| r.current).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
-    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(&mut *connection).await?;
-    marks::tell(connection, heartbeat, &reports).await
+    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
+    Ok(())
 }
 
 /// The account of one epoch of one edge.

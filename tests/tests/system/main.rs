@@ -10,6 +10,7 @@ mod central_faults;
 mod disk_full;
 mod edge_faults;
 mod events;
+mod ledger_hours;
 mod link_faults;
 mod long;
 mod replay;
