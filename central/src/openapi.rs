@@ -122,7 +122,8 @@ fn guarded(route: &Route) -> Guarded<'_> {
         _ => Vec::new(),
     };
     let people = || vec![(TOKEN, scopes.clone()), (SESSION, scopes.clone())];
-    let changes = route.method != axum::http::Method::GET;
+    // Any page may open a WebSocket, so it is asked where it comes from like a change.
+    let changes = route.method != axum::http::Method::GET || route.path.starts_with("/ws/");
     let (schemes, refusals) = match route.need {
         Need::Public if changes => (Vec::new(), vec![FOREIGN]),
         Need::Public => (Vec::new(), Vec::new()),
