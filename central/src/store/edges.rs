@@ -98,8 +98,9 @@ pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch
         .bind(count(digest.accepted))
         .bind(count(digest.rejected))
         .bind(digest.redis_word());
-    within(query.execute(&mut *lease)).await?;
+    // What it says before that it spoke: who has spoken vouches for completeness.
     within(ledger::report(&mut lease, heartbeat)).await?;
+    within(query.execute(&mut *lease)).await?;
     let reported: Vec<Uuid> = heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect();
     let settled: Vec<Uuid> =
         within(sqlx::query_scalar(SETTLED).bind(edge).bind(reported).fetch_all(&mut *lease)).await?;
