@@ -1,4 +1,4 @@
-// A site's figures, rules and settings, against a real headquarters with a real edge.
+// A site's figures, completeness, rules and settings, against a real headquarters with a real edge.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test, { after, before } from 'node:test';
@@ -78,6 +78,26 @@ test('a rule set made here is applied by the edge, a bad one is refused at its f
   await page.locator('#edges [data-rules-state=own]').waitFor({ timeout: 45_000 });
   await open('/rules', '#sites tbody tr');
   assert.match(await page.locator('#sites tbody tr').first().innerText(), /Leipzig 1\s+each edge’s own configuration[^]*1 by its own/);
+});
+
+test('what the edge accepted is all here, period by period, and the file says the same', async () => {
+  await open(`/completeness?site=${edge.warehouse_id}&by=hour&range=28d`, '#periods');
+  const sum = (label) => page.locator('#periods tbody tr').evaluateAll((rows, own) => rows.reduce((all, row) => all + Number(row.querySelector(`[data-label="${own}"]`).innerText.replace(/\D/g, '')), 0), label);
+  await until('all that was stored', async () => {
+    await page.reload();
+    await page.locator('#periods').waitFor();
+    return (await sum('Stored')) >= EVENTS;
+  }, 60_000);
+  assert.equal(await sum('Missing'), 0);
+  // The present hour goes on, so nobody can call it complete.
+  await page.locator('#periods tbody tr').first().getByText('filling (not over yet)').waitFor();
+  const link = await page.locator('[data-testid=export]').getAttribute('href');
+  const file = await page.evaluate(async (path) => {
+    const response = await fetch(path);
+    return { type: response.headers.get('content-type'), text: await response.text() };
+  }, link);
+  assert.match(file.type, /text\/csv/);
+  assert.ok(file.text.includes('not over yet'), file.text);
 });
 
 test('figures of few people are held back, those of more are shown', async () => {

@@ -1,6 +1,7 @@
 // Figures, trends and comparisons: what is not known never looks like nothing at risk.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { tally } from '../src/completeness/tally';
 import { caution, compare } from '../src/trends/verdict';
 import { atRisk, known, measure, step, STEPS } from '../src/trends/figures';
 import { moved, rows } from '../src/trends/grid';
@@ -111,4 +112,9 @@ test('bars of a histogram keep every event', () => {
   assert.equal(own.reduce((sum, { events }) => sum + events, 0), 40);
   assert.deepEqual([own[1]!.from, own[1]!.to, own[1]!.share], [5, 10, 0.25]);
   assert.deepEqual(bars([0, 0]).map(({ part }) => part), [0, 0]);
+});
+
+test('periods are counted as complete of those that are over and had something', () => {
+  const period = (state: 'complete' | 'filling' | 'missing' | 'unknown', accepted: number, buffered = 0) => ({ state, accepted, buffered });
+  assert.deepEqual(tally([period('complete', 10), period('complete', 0), period('filling', 10), period('filling', 10, 3), period('missing', 10), period('unknown', 0)]), { complete: 1, all: 4 });
 });

@@ -72,7 +72,7 @@ const settings: Settings = {
 };
 
 test('an untouched form says nothing', () => {
-  assert.deepEqual(update(settings, settingsDraft(settings)), {});
+  assert.deepEqual(update(settingsDraft(settings), settingsDraft(settings)), {});
 });
 
 test('only what was changed is said, and an emptied field means "as reported"', () => {
@@ -81,14 +81,20 @@ test('only what was changed is said, and an emptied field means "as reported"', 
   form.time_zone = 'Europe/Warsaw';
   form.zones.z2 = '';
   form.cameras.c1 = ' Gate 3 ';
-  assert.deepEqual(update(settings, form), { name: null, time_zone: 'Europe/Warsaw', zones: { z2: null }, cameras: { c1: 'Gate 3' } });
+  assert.deepEqual(update(settingsDraft(settings), form), { name: null, time_zone: 'Europe/Warsaw', zones: { z2: null }, cameras: { c1: 'Gate 3' } });
 });
 
 test('shifts are sent whole or handed back', () => {
   const own = { ...settings, shifts_set: settings.shifts };
   const form = settingsDraft(own);
   form.shifts![0]!.days.push('wed');
-  assert.deepEqual(update(own, form).shifts?.[0]?.days, ['mon', 'tue', 'wed']);
+  assert.deepEqual(update(settingsDraft(own), form).shifts?.[0]?.days, ['mon', 'tue', 'wed']);
   assert.equal(own.shifts[0]!.days.length, 2, 'the form works on a copy');
-  assert.deepEqual(update(own, { ...form, shifts: null }), { shifts: null });
+  assert.deepEqual(update(settingsDraft(own), { ...form, shifts: null }), { shifts: null });
+});
+
+test('what the site reports meanwhile is not taken for something that was typed', () => {
+  const began = settingsDraft(settings);
+  const form = { ...settingsDraft(settings), zones: { ...began.zones, z3: 'Returns' } };
+  assert.deepEqual(update(began, form), { zones: { z3: 'Returns' } }, 'a zone that appeared after the form began');
 });

@@ -15,7 +15,7 @@ import { href, param, setQuery } from '../route';
 import type { Settings } from '../rules/wire';
 import { siteName, sites } from '../store';
 import { SitePick } from '../trends/SitePick';
-import { tally } from './tally';
+import { goesOn, tally } from './tally';
 import { PERIODS, type Completeness, type CompletenessPeriod, type PeriodKind } from './wire';
 
 /** What fills changes by itself. */
@@ -96,7 +96,7 @@ const whole = (part: number) => share(part < 1 ? Math.min(Math.floor(part * 1000
 
 function PeriodName({ own, zone }: { own: CompletenessPeriod; zone: string }) {
   const hours = `${time(own.from, zone)} – ${time(own.to, zone)}`;
-  return <>{own.name && `${own.name}, `}{day(own.from, zone)}{own.kind !== 'day' && <span class="hours"> {hours}</span>}</>;
+  return <>{own.kind === 'shift' && own.name && `${own.name}, `}{day(own.from, zone)}{own.kind !== 'day' && <span class="hours"> {hours}</span>}</>;
 }
 
 /** The edges ran less than this share of a period: there was little to be complete. */
@@ -107,7 +107,7 @@ function Judged({ own, drain }: { own: CompletenessPeriod; drain: number | null 
   if (own.accepted === 0 && own.state === 'complete') return <span class="dim">{w.nothing}</span>;
   return (
     <>
-      <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: drain }} />
+      <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: drain }} {...(goesOn(own) && { words: w.notOver })} />
       {own.approximate && <span class="dim"> {w.approximate}</span>}
       {own.ran !== null && own.ran < RAN_MOST && <span class="dim ran">{w.ran(share(own.ran))}</span>}
       {own.epochs.length > 0 && (

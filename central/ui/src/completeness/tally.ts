@@ -2,10 +2,13 @@
 
 import type { CompletenessPeriod } from './wire';
 
-type Judged = Pick<CompletenessPeriod, 'state' | 'accepted'>;
+type Judged = Pick<CompletenessPeriod, 'state' | 'accepted' | 'buffered'>;
 
-/** Periods in which nothing was accepted are neither. */
+/** Nothing waits: it only goes on, as the present shift does. */
+export const goesOn = ({ state, buffered }: Judged) => state === 'filling' && buffered === 0;
+
+/** Periods in which nothing was accepted, and those that go on, are neither. */
 export function tally(periods: readonly Judged[]): { complete: number; all: number } {
-  const said = periods.filter(({ accepted, state }) => accepted > 0 || state === 'missing' || state === 'filling');
+  const said = periods.filter((own) => !goesOn(own) && (own.accepted > 0 || own.state !== 'complete'));
   return { complete: said.filter(({ state }) => state === 'complete').length, all: said.length };
 }

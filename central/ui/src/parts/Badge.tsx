@@ -48,10 +48,11 @@ export function completenessWords({ state, missing, backlog, drain_seconds }: Om
   }
 }
 
-export function CompletenessBadge({ own }: { own: Omit<Completeness, 'text'> }) {
+/** `words`: instead of the usual ones. */
+export function CompletenessBadge({ own, words }: { own: Omit<Completeness, 'text'>; words?: string }) {
   return (
     <span class={`badge plain ${AS[own.state] ?? 'unknown'}`} data-completeness={own.state}>
-      <Shape d={COMPLETENESS[own.state] ?? SHAPES.nodata} /> {completenessWords(own)}
+      <Shape d={COMPLETENESS[own.state] ?? SHAPES.nodata} /> {words ?? completenessWords(own)}
     </span>
   );
 }

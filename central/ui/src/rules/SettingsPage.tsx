@@ -2,6 +2,7 @@
 // configuration says.
 
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { put, type Problem } from '../../../../common/ui/api';
 import { shortId } from '../../../../common/ui/ids';
 import { t } from '../i18n';
@@ -21,6 +22,8 @@ export function SettingsPage({ params }: { params: Params }) {
   const loaded = useGet<Settings>(path);
   /** What a save has answered is newer than what was loaded. */
   const saved = useSignal<Settings | null>(null);
+  /** The form begins anew with each save, and only then: what is being typed outlives whatever the site reports. */
+  const saves = useSignal(0);
   const own = saved.value ?? loaded.data;
   return (
     <section class="study" aria-labelledby="study-title" data-testid="settings">
@@ -30,18 +33,19 @@ export function SettingsPage({ params }: { params: Params }) {
       </div>
       {loaded.problem && !own && <Failed problem={loaded.problem} again={loaded.again} />}
       {!own && !loaded.problem && <Loading />}
-      {own && <Form key={JSON.stringify(own)} own={own} path={path} saved={(answer) => (saved.value = answer)} />}
+      {own && <Form key={saves.value} own={own} path={path} saved={(answer) => ((saved.value = answer), (saves.value += 1))} />}
     </section>
   );
 }
 
 function Form({ own, path, saved }: { own: Settings; path: string; saved: (answer: Settings) => void }) {
   const w = t.value.settings;
+  const began = useRef(settingsDraft(own)).current;
   const form = useSignal<SettingsDraft>(settingsDraft(own));
   const failed = useSignal('');
   const busy = useSignal(false);
   const act = may('act');
-  const said = update(own, form.value);
+  const said = update(began, form.value);
   const change = (to: Partial<SettingsDraft>) => {
     failed.value = '';
     form.value = { ...form.value, ...to };

@@ -32,17 +32,15 @@ export interface Update {
 
 const set = (text: string): string | null => text.trim() || null;
 
-/** What a save would say; empty if nothing was changed. */
-export function update(own: Settings, form: SettingsDraft): Update {
+/** What a save would say: what differs from the form as it began, whatever has become of the site meanwhile. */
+export function update(began: SettingsDraft, form: SettingsDraft): Update {
   const said: Update = {};
-  if (set(form.name) !== own.name_set) said.name = set(form.name);
-  if (set(form.time_zone) !== own.time_zone_set) said.time_zone = set(form.time_zone);
-  if (JSON.stringify(form.shifts) !== JSON.stringify(own.shifts_set)) said.shifts = form.shifts;
-  const names = (known: { id: string; was: string | null }[], texts: Record<string, string>) =>
-    Object.fromEntries(known.filter(({ id, was }) => set(texts[id] ?? '') !== was).map(({ id }) => [id, set(texts[id] ?? '')]));
-  const zones = names(own.zones.map(({ zone_id, name_set }) => ({ id: zone_id, was: name_set })), form.zones);
-  if (Object.keys(zones).length > 0) said.zones = zones;
-  const cameras = names(own.cameras.map(({ camera_id, name_set }) => ({ id: camera_id, was: name_set })), form.cameras);
-  if (Object.keys(cameras).length > 0) said.cameras = cameras;
+  if (set(form.name) !== set(began.name)) said.name = set(form.name);
+  if (set(form.time_zone) !== set(began.time_zone)) said.time_zone = set(form.time_zone);
+  if (JSON.stringify(form.shifts) !== JSON.stringify(began.shifts)) said.shifts = form.shifts;
+  for (const kind of ['zones', 'cameras'] as const) {
+    const changed = Object.entries(form[kind]).filter(([id, text]) => set(text) !== set(began[kind][id] ?? ''));
+    if (changed.length > 0) said[kind] = Object.fromEntries(changed.map(([id, text]) => [id, set(text)]));
+  }
   return said;
 }
