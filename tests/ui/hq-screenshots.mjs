@@ -1,6 +1,7 @@
 // Pictures of headquarters' page: its views with a real central, and the fleet in every kind of trouble made of answers.
 import { join } from 'node:path';
 import { bend, openPage, until } from './harness.mjs';
+import { answers, SITE } from './hq-answers.mjs';
 import { calm, headers, signedIn, startHeadquarters } from './hq.mjs';
 import { ago, alert, fake, fleet, site, uuid } from './hq-fake.mjs';
 
@@ -12,6 +13,7 @@ const SIZES = {
 
 export async function shootHeadquarters(browser, out) {
   await troubles(browser, out);
+  await figures(browser, out);
   await real(browser, out);
 }
 
@@ -30,6 +32,21 @@ async function troubles(browser, out) {
         await world.page.screenshot({ path: join(out, `hq-lost-${name}.png`) });
       }
       await world.close();
+    }
+  }
+}
+
+async function figures(browser, out) {
+  for (const [name, context] of Object.entries(SIZES)) {
+    for (const [what, path, there] of [
+      ['ranking', '/trends', '#sites'], ['trend', `/trends?site=${SITE}&range=yesterday`, '[data-testid=trend] canvas'], ['heatmap', `/trends?site=${SITE}&view=heatmap`, '[data-testid=heatmap]'],
+      ['comparison', `/trends?site=${SITE}&with=week`, '#compared'], ['distribution', `/trends?site=${SITE}&view=distribution`, '[data-testid=histogram]'], ['completeness', `/completeness?site=${SITE}&range=28d`, '#periods'],
+    ]) {
+      const { page, close } = await fake(browser, { answers, path, context });
+      await page.locator(there).first().waitFor();
+      await page.waitForLoadState('networkidle');
+      await page.screenshot({ path: join(out, `hq-${what}-${name}.png`), fullPage: true });
+      await close();
     }
   }
 }
