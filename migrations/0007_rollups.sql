@@ -21,7 +21,7 @@ CREATE TABLE worker_numbers (
     seen_on   date NOT NULL DEFAULT current_date
 );
 
--- One column per bin and not an array, because adding and summing columns is several times cheaper.
+-- One column per bin and not an array, so that adding and summing are plain SQL.
 -- Partitioned by hash only to keep a site's rows together: in one table those of 500 sites come mixed as they
 -- happen, and each row of a site would be on a page of its own.
 CREATE TABLE zone_quarters (

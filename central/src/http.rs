@@ -217,7 +217,6 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// The process turns.
 #[utoipa::path(get, path = "/livez", responses((status = 200, description = "It does.", body = str, content_type = "text/plain")))]
-#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn livez() -> &'static str {
     "ok\n"
 }

@@ -142,19 +142,16 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
-#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn document() -> Response {
     docs::document(&DOCUMENT)
 }
 
 /// `GET /docs`: the document, readable.
-#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn page() -> Response {
     docs::page("SmartPick central: API")
 }
 
 /// `GET /docs/{name}`: a file of that page.
-#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn asset(Path(name): Path<String>) -> Response {
     docs::asset(&name)
 }

@@ -69,7 +69,7 @@ async fn site_is(system: &System, state: &str, reason: &str) -> String {
         let (status, health) = system.get("/api/v1/fleet/health").await;
         assert_eq!(status, StatusCode::OK);
         has(&health, &["generated_at", "counts", "events_per_second", "alerts_open", "sites"]);
-        let site = &health["sites"][0];
+        let site = health["sites"].get(0)?;
         has(
             site,
             &["warehouse_id", "name", "state", "reasons", "since", "edges", "edges_silent", "backlog", "missing"],
