@@ -4,7 +4,6 @@ mod access;
 mod alerts;
 mod api;
 mod audit;
-mod away;
 mod batches;
 mod cli;
 mod client;
