@@ -182,7 +182,13 @@ mod tests {
     #[test]
     fn an_id_is_found_in_whatever_form_it_was_written() {
         let subject = Subject { worker: WORKER, site: None };
-        let (mut record, text) = (vec![7; 30], WORKER.to_string());
+        // Letters in no order, so that zstd codes them, and the id with them, instead of keeping the bytes as they are.
+        let mut letter = 1u32;
+        let letters = std::iter::repeat_with(|| {
+            letter = letter.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b'a' + u8::try_from(letter >> 29).expect("three bits")
+        });
+        let (mut record, text) = (letters.take(4_000).collect::<Vec<u8>>(), WORKER.to_string());
         record.extend_from_slice(&UUID_MARK);
         record.extend_from_slice(WORKER.uuid().as_bytes());
         record.push(3);

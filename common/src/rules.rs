@@ -260,6 +260,9 @@ pub struct RuleSet {
     pub rules: Option<Vec<Value>>,
 }
 
+/// Rules as written, and as checked.
+pub type Read = (Vec<RuleConfig>, Vec<Rule>);
+
 impl RuleSet {
     /// What headquarters says when it has nothing to say.
     pub const fn none() -> Self {
@@ -270,7 +273,7 @@ impl RuleSet {
     ///
     /// # Errors
     /// In words, the first rule and field that cannot be used here.
-    pub fn read(&self) -> Result<Option<(Vec<RuleConfig>, Vec<Rule>)>, String> {
+    pub fn read(&self) -> Result<Option<Read>, String> {
         let Some(written) = &self.rules else { return Ok(None) };
         let read = |(index, rule): (usize, &Value)| {
             RuleConfig::deserialize(rule).map_err(|error| format!("rule {}: {error}", index + 1))

@@ -39,7 +39,7 @@ fn foreign_systems_are_spoken_to_in_one_place_each() {
         ),
         ("argon2::", &["common/src/credentials.rs"]),
         ("sqlx::", &["central/src/store"]),
-        ("tokio_tungstenite::", &["edge/src/live", "edge/src/cli/tail.rs"]),
+        ("tokio_tungstenite::", &["common/src/live", "edge/src/cli/tail.rs"]),
         ("rust_embed::", &["common/src/web/page", "edge/src/page.rs", "central/src/page.rs"]),
         ("reqwest::", &["edge/src/central_client.rs", "edge/src/cli", "edge/src/simulate", "central/src/cli"]),
     ];

@@ -18,6 +18,7 @@ use crate::raw::{self, Floor, Raw, Truth};
 use crate::servers;
 
 /// A seed of one's own to see a failure again: SMARTPICK_SEED.
+#[expect(clippy::print_stdout, reason = "captured, and shown if the test fails")]
 pub fn seed() -> u64 {
     let given = std::env::var("SMARTPICK_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(rand::random);
@@ -88,8 +89,9 @@ fn truncated(rows: &[Raw], seconds: i64) -> BTreeMap<Key, Counted> {
 
 /// Masks and the rest of every minute, quarter and day are what the events say.
 pub async fn assert_exact(pool: &PgPool) {
+    type Minute = (Uuid, Uuid, DateTime<Utc>, i64, i64, i64, i64);
     let rows = raw::rows(pool).await;
-    let minutes: Vec<(Uuid, Uuid, DateTime<Utc>, i64, i64, i64, i64)> = sqlx::query_as(
+    let minutes: Vec<Minute> = sqlx::query_as(
         "SELECT warehouse_id, zone_id, minute, events, risk_sum_hundredths, observed, at_risk FROM zone_minutes",
     )
     .fetch_all(pool)

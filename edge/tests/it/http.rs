@@ -1,7 +1,8 @@
 //! The edge's surface as a camera sees it, on SQLite alone and with a Redis.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use common::protocol::HEARTBEAT_INTERVAL_SECS;
 use edge::config::Config;
 use edge::edge::Edge;
 use reqwest::{Client, StatusCode};
@@ -164,13 +165,17 @@ async fn what_cannot_be_taken_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_buffer_says_507_and_recovers_when_there_is_room() {
+    let began = Instant::now();
     let site = site(false, |config| config.spill.bytes_max = 60_000).await;
     let events: Vec<Value> = (0..100).map(|_| event()).collect();
     let (status, problem) = site.post(&json!(events)).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (507, Some("buffer_full")));
     assert_eq!(site.get("/streams/stats").await.1["accepted"], 0);
     let ready = site.http.get(format!("{}/readyz", site.url)).send().await.expect("answers");
-    assert_eq!(ready.status(), StatusCode::OK, "it is not known to be full before the next look");
+    // Unless the machine was so slow that the next look has been.
+    if began.elapsed() < Duration::from_secs(HEARTBEAT_INTERVAL_SECS / 2) {
+        assert_eq!(ready.status(), StatusCode::OK, "it is not known to be full before the next look");
+    }
     assert_eq!(site.post(&event()).await.0, StatusCode::ACCEPTED, "a small one still fits");
     site.stop().await;
 }

@@ -399,7 +399,14 @@ async fn one_that_stops_reading_is_told_exactly_how_many_it_missed_and_slows_nob
     let message = stalled.next().await;
     assert_eq!((&message["type"], &message["alerts"][0]["revision"]), (&json!("snapshot"), &json!(all)));
     site.hub().alert(AlertView { revision: u32::MAX, ..long });
-    assert_eq!(stalled.next().await["alert"]["revision"], u32::MAX, "and it goes on");
+    // Beats come in between where the machine is slow.
+    let next = loop {
+        let message = stalled.next().await;
+        if message["type"] != "beat" {
+            break message;
+        }
+    };
+    assert_eq!(next["alert"]["revision"], u32::MAX, "and it goes on");
     site.stop().await;
 }
 
