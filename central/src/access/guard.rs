@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use common::credentials::{TokenHash, token_hash};
@@ -51,6 +51,9 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
 async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let under_api = request.uri().path().starts_with("/api/");
+    if let Some(refusal) = nul(request.uri()) {
+        return refusal.into_response();
+    }
     let admitted = match http::need(request.method(), path.as_ref().map(MatchedPath::as_str)) {
         Ok(need) => admit(&app.access, need, &mut request).await.map(|()| need),
         Err(problem) => Err(problem.into()),
@@ -71,6 +74,17 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Postgres takes no NUL in a text. Nothing is called so, and nothing can be asked with it.
+fn nul(uri: &Uri) -> Option<Problem> {
+    if uri.path().contains("%00") {
+        return Some(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"));
+    }
+    let asked = uri.query().is_some_and(|query| query.contains("%00"));
+    asked.then(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "query_invalid", "a parameter has a NUL (%00) in it; leave it out")
+    })
 }
 
 async fn admit(access: &Arc<Access>, need: Need, request: &mut Request) -> Result<(), ApiError> {

@@ -146,6 +146,9 @@ pub async fn begin(
     let Begin { silence_id, warehouse_id, scope, reason, minutes, until } = body(asked)?;
     let now = clock::now();
     let until = match (minutes, until) {
+        (None, Some(until)) if until <= now => {
+            return Err(bad_body("until is over already; choose a later time").into());
+        }
         (Some(minutes @ 1..=MINUTES_MAX), None) => now + TimeDelta::minutes(minutes),
         (None, Some(until)) if until <= now + TimeDelta::minutes(MINUTES_MAX) => until,
         (None, Some(_)) => return Err(bad_body("until is more than a week away; change the rule instead").into()),

@@ -51,13 +51,15 @@ async fn nobody_is_answered_without_a_token() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_too() {
     let system = System::start().await;
-    for path in ["/nothing", "/api/v1/sites/00000000-0000-0000-0000-000000000001", "/api/v1/sites/home"] {
+    for path in
+        ["/nothing", "/api/v1/sites/00000000-0000-0000-0000-000000000001", "/api/v1/sites/home", "/api/v1/sites/a%00b"]
+    {
         let (status, problem) = system.get(path).await;
         assert_eq!((status, problem["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")), "{path}");
     }
     let (status, problem) = system.post("/api/v1/ledger", &Value::Null).await;
     assert_eq!((status, problem["code"].as_str()), (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed")));
-    for query in ["limit=0", "limit=1001", "limit=x", "zone=1", "cursor=7", "warehouse_id=home"] {
+    for query in ["limit=0", "limit=1001", "limit=x", "zone=1", "cursor=7", "warehouse_id=home", "camera_id=%00"] {
         let (status, problem) = system.get(&format!("/api/v1/events?{query}")).await;
         assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("query_invalid")), "{query}");
     }

@@ -108,7 +108,7 @@ async fn guessing_is_slowed_and_says_how_long() {
     let body: Value = answer.json().await.expect("JSON");
     assert_eq!(body["code"], "wait");
     assert!(body["message"].as_str().expect("text").contains(&format!("{wait} s")), "{body}");
-    for name in ["anna", "nobody"] {
+    for name in ["anna", "nobody", "no\0body"] {
         let other_device = system.request(Method::POST, SESSION).header("x-forwarded-for", "192.0.2.7");
         let (status, code, message) = problem(other_device.json(&as_json(name, "not the password"))).await;
         assert_eq!((status, code.as_str()), (401, "wrong_password"), "a wrong name looks like a wrong password");

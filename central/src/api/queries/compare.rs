@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{LONGEST, Site, Table, ZoneName, range};
-use crate::api::query;
+use crate::api::{bad_query, query};
 use crate::figures::cut::Cut;
 use crate::figures::{Figures, Range};
 use crate::http::{ApiError, App};
@@ -69,6 +69,10 @@ pub async fn show(
     let ask = query(ask)?;
     let a = range(ask.from, ask.to, LONGEST, "a comparison")?;
     let b = range(ask.with_from, ask.with_to, LONGEST, "a comparison")?;
+    // What is in one and not in the other could be worked out, and that may be a group too small to be shown.
+    if a.from < b.to && b.from < a.to {
+        return Err(bad_query("the two periods overlap; choose two of which one ends before the other begins").into());
+    }
     let site = Site::find(&app, ask.warehouse_id, ask.zone_id).await?;
     let (of_a, of_b) = (period(&app, &site, a).await?, period(&app, &site, b).await?);
     let zones = site

@@ -2,7 +2,7 @@
 
 import { useMemo } from 'preact/hooks';
 import { open, order } from '../alerts';
-import { ADD_EDGE, addEdge, SIMULATE } from '../commands';
+import { ADD_EDGE, addEdge, SIMULATE, UUID } from '../commands';
 import { about, amount, byName, count } from '../format';
 import { t } from '../i18n';
 import { useGet } from '../load';
@@ -40,7 +40,7 @@ export function useOpen(which: (alert: Alert) => boolean, key: string): Alert[] 
 export function Unknown({ id, problem, again }: { id: string; problem: ReturnType<typeof useSite>['problem']; again: () => void }) {
   const heading = <h1 tabIndex={-1}>{siteName(id)}</h1>;
   if (!problem) return <>{heading}<Loading /></>;
-  if (problem.status === 404 || problem.status === 400) return <>{heading}<Empty title={t.value.site.gone} hint={t.value.site.goneHint} command={problem.status === 404 ? addEdge(id) : ADD_EDGE} /></>;
+  if (problem.status === 404 || problem.status === 400) return <>{heading}<Empty title={t.value.site.gone} hint={t.value.site.goneHint} command={UUID.test(id) ? addEdge(id) : ADD_EDGE} /></>;
   return <>{heading}<Failed problem={problem} again={again} /></>;
 }
 

@@ -3,11 +3,14 @@
 
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { clock } from '../format';
+import { day, time } from '../format';
 import { t } from '../i18n';
 import { PRESETS, resolve, writeLocal, type Preset, type Range, type Shift } from '../range';
 import { param, query, setQuery } from '../route';
 import { now } from '../store';
+
+/** Both ends with their day: "00:00 – 04:07" would hide a week. */
+const at = (when: number, zone: string) => `${day(when, zone)} ${time(when, zone)}`;
 
 /** What shows the present is asked for anew this often. */
 const REFRESH_MS = 300_000;
@@ -66,7 +69,7 @@ export function TimeRange({ zone, shifts, chosen }: Props) {
       )}
       <p class={chosen.range ? 'dim' : 'wrong'} role="status">
         {chosen.range
-          ? `${clock(chosen.range.from, now.peek(), zone)} – ${clock(chosen.range.to, now.peek(), zone)} · ${zone}`
+          ? `${at(chosen.range.from, zone)} – ${at(chosen.range.to, zone)} · ${zone}`
           : words.wrong}
       </p>
     </div>
