@@ -178,7 +178,7 @@ async fn a_worker_forgotten_in_the_middle_of_everything_never_comes_back() {
         eventually("events are stored", async || (sent.load(Ordering::Relaxed) >= from + more).then_some(())).await;
     };
     storing(300).await;
-    assert!(system.traces(worker).await > 300, "there is something to forget");
+    assert!(system.traces(worker).await > 240, "there is something to forget");
     let found = system.forget(Subject { worker, site: None }).await;
     assert!(found.events > 240 && found.alerts > 0 && found.dead_letters >= 3, "{found:?}");
     assert_eq!(system.traces(worker).await, 0, "at once, while it goes on");
