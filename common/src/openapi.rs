@@ -9,7 +9,7 @@
 //! The rest is worked out here, once for all, so that a document cannot say something else than the guard does:
 //! - summary and description are the handler's doc comment, without a leading `` `GET /path`: `` and without `# Errors`;
 //! - who may call, and what the guard answers to others (401, 403, 503), is the route table's;
-//! - every answer from 400 up is a [`Problem`](crate::problem::Problem) whose `code` is one of those that its description
+//! - every answer from 400 up is a [`Problem`] whose `code` is one of those that its description
 //!   begins with, as `` `code`: what happened. `` They all are in one table in the document's description. An answer
 //!   that has a content type of its own keeps it.
 

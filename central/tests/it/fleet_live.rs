@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use central::central::Central;
 use central::config::Config;
 use chrono::{DateTime, Utc};
 use common::alert::{AlertEvent, Severity, Subject, alert_id, payload};
@@ -10,7 +11,6 @@ use common::record::{Kind, Record};
 use futures_util::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::cell::Cell;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
