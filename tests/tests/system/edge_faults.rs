@@ -178,6 +178,9 @@ async fn wiping_its_redis_is_shown_as_exactly_so_many_missing() -> anyhow::Resul
             let lost = wait::until("the edge to have sent what it still has", wait::DRAIN, || async {
                 let stats = stack.edges[0].stats().await?;
                 ensure!(stats.buffered.live + stats.buffered.backlog + stats.lanes.in_flight == 0, "{stats:?}");
+                // Just after the wipe the edge counts less than there is, until it has looked.
+                let waiting: u64 = stack.edge_redis[0].command(&["XLEN", "ergonomics:events"]).await?;
+                ensure!(waiting == 0, "{waiting} are in Redis");
                 let mut connection = PgConnection::connect(&stack.database_url).await?;
                 let rows: i64 =
                     sqlx::query_scalar("SELECT count(*) FROM ergonomic_snapshots").fetch_one(&mut connection).await?;
