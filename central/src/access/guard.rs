@@ -43,9 +43,9 @@ impl Pass {
     }
 }
 
-/// The middleware around the whole router.
+/// The middleware around the whole router. What waits for Postgres in it is large, so it is boxed once instead of copied.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    request_id::named(guarded(&app, request, next), Response::headers_mut).await
+    request_id::named(Box::pin(guarded(&app, request, next)), Response::headers_mut).await
 }
 
 async fn guarded(app: &App, mut request: Request, next: Next) -> Response {

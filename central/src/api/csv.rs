@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tracing::warn;
 
 use crate::http::ApiError;
@@ -17,16 +17,17 @@ pub const PAGE_ROWS: i64 = 1_000;
 /// One line, cell by cell.
 pub type Row = Vec<String>;
 
+/// The lines of an answer, as they are read. Boxed, because what waits for a page is large, and every layer that it is
+/// handed through would copy it.
+pub type Pages = BoxStream<'static, Result<Vec<Row>, StoreError>>;
+
 /// Pages of [`PAGE_ROWS`] rows, until one is not full. `read` is given where to read from, and says where to go on.
-pub fn pages<P, F>(
-    start: P,
-    mut read: impl FnMut(P) -> F + Send + 'static,
-) -> impl Stream<Item = Result<Vec<Row>, StoreError>> + Send + 'static
+pub fn pages<P, F>(start: P, mut read: impl FnMut(P) -> F + Send + 'static) -> Pages
 where
     P: Send + 'static,
     F: Future<Output = Result<(Vec<Row>, P), StoreError>> + Send + 'static,
 {
-    stream::unfold(Some(start), move |at| {
+    let pages = stream::unfold(Some(start), move |at| {
         let page = at.map(&mut read);
         async move {
             match page?.await {
@@ -37,7 +38,8 @@ where
                 Err(error) => Some((Err(error), None)),
             }
         }
-    })
+    });
+    pages.boxed()
 }
 
 /// The answer to somebody who asked for a file of this name. Waits for the first page, so that what goes wrong at once
@@ -45,12 +47,7 @@ where
 ///
 /// # Errors
 /// Those of the first page.
-pub async fn answer(
-    name: &str,
-    header: &[&str],
-    pages: impl Stream<Item = Result<Vec<Row>, StoreError>> + Send + 'static,
-) -> Result<Response, ApiError> {
-    let mut pages = Box::pin(pages);
+pub async fn answer(name: &str, header: &[&str], mut pages: Pages) -> Result<Response, ApiError> {
     let first = pages.next().await.transpose()?.unwrap_or_default();
     let header = header.iter().map(|&cell| cell.to_owned()).collect();
     let head: Vec<Row> = std::iter::once(header).chain(first).collect();

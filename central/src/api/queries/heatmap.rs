@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejec
         let own = [cell.zone_id.to_string(), name.unwrap_or_default(), cell.hour.to_string()];
         own.into_iter().chain(figures_row(&cell.figures)).collect()
     };
-    csv::answer("heatmap.csv", &header, stream::iter(pages(cells, row))).await
+    csv::answer("heatmap.csv", &header, stream::iter(pages(cells, row)).boxed()).await
 }
 
 async fn heatmap(app: &App, ask: Ask) -> Result<(Site, Range, Vec<Cell>), ApiError> {

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejec
         ];
         own.into_iter().chain(figures_row(&bucket.figures)).collect()
     };
-    csv::answer("trend.csv", &header, stream::iter(pages(buckets, row))).await
+    csv::answer("trend.csv", &header, stream::iter(pages(buckets, row)).boxed()).await
 }
 
 /// What is in memory anyway, turned into text a page at a time.
