@@ -31,7 +31,7 @@ use crate::http::App;
     ),
     responses(
         (status = 101, description = "It is a WebSocket from here on."),
-        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 400, description = "`query_invalid`: the message says which."),
         (status = 426, description = "`websocket_expected`: the request is no WebSocket handshake (version 13)."),
         (status = 503, description = "`too_many_clients`: all places for screens are taken. `stopping`: headquarters is about \
                                       to stop."),

@@ -35,7 +35,7 @@ impl<T: Topic> Wish<T> {
     /// # Errors
     /// 400 naming the parameter and what it may be.
     fn of(query: &[(String, String)]) -> Result<Self, Problem> {
-        let fail = |text: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", text);
+        let fail = |text: String| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", text);
         let (mut topics, mut run, mut after) = (Topics::ALL, None, None);
         for (name, value) in query {
             match name.as_str() {
@@ -72,7 +72,7 @@ pub fn open<P: Present>(
     revoked: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Response, Problem> {
     let Query(query) =
-        query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.to_string()))?;
+        query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", error.to_string()))?;
     let wish = Wish::of(&query)?;
     let upgrade = Upgrade::of(parts, hub.words().try_instead)?;
     if hub.closing().is_cancelled() {

@@ -54,7 +54,7 @@ pub struct Page {
     ),
     responses(
         (status = 200, description = "A page of alerts.", body = Page),
-        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 400, description = "`query_invalid`: the message says which."),
         (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
                                       `busy`: too many ask for it at once."),
     )
@@ -337,7 +337,7 @@ pub fn parameters(
 ) -> Result<Vec<(String, String)>, Problem> {
     query
         .map(|query| query.0)
-        .map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", rejection.body_text()))
+        .map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", rejection.body_text()))
 }
 
 fn filter(asked: Vec<(String, String)>) -> Result<Filter, Problem> {
@@ -405,7 +405,7 @@ pub fn time(name: &str, value: &str) -> Result<DateTime<Utc>, Problem> {
 pub fn bad_parameter(name: &str, value: &str, what: &str) -> Problem {
     let shown: String = value.chars().take(60).collect();
     let is = if what.starts_with("none of") { "is" } else { "must be" };
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", format!("{name}={shown}: {is} {what}"))
+    Problem::new(StatusCode::BAD_REQUEST, "query_invalid", format!("{name}={shown}: {is} {what}"))
 }
 
 fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {

@@ -46,7 +46,7 @@ enum Which {
     ),
     responses(
         (status = 200, description = "The shift's figures.", body = Summary),
-        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 400, description = "`query_invalid`: the message says which."),
         (status = 404, description = "`shift_too_old`: figures are not kept for so long."),
         (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
                                   `busy`: too many ask for it at once."),
@@ -69,7 +69,7 @@ pub async fn show(
     ),
     responses(
         (status = 200, description = "The shift's figures as a table.", body = str, content_type = "text/csv"),
-        (status = 400, description = "`invalid_parameter`: the message says which."),
+        (status = 400, description = "`query_invalid`: the message says which."),
         (status = 404, description = "`shift_too_old`: figures are not kept for so long."),
         (status = 503, description = "`history_unavailable`: the history cannot be used now; the message says why. \
                                   `busy`: too many ask for it at once."),

@@ -221,7 +221,7 @@ async fn what_cannot_be_asked_or_said_names_its_field() {
         ("/api/v1/shift?at=now", "at=now"),
     ] {
         let (status, problem) = api.get(path).await;
-        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_parameter")), "{path}");
+        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("query_invalid")), "{path}");
         assert!(problem["message"].as_str().is_some_and(|text| text.contains(name)), "{problem}");
     }
     let unknown = "/api/v1/alerts/00000000-0000-4000-8000-000000000009";

@@ -344,7 +344,7 @@ async fn only_the_topics_asked_for_and_errors_that_say_what_is_wrong() {
         [("topics=alarms", "`alarms`"), ("topics=", "at least one"), ("after=1", "give both"), ("seq=1", "seq")]
     {
         let (status, code, message) = refused(query, &[]).await;
-        assert_eq!((status, code.as_str()), (400, "invalid_parameter"), "{query}");
+        assert_eq!((status, code.as_str()), (400, "query_invalid"), "{query}");
         assert!(message.contains(said), "{message}");
     }
     for origin in ["http://evil.example", &format!("http://127.0.0.1:{}", addr.port() ^ 1), "null"] {
