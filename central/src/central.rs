@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::access::Access;
 use crate::config::{Config, Retention};
 use crate::fleet::{FleetMetrics, Hints, Looker};
-use crate::health::{Observed, Progress, Sampler, Samples};
+use crate::health::{Observed, Progress, Sampler, Samples, sentence};
 use crate::heartbeats::KnownCameras;
 use crate::http::{App, router};
 use crate::inflight::Inflight;
@@ -67,6 +67,9 @@ impl Central {
         let inflight = Arc::new(Inflight::new(config.receive.timeout(), config.receive.in_flight_bytes_max));
         let (seen, samples) = watch::channel(Samples::default());
         let observed = Observed::new(samples, Arc::clone(&progress));
+        // In the data's order, which is the order of stopping: what was taken in is still stored.
+        let mut lifecycle = Lifecycle::new();
+        let signs = lifecycle.signs();
         let deps = Deps {
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),
@@ -76,6 +79,7 @@ impl Central {
             hints: hints.clone(),
             instance,
             retry_delay: Duration::from_millis(config.workers.retry_delay_ms),
+            signs: signs.clone(),
         };
         let crew = Crew::new(deps, observed.clone(), &config.workers);
         let sampler = Sampler {
@@ -85,7 +89,10 @@ impl Central {
             retain: Duration::from_secs(config.stream.retain_seconds),
             retain_bytes_max: config.stream.retain_bytes_max,
             metrics: Arc::clone(&metrics),
+            sign: signs.add("health"),
         };
+        let (watched, sites) = (observed.clone(), fleet.clone());
+        lifecycle.says(move || sentence(&watched, &sites));
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
             db: Arc::clone(&db),
@@ -103,8 +110,6 @@ impl Central {
         let teller =
             Teller { db: Arc::clone(&db), hub: Arc::clone(&hub), fleet, hints: hints.clone(), gone: Vec::new() };
 
-        // In the data's order, which is the order of stopping: what was taken in is still stored.
-        let mut lifecycle = Lifecycle::new();
         lifecycle.stage("http", |stop| serve::serve(listener, router(Arc::new(app)), stop));
         lifecycle.stage("screens", |stop| hub.run(stop));
         lifecycle.stage("persist", |stop| crew.run(stop));
@@ -114,7 +119,8 @@ impl Central {
             Ok(())
         });
         lifecycle.stage("live", |stop| teller.run(stop));
-        lifecycle.stage("fleet", |stop| looker.run(stop));
+        let sign = signs.add("fleet");
+        lifecycle.stage("fleet", |stop| looker.run(sign, stop));
         lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
         info!(%address, %instance, "Central listens on {address}");
         Ok(Self { address, lifecycle })

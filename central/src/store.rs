@@ -26,10 +26,11 @@ use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use common::backoff::Backoff;
 use common::config::ConfigError;
-use sqlx::migrate::Migrator;
+use common::lifecycle;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
@@ -189,6 +190,7 @@ impl Db {
             match self.connect().await {
                 Ok(connection) => break connection,
                 Err(error) => {
+                    lifecycle::say(&format!("waiting for {}", self.place()));
                     let wait = START_BACKOFF.delay(attempt, None, &mut rand::rng());
                     warn!("Waiting for {}: {:#}", self.place(), anyhow::Error::new(error));
                     tokio::time::sleep(wait).await;
@@ -214,7 +216,14 @@ impl Db {
         tokio::time::timeout(MIGRATE_TIMEOUT, MIGRATIONS.run_direct(None, &mut connection, false))
             .await
             .context("migrations did not end in time")?
-            .context("apply the migrations")?;
+            .map_err(|error| match error {
+                MigrateError::VersionMissing(version) => anyhow!(
+                    "{} was brought to schema {version} by a newer smartpick-central; it was left as it is, and only that \
+                     version or a newer one can use it: install it again",
+                    self.place()
+                ),
+                error => anyhow!(error).context("apply the migrations"),
+            })?;
         // A failure to say goodbye changes nothing.
         drop(connection.close().await);
         info!("The database schema is up to date");

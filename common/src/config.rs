@@ -1,5 +1,6 @@
 //! Configuration from all its places, in this order, later ones winning:
-//! built-in defaults < the main file < `*.toml` in the drop-in directory by name < environment < command line.
+//! built-in defaults < the main file < `*.toml` in the drop-in directory by name < environment < credentials of systemd <
+//! command line.
 //!
 //! Every file is read strictly on its own first, so that an unknown key or a wrong type is reported with file, line
 //! and caret, and with the name that was probably meant.
@@ -22,7 +23,8 @@ pub struct Sources<'a> {
     /// The drop-in directory; may be missing.
     pub dir: &'a Path,
     pub env_keys: &'a [EnvKey],
-    /// Reads an environment variable.
+    /// Reads an environment variable. `CREDENTIALS_DIRECTORY` is where systemd puts credentials (`LoadCredential=`): each file
+    /// there is named as the key that its content sets.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// `section.key` and value, from the command line.
     pub overrides: &'a [(String, String)],
@@ -70,11 +72,38 @@ pub fn load<T: DeserializeOwned + Serialize + Default>(sources: &Sources<'_>) ->
             check::<T>(&merged).map_err(|e| ConfigError(format!("environment variable {name}={text:?}: {e}")))?;
         }
     }
+    for (key, text) in credentials(sources)? {
+        let what = |words: &str| ConfigError(format!("credential {key}: {words}"));
+        // Unlike elsewhere the error says nothing of the value: it is a secret.
+        set(&mut merged, &defaults, &key, &text).map_err(|_| what("cannot be used for this key"))?;
+        check::<T>(&merged).map_err(|error| match error.contains("unknown field") {
+            true => what(&format!("{error}\na credential is named as the key that it sets, such as central.token")),
+            false => what("cannot be used for this key"),
+        })?;
+    }
     for (key, text) in sources.overrides {
         set(&mut merged, &defaults, key, text).map_err(|e| ConfigError(format!("--set {key}: {e}")))?;
         check::<T>(&merged).map_err(|e| ConfigError(format!("--set {key}={text}: {e}")))?;
     }
     Value::Table(merged).try_into().map_err(|e: toml::de::Error| ConfigError(with_suggestion(e.message())))
+}
+
+/// Key and value of each credential, by name.
+fn credentials(sources: &Sources<'_>) -> Result<Vec<(String, String)>, ConfigError> {
+    let Some(dir) = (sources.env)("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty()).map(PathBuf::from) else {
+        return Ok(Vec::new());
+    };
+    let failed = |path: &Path, error: std::io::Error| ConfigError(format!("{}: {error}", path.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(|error| failed(&dir, error))? {
+        let path = entry.map_err(|error| failed(&dir, error))?.path();
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+        let key = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Whoever writes a secret into a file ends it with a newline.
+        found.push((key, text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn check<T: DeserializeOwned>(merged: &Table) -> Result<(), String> {
@@ -239,6 +268,47 @@ mod tests {
             spill: Spill { bytes_max: 3, enabled: true },
         };
         assert_eq!(config, expected);
+    }
+
+    /// With these credentials, which win over the environment and lose to the command line.
+    fn load_with_credentials(
+        credentials: &[(&str, &str)],
+        env: &[(&str, &str)],
+        overrides: &[(&str, &str)],
+    ) -> Result<Config, ConfigError> {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("smartpick-credentials-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temp dir");
+        for (name, text) in credentials {
+            std::fs::write(dir.join(name), text).expect("write");
+        }
+        let place = dir.display().to_string();
+        let env: Vec<_> = env.iter().copied().chain([("CREDENTIALS_DIRECTORY", place.as_str())]).collect();
+        let loaded = load_from("token = 'main'", &[], &env, overrides);
+        std::fs::remove_dir_all(&dir).expect("clean up");
+        loaded
+    }
+
+    #[test]
+    fn a_credential_sets_the_key_it_is_named_as() {
+        let secrets = [("token", "secret 1\n"), ("spill.bytes_max", "9\n")];
+        let config = load_with_credentials(&secrets, &[("TOKEN", "env"), ("LISTEN", "env")], &[]).expect("valid");
+        assert_eq!((config.token.as_deref(), config.spill.bytes_max), (Some("secret 1"), 9));
+        assert_eq!(config.listen, "env");
+        let config = load_with_credentials(&secrets, &[], &[("token", "set")]).expect("valid");
+        assert_eq!(config.token.as_deref(), Some("set"));
+    }
+
+    #[test]
+    fn a_bad_credential_is_named_without_its_content() {
+        let error = load_with_credentials(&[("tokn", "hunter2")], &[], &[]).expect_err("invalid").to_string();
+        assert!(error.contains("credential tokn") && error.contains("did you mean `token`?"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        for key in ["spill.bytes_max", "token.deeper", "spill"] {
+            let error = load_with_credentials(&[(key, "hunter2")], &[], &[]).expect_err("invalid").to_string();
+            assert!(error.contains(key) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -38,6 +38,17 @@ impl Health {
         Self { status: Status::Healthy, reasons: Vec::new() }
     }
 
+    /// For one line: the status, the most severe reason, how many more there are, and what else there is to say.
+    pub fn sentence(&self, figures: &str) -> String {
+        let status = self.status.as_str();
+        let said = match self.reasons.as_slice() {
+            [] => format!("{status}: {figures}"),
+            [reason] => format!("{status}: {reason}; {figures}"),
+            [reason, others @ ..] => format!("{status}: {reason} (and {} more); {figures}", others.len()),
+        };
+        said.replace('\n', " ")
+    }
+
     /// Adds a finding: its reason is listed, and the whole is at least as bad as it.
     pub fn add(&mut self, status: Status, reason: impl Into<String>) {
         if status > self.status {

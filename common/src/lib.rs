@@ -31,5 +31,6 @@ pub mod problem;
 pub mod quarter;
 pub mod serve;
 pub mod telemetry;
+pub mod words;
 
 pub mod web;

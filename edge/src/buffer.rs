@@ -214,6 +214,7 @@ impl Buffer {
             live: None,
             live_state: live_state_tx,
             probe: probe_tx,
+            sign: life.signs().add("appender"),
             unforgotten: Vec::new(),
             spill_has_keys: true,
             stream_max_length: config.stream.max_length,

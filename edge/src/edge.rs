@@ -35,6 +35,7 @@ use crate::http::{self, State};
 use crate::intake::Identity;
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
+use crate::sentence::sentence;
 use crate::site::Site;
 
 /// A running edge.
@@ -144,7 +145,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let (follower, swaps) = Follower::new(dir.clone(), site_id, own, rules);
     let inputs = Inputs { observations, says, swaps };
     let floor = Floor::new(Arc::clone(&state), inputs, config.alerts.thresholds(), Arc::clone(&filled));
-    life.stage("alerts", move |stop| floor.run(stop));
+    let sign = life.signs().add("alerts");
+    life.stage("alerts", move |stop| floor.run(sign, stop));
     let outbox = Outbox { history: history.clone(), buffer: buffer.clone(), filled };
     life.stage("outbox", move |stop| outbox.run(stop));
     life.stage("history", move |stop| async move {
@@ -156,7 +158,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     life.stage("live", move |stop| screens.run(stop));
     if let Some(client) = client.clone() {
         let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
-        life.stage("forward", move |stop| forwarder.run(stop));
+        let sign = life.signs().add("forward");
+        life.stage("forward", move |stop| forwarder.run(sign, stop));
     }
     let headquarters = client.zip(config.headquarters()).map(|(client, (edge_id, warehouse_id))| Headquarters {
         client,
@@ -165,8 +168,10 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         follower,
         site: Told::new(&config.site),
     });
-    let pulse = Pulse { state, headquarters };
-    life.stage("heartbeat", move |stop| pulse.run(stop));
+    let pulse = Pulse { state: Arc::clone(&state), headquarters };
+    let sign = life.signs().add("heartbeat");
+    life.stage("heartbeat", move |stop| pulse.run(sign, stop));
+    life.says(move || sentence(&state));
     life.then(buffer_life);
     info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on http://{addr}");
     Ok(Edge { addr, life, hub })

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
 use common::clock;
 use common::ids::BatchId;
+use common::lifecycle::LifeSign;
 use common::protocol::pack_frame;
 use common::record::Record;
 use rand::SeedableRng as _;
@@ -137,12 +138,13 @@ impl Forwarder {
     ///
     /// # Errors
     /// If the spill is gone.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         let mut lanes = self.buffer.lanes();
         let mut slots: JoinSet<Done> = JoinSet::new();
         let mut backlog_slots = 0;
         let mut flush_until = None;
         loop {
+            sign.show();
             while slots.len() < SLOTS {
                 let Some(taken) = next_batch(&mut lanes, backlog_slots).await? else { break };
                 backlog_slots += usize::from(taken.lane == Lane::Backlog);

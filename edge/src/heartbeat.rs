@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use common::clock;
 use common::ids::{EdgeId, WarehouseId};
+use common::lifecycle::LifeSign;
 use common::protocol::{
     FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LaneReport, RedisReport, SpillReport,
 };
@@ -78,11 +79,12 @@ impl Pulse {
     ///
     /// # Errors
     /// None; the type fits a lifecycle stage.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         let mut samples = VecDeque::with_capacity(RATE_BEATS + 1);
         let mut beats = tokio::time::interval(Duration::from_secs(HEARTBEAT_INTERVAL_SECS));
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            sign.show();
             tokio::select! {
                 // Time for the next.
                 _ = beats.tick() => {
@@ -222,6 +224,7 @@ impl Pulse {
 /// How long the buffer lasts and how soon it is empty, at the last minute's rates.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outlook {
+    pub accepted_per_second: f64,
     /// `None` while nothing comes in.
     pub room_hours: Option<f64>,
     /// `None` if there is no backlog, or it does not shrink.
@@ -241,6 +244,7 @@ fn outlook(state: &State, samples: &VecDeque<Sample>) -> Outlook {
     let (contents, spill) = (state.buffer.contents(), state.buffer.last_probe().spill);
     let bytes_per_record = 1_400.0_f64.max(mean_bytes(&contents));
     Outlook {
+        accepted_per_second: rates.accepted,
         room_hours: (rates.accepted > 0.0)
             .then(|| spill.bytes_free as f64 / bytes_per_record / rates.accepted / 3_600.0),
         drain_seconds: (contents.backlog_records > 0 && rates.drained > 0.0)

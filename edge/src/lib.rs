@@ -30,6 +30,7 @@ pub mod cameras;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
+pub mod sentence;
 pub mod streams;
 
 pub mod cli;

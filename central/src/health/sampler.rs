@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::clock;
+use common::lifecycle::LifeSign;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,8 @@ pub struct Sampler {
     pub retain_bytes_max: u64,
     // Metrics.
     pub metrics: Arc<Metrics>,
+    // Shown after each look.
+    pub sign: LifeSign,
 }
 
 /// What goes on from one look to the next.
@@ -107,6 +110,7 @@ impl Sampler {
                 _ = interval.tick() => {}
             }
             self.look(&mut samples, &mut memory).await;
+            self.sign.show();
             seen.send_replace(samples.clone());
         }
     }

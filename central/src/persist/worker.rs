@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use common::backoff::Backoff;
+use common::lifecycle::{LifeSign, LifeSigns};
 use common::protocol::{DeadLetterNote, Receipt};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,8 @@ pub struct Deps {
     pub hints: Hints,
     pub instance: Uuid,
     pub retry_delay: Duration,
+    /// Each worker has a sign of its own among these.
+    pub signs: LifeSigns,
 }
 
 pub struct Worker {
@@ -52,18 +55,22 @@ pub struct Worker {
     connection: Option<Connection>,
     known: Known,
     backoff: Backoff,
+    /// Shown after each reading and each attempt to write, which all end within a few seconds.
+    sign: LifeSign,
 }
 
 impl Worker {
     pub fn new(deps: Deps, consumer: String) -> Self {
         let backoff = Backoff::new(deps.retry_delay, RETRY_CAP.max(deps.retry_delay));
-        Self { deps, reader: Reader::new(consumer), connection: None, known: Known::default(), backoff }
+        let sign = deps.signs.add("persist");
+        Self { deps, reader: Reader::new(consumer), connection: None, known: Known::default(), backoff, sign }
     }
 
     /// Works until told to stop; what it has begun it finishes, if Postgres lets it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
+            self.sign.show();
             match self.run_once(&stop).await {
                 Ok(()) => failures = 0,
                 Err(error) => {
@@ -145,6 +152,7 @@ impl Worker {
     async fn write(&mut self, work: &mut Work<'_>, delivered: &[Delivered], stop: &CancellationToken) -> bool {
         let mut failures = 0;
         while let Some(next) = work.next() {
+            self.sign.show();
             let started = Instant::now();
             let written = tokio::select! {
                 // Done, or failed.

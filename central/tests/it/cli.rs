@@ -67,6 +67,24 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let (url, pool) = servers::database().await;
+    servers::execute(
+        &pool,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of a later version', true, '', 0)",
+    )
+    .await;
+    let output = central(&["run"], &[("DATABASE_URL", url.as_str())]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    for part in ["schema 9999", "newer smartpick-central", "install it again"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(servers::number(&pool, "SELECT count(*) FROM _sqlx_migrations WHERE version = 9999").await, 1);
+}
+
+#[tokio::test]
 async fn credentials_are_made_listed_and_revoked() {
     let (url, pool) = servers::database().await;
     let env = [("DATABASE_URL", url.as_str())];

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use common::alert::{Severity, ShiftSnapshotEvent, Subject};
 use common::clock;
 use common::ids::ZoneId;
+use common::lifecycle::LifeSign;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -141,12 +142,13 @@ impl Floor {
     ///
     /// # Errors
     /// None; the type fits a lifecycle stage.
-    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         self.restore().await;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut turn = Vec::with_capacity(TURN);
         loop {
+            sign.show();
             tokio::select! {
                 // Accepted events.
                 _ = self.observations.recv_many(&mut turn, TURN) => self.observe(turn.drain(..)).await,

@@ -55,7 +55,12 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
     let connection = match open_whole(&path) {
         Ok(connection) if !marked => connection,
         Err(error) if !is_damaged(&error) => {
-            return Err(error).with_context(|| format!("open the spill {}", path.display()));
+            let what = if schema::is_newer(&error) {
+                "was written by a newer smartpick-edge and is left as it is; install that version again, or a newer one"
+            } else {
+                "cannot be opened"
+            };
+            return Err(error).with_context(|| format!("the spill {} {what}", path.display()));
         }
         damaged => {
             drop(damaged);

@@ -168,3 +168,18 @@ async fn a_file_that_is_no_database_does_not_stop_the_start() {
     assert_eq!(opened.salvaged.map(|(_, records)| records), Some(0));
     spill.append(run(Epoch::random(), 1..=1), true, now()).await.expect("works on");
 }
+
+#[test]
+fn a_file_of_a_newer_version_is_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let path = dir.path().join("spill.db");
+    drop(file::open(dir.path(), now()).expect("a new one"));
+    let newer = Connection::open(&path).expect("opens");
+    newer.pragma_update(None, "user_version", 99).expect("as a later version would");
+    drop(newer);
+    let before = std::fs::read(&path).expect("is there");
+    let error = format!("{:#}", file::open(dir.path(), now()).err().expect("refused"));
+    assert!(error.contains("newer smartpick-edge") && error.contains("install that version"), "{error}");
+    assert!(std::fs::read(&path).expect("is there") == before, "not a byte has changed");
+    assert!(!dir.path().join("spill-damaged").exists());
+}
