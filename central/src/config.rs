@@ -156,7 +156,10 @@ impl Default for Config {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "postgres:///smartpick?host=/run/postgresql&user=smartpick".to_owned(), connections_max: 10 }
+        Self {
+            url: "postgres:///smartpick?host=/run/postgresql&user=smartpick-central".to_owned(),
+            connections_max: 10,
+        }
     }
 }
 
