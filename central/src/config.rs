@@ -225,8 +225,15 @@ impl Config {
         let file = file.unwrap_or(Path::new(FILE));
         // `central.toml` has its drop-ins in `central.d`.
         let dir: PathBuf = file.with_extension("d");
-        let config: Self =
-            common::config::load(&Sources { file, file_required, dir: &dir, env_keys: ENV_KEYS, env, overrides })?;
+        let config: Self = common::config::load(&Sources {
+            file,
+            file_required,
+            dir: &dir,
+            env_keys: ENV_KEYS,
+            env,
+            service_credentials: Path::new("/run/credentials/smartpick-central.service"),
+            overrides,
+        })?;
         config.check()?;
         Ok(config)
     }

@@ -26,6 +26,8 @@ pub struct Sources<'a> {
     /// Reads an environment variable. `CREDENTIALS_DIRECTORY` is where systemd puts credentials (`LoadCredential=`): each file
     /// there is named as the key that its content sets.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Where systemd puts those of the running service: whoever may read them means the same by a command by hand.
+    pub service_credentials: &'a Path,
     /// `section.key` and value, from the command line.
     pub overrides: &'a [(String, String)],
 }
@@ -90,13 +92,18 @@ pub fn load<T: DeserializeOwned + Serialize + Default>(sources: &Sources<'_>) ->
 
 /// Key and value of each credential, by name.
 fn credentials(sources: &Sources<'_>) -> Result<Vec<(String, String)>, ConfigError> {
-    let Some(dir) = (sources.env)("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty()).map(PathBuf::from) else {
-        return Ok(Vec::new());
-    };
+    let ours = (sources.env)("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let dir = ours.as_deref().unwrap_or(sources.service_credentials);
     let failed = |path: &Path, error: std::io::Error| ConfigError(format!("{}: {error}", path.display()));
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        // The service does not run, or is not this user's.
+        Err(_) if ours.is_none() => return Ok(Vec::new()),
+        Err(error) => return Err(failed(dir, error)),
+    };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(|error| failed(&dir, error))? {
-        let path = entry.map_err(|error| failed(&dir, error))?.path();
+    for entry in entries {
+        let path = entry.map_err(|error| failed(dir, error))?.path();
         let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
         let key = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // Whoever writes a secret into a file ends it with a newline.
@@ -236,6 +243,7 @@ mod tests {
             std::fs::write(dir.join("edge.d").join(name), text).expect("write");
         }
         let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let loaded = load(&Sources {
             file: &dir.join("edge.toml"),
             file_required: true,
@@ -246,7 +254,8 @@ mod tests {
                 ("SPILL_MAX", "spill.bytes_max"),
                 ("SPILL", "spill.enabled"),
             ],
-            env: &|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()),
+            env: &env,
+            service_credentials: Path::new(&env(SERVICE).unwrap_or_default()),
             overrides: &overrides,
         });
         std::fs::remove_dir_all(&dir).expect("clean up");
@@ -270,8 +279,13 @@ mod tests {
         assert_eq!(config, expected);
     }
 
+    /// In the tests' environment: where the credentials of the running service are.
+    const SERVICE: &str = "(service)";
+    const OURS: &str = "CREDENTIALS_DIRECTORY";
+
     /// With these credentials, which win over the environment and lose to the command line.
     fn load_with_credentials(
+        whose: &str,
         credentials: &[(&str, &str)],
         env: &[(&str, &str)],
         overrides: &[(&str, &str)],
@@ -284,7 +298,7 @@ mod tests {
             std::fs::write(dir.join(name), text).expect("write");
         }
         let place = dir.display().to_string();
-        let env: Vec<_> = env.iter().copied().chain([("CREDENTIALS_DIRECTORY", place.as_str())]).collect();
+        let env: Vec<_> = env.iter().copied().chain([(whose, place.as_str())]).collect();
         let loaded = load_from("token = 'main'", &[], &env, overrides);
         std::fs::remove_dir_all(&dir).expect("clean up");
         loaded
@@ -293,20 +307,23 @@ mod tests {
     #[test]
     fn a_credential_sets_the_key_it_is_named_as() {
         let secrets = [("token", "secret 1\n"), ("spill.bytes_max", "9\n")];
-        let config = load_with_credentials(&secrets, &[("TOKEN", "env"), ("LISTEN", "env")], &[]).expect("valid");
+        let config = load_with_credentials(OURS, &secrets, &[("TOKEN", "env"), ("LISTEN", "env")], &[]).expect("valid");
         assert_eq!((config.token.as_deref(), config.spill.bytes_max), (Some("secret 1"), 9));
         assert_eq!(config.listen, "env");
-        let config = load_with_credentials(&secrets, &[], &[("token", "set")]).expect("valid");
+        let config = load_with_credentials(OURS, &secrets, &[], &[("token", "set")]).expect("valid");
         assert_eq!(config.token.as_deref(), Some("set"));
+        // A command by hand means what the service means.
+        let config = load_with_credentials(SERVICE, &secrets, &[], &[]).expect("valid");
+        assert_eq!(config.token.as_deref(), Some("secret 1"));
     }
 
     #[test]
     fn a_bad_credential_is_named_without_its_content() {
-        let error = load_with_credentials(&[("tokn", "hunter2")], &[], &[]).expect_err("invalid").to_string();
+        let error = load_with_credentials(OURS, &[("tokn", "hunter2")], &[], &[]).expect_err("invalid").to_string();
         assert!(error.contains("credential tokn") && error.contains("did you mean `token`?"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
         for key in ["spill.bytes_max", "token.deeper", "spill"] {
-            let error = load_with_credentials(&[(key, "hunter2")], &[], &[]).expect_err("invalid").to_string();
+            let error = load_with_credentials(OURS, &[(key, "hunter2")], &[], &[]).expect_err("invalid").to_string();
             assert!(error.contains(key) && !error.contains("hunter2"), "{error}");
         }
     }

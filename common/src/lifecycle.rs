@@ -59,7 +59,7 @@ impl Lifecycle {
     }
 
     /// What `systemctl status` shows while we run; asked every few seconds.
-    pub fn says(&mut self, sentence: impl Fn() -> String + Send + 'static) {
+    pub fn says(&mut self, sentence: impl Fn() -> String + Send + Sync + 'static) {
         self.sentence = Some(Box::new(sentence));
     }
 

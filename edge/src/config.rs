@@ -1,7 +1,7 @@
 //! The edge's configuration. `packaging/edge.toml` is its reference for people; a test holds the two together.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::{ConfigError, EnvKey, Sources, load};
@@ -299,6 +299,7 @@ impl Config {
             dir: &path.with_extension("d"),
             env_keys: ENV_KEYS,
             env: &|name| std::env::var(name).ok(),
+            service_credentials: Path::new("/run/credentials/smartpick-edge.service"),
             overrides,
         })?;
         config.check()?;
@@ -418,6 +419,7 @@ mod tests {
             dir: &PathBuf::from("/nonexistent"),
             env_keys: ENV_KEYS,
             env: &|_| None,
+            service_credentials: Path::new("/nonexistent"),
             overrides: &overrides,
         })?;
         config.check().map(|()| config)

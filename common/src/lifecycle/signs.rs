@@ -3,9 +3,7 @@
 //! everything else goes on: a timer beside the stages would prove only itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 struct Shown {
     name: &'static str,
@@ -18,7 +16,11 @@ pub struct LifeSign(Arc<Shown>);
 impl LifeSign {
     /// The stage has turned.
     pub fn show(&self) {
-        *at(&self.0) = Instant::now();
+        self.show_at(Instant::now());
+    }
+
+    fn show_at(&self, now: Instant) {
+        *at(&self.0) = now;
     }
 }
 
@@ -36,9 +38,14 @@ impl LifeSigns {
 
     /// A stage that has not shown its sign for longer than `limit`, and for how long; of several the one that stopped first.
     pub fn stuck(&self, limit: Duration) -> Option<(&'static str, Duration)> {
+        self.stuck_at(Instant::now(), limit)
+    }
+
+    fn stuck_at(&self, now: Instant, limit: Duration) -> Option<(&'static str, Duration)> {
         let mut signs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         signs.retain(|sign| sign.strong_count() > 0);
-        let silent = signs.iter().filter_map(Weak::upgrade).map(|sign| (sign.name, at(&sign).elapsed()));
+        let silent =
+            signs.iter().filter_map(Weak::upgrade).map(|sign| (sign.name, now.saturating_duration_since(*at(&sign))));
         silent.filter(|(_, silence)| *silence > limit).max_by_key(|(_, silence)| *silence)
     }
 }
@@ -51,22 +58,24 @@ fn at(shown: &Shown) -> MutexGuard<'_, Instant> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_stage_that_stopped_first_is_named_until_it_turns_or_is_gone() {
+    #[test]
+    fn the_stage_that_stopped_first_is_named_until_it_turns_or_is_gone() {
         let signs = LifeSigns::default();
         let (first, second) = (signs.add("first"), signs.add("second"));
-        let limit = Duration::from_secs(10);
-        tokio::time::advance(Duration::from_secs(6)).await;
-        second.show();
-        tokio::time::advance(Duration::from_secs(6)).await;
-        assert_eq!(signs.stuck(limit), Some(("first", Duration::from_secs(12))));
-        first.show();
-        assert_eq!(signs.stuck(limit), None);
-        tokio::time::advance(Duration::from_secs(11)).await;
-        assert_eq!(signs.stuck(limit).map(|(name, _)| name), Some("second"));
+        let began = Instant::now();
+        let after = |secs| began + Duration::from_secs(secs);
+        let stuck = |secs| signs.stuck_at(after(secs), Duration::from_secs(10)).map(|(name, _)| name);
+        first.show_at(began);
+        second.show_at(after(6));
+        assert_eq!(stuck(10), None);
+        assert_eq!(signs.stuck_at(after(12), Duration::from_secs(10)), Some(("first", Duration::from_secs(12))));
+        assert_eq!(stuck(30), Some("first"), "of two the one that stopped first");
+        first.show_at(after(12));
+        assert_eq!(stuck(16), None);
+        assert_eq!(stuck(30), Some("second"));
         drop(second);
-        assert_eq!(signs.stuck(limit).map(|(name, _)| name), Some("first"));
+        assert_eq!(stuck(30), Some("first"));
         drop(first);
-        assert_eq!(signs.stuck(limit), None);
+        assert_eq!(stuck(30), None);
     }
 }

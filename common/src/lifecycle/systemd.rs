@@ -7,7 +7,7 @@ use tracing::error;
 use super::signs::LifeSigns;
 
 /// How we are, for `systemctl status`.
-pub type Sentence = Box<dyn Fn() -> String + Send>;
+pub type Sentence = Box<dyn Fn() -> String + Send + Sync>;
 
 /// How often the sentence is looked at. People ask by hand.
 const SENTENCE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
