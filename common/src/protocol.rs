@@ -19,8 +19,9 @@ use crate::record::RECORD_BYTES_MAX;
 use crate::rules::RuleSet;
 use crate::site::SiteReport;
 
-/// The protocol of this build; central refuses others with `protocol_unsupported`.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// The protocol of this build; central refuses others with `protocol_unsupported`, and the edge keeps what it has until
+/// both are of one version. 2: records say when they were accepted ([`record`](crate::record)), which 1 did not.
+pub const PROTOCOL_VERSION: u16 = 2;
 pub const BATCHES_PATH: &str = "/api/v1/batches";
 pub const HEARTBEATS_PATH: &str = "/api/v1/heartbeats";
 pub const HEADER_PROTOCOL: &str = "smartpick-protocol";
