@@ -98,13 +98,21 @@ ORDER BY l.edge_id, l.first_seen_at, l.epoch";
 const FORGET: &str = "\
 WITH gone AS (
     DELETE FROM edge_epochs l
-    WHERE NOT l.current AND greatest(l.first_seen_at, l.reported_at, l.last_received_at) < $1
-      AND NOT EXISTS (SELECT FROM epoch_quarters q
-                      WHERE q.edge_id = l.edge_id AND q.epoch = l.epoch AND q.quarter >= $1)
-      AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.edge_id = l.edge_id AND d.epoch = l.epoch AND d.state = 'open')
+    WHERE l.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM edge_epochs o
+        WHERE NOT o.current AND greatest(o.first_seen_at, o.reported_at, o.last_received_at) < $1
+          AND NOT EXISTS (SELECT FROM epoch_quarters q
+                          WHERE q.edge_id = o.edge_id AND q.epoch = o.epoch AND q.quarter >= $1)
+          AND NOT EXISTS (SELECT FROM dead_letters d
+                          WHERE d.edge_id = o.edge_id AND d.epoch = o.epoch AND d.state = 'open')
+        LIMIT 100))
     RETURNING l.edge_id, l.epoch
+), quarters AS (
+    DELETE FROM epoch_quarters q USING gone WHERE q.edge_id = gone.edge_id AND q.epoch = gone.epoch
 )
-DELETE FROM epoch_quarters q USING gone WHERE q.edge_id = gone.edge_id AND q.epoch = gone.epoch";
+SELECT count(*) FROM gone";
+/// Epochs of one statement; each may have thousands of quarters.
+const FORGET_BATCH: i64 = 100;
 
 pub const STATEMENTS: &[&str] = &[ADD, ADD_QUARTERS, REPORT, RETIRE, SHOW, FORGET];
 
@@ -198,8 +206,12 @@ impl Changes {
 
 /// Forgets epochs that ended before a time, with all that is counted of them.
 pub(super) async fn forget(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(FORGET).bind(before).execute(connection).await?;
-    Ok(())
+    loop {
+        let gone: i64 = sqlx::query_scalar(FORGET).bind(before).fetch_one(&mut *connection).await?;
+        if gone < FORGET_BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// The set of `seqs` as a multirange literal. Sorts them.

@@ -28,30 +28,7 @@ WHERE i.inhparent = 'ergonomic_snapshots'::regclass";
 
 const EXISTS: &str = "SELECT to_regclass($1) IS NOT NULL";
 
-const DELETE_DEFAULT: &str = "DELETE FROM ergonomic_snapshots_default WHERE event_time < $1";
-const DELETE_SUSPECTS: &str = "DELETE FROM clock_suspect_events WHERE stored_event_time < $1";
-const DELETE_MINUTES: &str = "DELETE FROM zone_minutes WHERE minute < $1";
-const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
-const DELETE_HOURS: &str = "DELETE FROM zone_hours WHERE hour < $1";
-const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
-const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
-const DELETE_STATES: &str = "DELETE FROM site_states WHERE at < $1";
-const DELETE_HEARTBEATS: &str = "DELETE FROM edge_heartbeats WHERE at < $1";
-
-pub const STATEMENTS: &[&str] = &[
-    LOCK,
-    LIST,
-    EXISTS,
-    DELETE_DEFAULT,
-    DELETE_SUSPECTS,
-    DELETE_MINUTES,
-    DELETE_QUARTERS,
-    DELETE_HOURS,
-    DELETE_DAYS,
-    DELETE_LETTERS,
-    DELETE_STATES,
-    DELETE_HEARTBEATS,
-];
+pub const STATEMENTS: &[&str] = &[LOCK, LIST, EXISTS];
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -111,19 +88,16 @@ pub async fn upkeep(db: &Db, keep: &Retention, now: DateTime<Utc>) -> Result<Don
         drop_day(&mut connection, day).await?;
         done.dropped += 1;
     }
-    for (statement, before) in [
-        (DELETE_DEFAULT, oldest),
-        (DELETE_SUSPECTS, oldest),
-        (DELETE_MINUTES, days_before(now, keep.zone_minutes_days)),
-        (DELETE_QUARTERS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_HOURS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_DAYS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_LETTERS, days_before(now, keep.dead_letters_days)),
-        (DELETE_STATES, days_before(now, keep.site_states_days)),
-        (DELETE_HEARTBEATS, days_before(now, keep.heartbeats_days)),
-    ] {
-        sqlx::query(statement).bind(midnight(before)).execute(&mut connection).await?;
-    }
+    retention::snapshots(&mut connection, midnight(oldest)).await?;
+    retention::rollups(
+        &mut connection,
+        midnight(days_before(now, keep.zone_minutes_days)),
+        midnight(days_before(now, keep.zone_quarters_days)),
+    )
+    .await?;
+    retention::letters(&mut connection, midnight(days_before(now, keep.dead_letters_days))).await?;
+    retention::states(&mut connection, midnight(days_before(now, keep.site_states_days))).await?;
+    retention::heartbeats(&mut connection, midnight(days_before(now, keep.heartbeats_days))).await?;
     ledger::forget(&mut connection, midnight(days_before(now, keep.ledger_days))).await?;
     retention::alerts(&mut connection, midnight(days_before(now, keep.alerts_days))).await?;
     retention::audit(&mut connection, midnight(days_before(now, keep.audit_days))).await?;
