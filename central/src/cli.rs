@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use common::cli::{Output, is_unread};
 use common::ids::{EdgeId, WarehouseId};
 use common::telemetry;
 use tracing::{error, warn};
@@ -99,7 +100,7 @@ enum Edges {
 enum Tokens {
     /// Make a token for the API; it is shown this once
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
         /// What it may do; may be repeated
         #[arg(long = "scope", value_enum, default_values_t = [Scope::Read, Scope::Act])]
@@ -144,6 +145,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match runtime.block_on(command(cli.command, config)) {
         Ok(code) => code,
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<common::config::ConfigError>() => failed(&format!("{error:#}"), EXIT_CONFIG),
         Err(error) => failed(&format!("{error:#}"), 1),
     }
@@ -157,7 +159,7 @@ fn failed(message: &str, code: u8) -> ExitCode {
 }
 
 async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout();
+    let mut out = Output::default();
     match command {
         Command::Run => serve(config).await?,
         Command::CheckConfig => {

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, middleware};
+use common::clock;
 use common::ids::BatchId;
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
@@ -109,7 +110,7 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/sites/{id}/rules", Need::ACT, |m| on(m, api::rules::make)),
     route(GET, "/api/v1/sites/{id}/rules/versions", Need::READ, |m| on(m, api::rules::versions)),
     route(POST, "/api/v1/sites/{id}/rules/check", Need::READ, |m| on(m, api::rules::check)),
-    route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
+    route(GET, "/api/v1/events", Need::ACT, |m| on(m, api::events::list)),
     route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
     route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),
     route(GET, "/api/v1/alerts/{id}/person", Need::PEOPLE, |m| on(m, api::people::of_alert)),
@@ -163,6 +164,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/distribution", Need::READ, |m| on(m, api::queries::distribution::show)),
     route(GET, "/api/v1/compare", Need::READ, |m| on(m, api::queries::compare::show)),
     route(GET, "/api/v1/ranking", Need::READ, |m| on(m, api::queries::ranking::show)),
+    route(GET, "/api/v1/ranking.csv", Need::READ, |m| on(m, api::queries::ranking::csv)),
     // While it happens.
     route(GET, "/ws/fleet", Need::READ, |m| on(m, live::fleet)),
     // For whoever runs it.
@@ -172,8 +174,8 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, health::ready)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, metrics)),
     route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
-    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
-    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, async || docs::page("SmartPick central: API"))),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, async |Path(name): Path<String>| docs::asset(&name))),
 ];
 
 /// What the table asks for a method of a path that the router knows, `None` if it knows none.
@@ -233,6 +235,11 @@ pub async fn livez() -> &'static str {
     ))
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    // By fresh success, and as of now: whoever looks at the servers may hang with one of them.
+    let samples = app.observed.samples();
+    let now = clock::now();
+    app.metrics.redis_up.set(health::fresh(&samples.redis, now).into());
+    app.metrics.database_up.set(health::fresh(&samples.postgres, now).into());
     let (content_type, text) = app.metrics.render();
     ([(header::CONTENT_TYPE, content_type)], text)
 }

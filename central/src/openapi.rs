@@ -3,12 +3,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::response::Response;
 use common::openapi::{Guarded, complete};
 use common::web::docs;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, ResponseBuilder};
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
@@ -84,6 +84,7 @@ const SESSION: &str = "session";
         api::queries::distribution::show,
         api::queries::compare::show,
         api::queries::ranking::show,
+        api::queries::ranking::csv,
     )
 )]
 struct Said;
@@ -102,8 +103,24 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .add_security_scheme(TOKEN, bearer("A machine's token with its scopes, of `smartpick-central tokens add`."));
     let cookie = ApiKeyValue::with_description(COOKIE, "The session of a person who signed in at `/api/v1/session`.");
     components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    bodies(&mut doc);
     complete(&mut doc, ROUTES.iter().map(guarded));
     doc
+}
+
+/// Who says that a body cannot be read says of a long one that it is too long.
+fn bodies(doc: &mut utoipa::openapi::OpenApi) {
+    for item in doc.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            let reads =
+                matches!(responses.get("400"), Some(RefOr::T(one)) if one.description.contains("`body_invalid`"));
+            if reads {
+                let text = "`too_large`: the body is larger than the message says.";
+                responses.insert("413".to_owned(), ResponseBuilder::new().description(text).build().into());
+            }
+        }
+    }
 }
 
 /// What [`crate::access::guard`] asks and answers before a route's handler runs.
@@ -144,16 +161,6 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub async fn document() -> Response {
     docs::document(&DOCUMENT)
-}
-
-/// `GET /docs`: the document, readable.
-pub async fn page() -> Response {
-    docs::page("SmartPick central: API")
-}
-
-/// `GET /docs/{name}`: a file of that page.
-pub async fn asset(Path(name): Path<String>) -> Response {
-    docs::asset(&name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
-//! What both command lines do alike: ask for a password, say who is at the keyboard, show a table.
+//! What both command lines do alike: ask for a password, say who is at the keyboard, show a table, print.
 
+mod output;
 pub mod password;
+
+pub use output::{Output, is_unread};
 
 use std::fs;
 

@@ -31,6 +31,7 @@ pub mod problem;
 pub mod quarter;
 pub mod serve;
 pub mod telemetry;
+pub mod text;
 pub mod words;
 
 pub mod web;

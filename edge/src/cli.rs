@@ -6,6 +6,7 @@ mod status;
 mod tail;
 mod tokens;
 mod users;
+mod zones;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use common::cli::{Output, is_unread};
 use common::config::ConfigError;
 use common::telemetry;
 use tracing::{error, warn};
@@ -100,7 +102,7 @@ pub fn main() -> ExitCode {
             Ok(config) => runtime.block_on(run(config)),
             Err(error) => complain(&error.to_string(), EXIT_USAGE),
         },
-        Command::CheckConfig(args) => match check_config(&args) {
+        Command::CheckConfig(args) => match runtime.block_on(check_config(&args)) {
             Ok(text) => say(&text),
             Err(error) => complain(&format!("{error:#}"), EXIT_USAGE),
         },
@@ -117,11 +119,8 @@ pub fn main() -> ExitCode {
         Command::Cameras(command) => {
             manage(command.config(), |config| tokens::run(TokenKind::Camera, &command, config))
         }
-        Command::Rules(args) => rules::run(&args),
-        Command::Simulate(args) => match runtime.block_on(simulate::run(*args)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&format!("{error:#}"), 1),
-        },
+        Command::Rules(args) => runtime.block_on(rules::run(&args)),
+        Command::Simulate(args) => printed(runtime.block_on(simulate::run(*args))),
     }
 }
 
@@ -129,12 +128,16 @@ fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
     Config::load(args.config.as_ref(), &args.set)
 }
 
-fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
+async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
     let config = load(args)?;
     let dir = config.data_dir()?;
     let (rules, trouble) = rules::in_force(&config)?;
     let mut out = format!("{}# data_dir in force: {}\n# rules in force: {rules}\n", config.shown(), dir.display());
-    for words in trouble.into_iter().chain(config.unheard_rules()) {
+    if rules.rules.is_empty() {
+        let _infallible = writeln!(out, "# {}", rules::ALERTS_OFF);
+    }
+    let zones = zones::warnings(&config, &rules.configs).await;
+    for words in trouble.into_iter().chain(config.warnings()).chain(zones) {
         let _infallible = writeln!(out, "# {words}");
     }
     Ok(out)
@@ -169,9 +172,16 @@ async fn run(config: Config) -> ExitCode {
 }
 
 fn say(text: &str) -> ExitCode {
-    // A reader that has gone away, such as `head`, has seen enough.
-    drop(std::io::stdout().write_all(text.as_bytes()));
-    ExitCode::SUCCESS
+    let mut out = Output::default();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("print"))
+}
+
+/// What becomes of a command that ends by printing.
+fn printed(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if !is_unread(&error) => complain(&format!("{error:#}"), 1),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn complain(text: &str, code: u8) -> ExitCode {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::config::{ConfigError, EnvKey, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
+use common::site;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::rules::{self, Rule, RuleConfig, RuleError, ScopeKind};
@@ -356,8 +357,19 @@ impl Config {
         self.edge_id.zip(self.warehouse_id)
     }
 
+    /// What can be used and yet is hardly meant, each in words with the fix.
+    pub fn warnings(&self) -> Vec<String> {
+        self.unheard_rules().into_iter().chain(self.overlapping_shifts()).collect()
+    }
+
+    /// Both sides go by the first of them, so figures come out; but somebody's hours count as somebody else's.
+    fn overlapping_shifts(&self) -> Option<String> {
+        let shifts = site::shifts(&self.site.shifts).ok()?;
+        site::overlap(&shifts).map(|error| format!("site.{error}; as long as both are on, the one listed first counts"))
+    }
+
     /// What to say of rules that will never see anybody, because the intake drops who it is.
-    pub fn unheard_rules(&self) -> Option<String> {
+    fn unheard_rules(&self) -> Option<String> {
         if self.privacy.worker_identity != WorkerIdentity::Drop {
             return None;
         }
@@ -409,6 +421,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use common::site::{Day, ShiftConfig};
+
     use super::*;
 
     fn set(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -458,6 +472,25 @@ mod tests {
         config.alerts.rules[0].scope = ScopeKind::Person;
         assert_eq!(config.unheard_rules(), None);
         assert!(set(&[("privacy.worker_identity", "hide")]).is_err());
+    }
+
+    #[test]
+    fn shifts_that_overlap_are_warned_of_and_taken() {
+        let shift = |name: &str, start: &str, end: &str| ShiftConfig {
+            name: name.to_owned(),
+            days: vec![Day::Mon],
+            start: start.to_owned(),
+            end: end.to_owned(),
+        };
+        let mut config = set(&[]).expect("valid");
+        config.site.shifts = vec![shift("early", "06:00", "14:00"), shift("late", "14:00", "22:00")];
+        assert_eq!((config.check().is_ok(), config.warnings()), (true, Vec::new()));
+        config.site.shifts.push(shift("office", "09:00", "17:00"));
+        let warnings = config.warnings();
+        assert!(config.check().is_ok() && warnings.len() == 1, "{warnings:?}");
+        for part in ["site.shifts: ", "\"early\" and \"office\"", "Mon at 09:00", "the one listed first counts"] {
+            assert!(warnings[0].contains(part), "{part}: {warnings:?}");
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let access = Access::open(&dir, config.camera_token.as_deref())
         .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
     let identity = Identity::open(config.privacy.worker_identity, &dir)?;
-    if let Some(warning) = config.unheard_rules() {
+    for warning in config.warnings() {
         warn!("{warning}");
     }
     if !config.listen.ip().is_loopback() && !access.has_cameras() {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::extract::Path;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router, middleware};
@@ -201,8 +202,8 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
     route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
-    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
-    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, async || docs::page("SmartPick edge: API"))),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, async |Path(name): Path<String>| docs::asset(&name))),
 ];
 
 /// What the table asks for a method of a path that the router knows.

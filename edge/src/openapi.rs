@@ -3,7 +3,6 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use common::openapi::{Guarded, complete};
@@ -106,16 +105,6 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub async fn document() -> Response {
     docs::document(&DOCUMENT)
-}
-
-/// `GET /docs`: the document, readable.
-pub async fn page() -> Response {
-    docs::page("SmartPick edge: API")
-}
-
-/// `GET /docs/{name}`: a file of that page.
-pub async fn asset(Path(name): Path<String>) -> Response {
-    docs::asset(&name)
 }
 
 #[cfg(test)]

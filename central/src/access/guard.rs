@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use common::credentials::{TokenHash, token_hash};
@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Access, COOKIE, Caller, CallerKind, Credential, Need, REMEMBERED_FOR, Scope};
 use crate::http::{self, ApiError, App};
+use crate::page;
 use crate::store::StoreError;
 
 /// Longer ones are not ours, and need no hashing.
@@ -51,6 +52,8 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
 async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let under_api = request.uri().path().starts_with("/api/");
+    // Where somebody mistyped an address, the page says so.
+    let mistyped = (path.is_none() && !under_api && wants_page(&request)).then(|| request.headers().clone());
     if let Some(refusal) = nul(request.uri()) {
         return refusal.into_response();
     }
@@ -60,7 +63,7 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     };
     let (mut response, private) = match admitted {
         Ok(need) => (next.run(request).await, need != Need::Public || under_api),
-        Err(error) => (error.into_response(), true),
+        Err(error) => (mistyped.map_or_else(|| error.into_response(), |headers| page::missing(&headers)), true),
     };
     let status = response.status();
     let headers = response.headers_mut();
@@ -74,6 +77,12 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Whether it is a browser that goes somewhere; programs ask for JSON, or for anything.
+fn wants_page(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    request.method() == Method::GET && accept.contains("text/html")
 }
 
 /// Postgres takes no NUL in a text. Nothing is called so, and nothing can be asked with it.

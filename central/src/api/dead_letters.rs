@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{limit, not_found, path, query};
+use super::{known, limit, not_found, path, query};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::reopen;
@@ -29,6 +29,7 @@ const WHAT: &str = "dead letter";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Ask {
+    warehouse_id: Option<Uuid>,
     state: Option<LetterState>,
     /// Of one page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -112,10 +113,11 @@ pub struct Page {
 /// `GET /api/v1/dead-letters`: what could never be stored, newest first.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/dead-letters", params(Ask), responses(
     (status = 200, description = "A page of dead letters.", body = Page),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -123,7 +125,9 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
-    let letters = dead_letters::page(&app.db, ask.state.map(LetterState::as_str), ask.cursor, limit).await?;
+    known(&app, ask.warehouse_id).await?;
+    let state = ask.state.map(LetterState::as_str);
+    let letters = dead_letters::page(&app.db, ask.warehouse_id, state, ask.cursor, limit).await?;
     let full = i64::try_from(letters.len()) == Ok(limit);
     let next = letters.last().filter(|_| full).map(|last| last.id);
     Ok(Json(Page { dead_letters: letters.iter().map(Letter::from).collect(), next }))

@@ -22,6 +22,9 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
     let db = Db::open(&config.database)?;
     match command {
         Edges::Add { warehouse, edge_id, name, json } => {
+            if let Some(name) = &name {
+                common::site::name("name", name)?;
+            }
             let edge = edge_id.unwrap_or_else(|| EdgeId::from_uuid(Uuid::new_v4()));
             let Some(token) = tokens::add_edge(&db, &actor(), edge, warehouse, name.as_deref()).await? else {
                 bail!("edge {edge} has a credential already; choose another --edge-id, or none for a random one");

@@ -23,7 +23,8 @@ SELECT id, edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, octet_leng
        NULL::bytea AS raw, received_at, state, resolved_at
 FROM dead_letters
 WHERE ($1::text IS NULL OR state = $1) AND ($2::int8 IS NULL OR id < $2)
-ORDER BY id DESC LIMIT $3";
+  AND ($3::uuid IS NULL OR warehouse_id = $3)
+ORDER BY id DESC LIMIT $4";
 
 const SHOW: &str = "\
 SELECT id, edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, octet_length(raw) AS raw_bytes, raw,
@@ -115,13 +116,20 @@ pub struct Shown {
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-/// Newest first, below the id `before`.
+/// Of all warehouses or of one, newest first, below the id `before`.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn page(db: &Db, state: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Shown>, StoreError> {
+pub async fn page(
+    db: &Db,
+    warehouse: Option<Uuid>,
+    state: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Shown>, StoreError> {
     let mut lease = db.lease().await?;
-    let page = within(sqlx::query_as(PAGE).bind(state).bind(before).bind(limit).fetch_all(&mut *lease)).await?;
+    let query = sqlx::query_as(PAGE).bind(state).bind(before).bind(warehouse).bind(limit);
+    let page = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(page)
 }

@@ -18,7 +18,6 @@ use crate::fleet::Digest;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const COMMIT: &str = "COMMIT";
 
-const SITE: &str = "SELECT EXISTS (SELECT FROM warehouses WHERE warehouse_id = $1)";
 const NAMES: &str = "SELECT warehouse_id, name FROM warehouses ORDER BY warehouse_id";
 
 /// A revoked edge sends nothing any more, and what it last said is not asked for.
@@ -126,18 +125,7 @@ SELECT warehouse_id, count(*) AS people FROM (
 ) seen
 GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[SITE, NAMES, EDGES, ZONES, CELLS, PEOPLE, SITES, SITES_PEOPLE];
-
-/// Whether there is such a site.
-///
-/// # Errors
-/// If Postgres cannot answer.
-pub async fn exists(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
-    let mut lease = db.lease().await?;
-    let exists = within(sqlx::query_scalar(SITE).bind(warehouse).fetch_one(&mut *lease)).await?;
-    lease.done();
-    Ok(exists)
-}
+pub const STATEMENTS: &[&str] = &[NAMES, EDGES, ZONES, CELLS, PEOPLE, SITES, SITES_PEOPLE];
 
 /// All sites with their names.
 ///

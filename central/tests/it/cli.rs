@@ -96,6 +96,8 @@ async fn credentials_are_made_listed_and_revoked() {
     let warehouse = "00000000-0000-0000-0000-00000000000a";
     let edge = json(&["edges", "add", "--warehouse", warehouse, "--name", "dock", "--json"]);
     assert_eq!(edge["warehouse_id"], warehouse);
+    let hidden = central(&["edges", "add", "--warehouse", warehouse, "--name", "do\u{202e}ck"], &env);
+    assert!(!hidden.status.success() && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
     let (id, token) = (edge["edge_id"].as_str().expect("an id"), edge["token"].as_str().expect("a token"));
     assert!(token.starts_with("spe_"));
     assert_eq!(json(&["edges", "list", "--json"])[0]["name"], "dock");
@@ -155,7 +157,7 @@ async fn accounts_are_made_changed_and_removed() {
     assert!(done(&central(&["users", "list"], &env)).contains("users add NAME --role administrator"));
     assert_eq!(done(&add("anna", "administrator")), "Added anna as administrator.\n");
     done(&add("ben", "viewer"));
-    refused(&add("Anna", "viewer"), "`users password Anna` changes its password");
+    refused(&add("anna", "viewer"), "`users password anna` changes its password");
     refused(&add("a b", "viewer"), "letters, digits, and . _ - @");
     refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
@@ -221,4 +223,23 @@ async fn status_tells_people_and_scripts_and_sigterm_ends_it_in_time() {
     let mut log = String::new();
     std::io::Read::read_to_string(&mut running.stderr.take().expect("piped"), &mut log).expect("text");
     assert_eq!(log.matches("WORKER_RETRY_ATTEMPTS is ignored").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    let (url, _) = servers::database().await;
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    for args in [&["check-config"][..], &["ledger"], &["users", "list"]] {
+        let run = |to: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+            command.args(args).env_clear().env("DATABASE_URL", &url).stdout(to).stderr(Stdio::piped());
+            let output = command.spawn().expect("it runs").wait_with_output().expect("it ends");
+            (output.status.code(), text(&output.stderr))
+        };
+        assert_eq!(run(writer.try_clone().expect("a copy").into()), (Some(0), String::new()), "{args:?}");
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+        let (code, error) = run(full.into());
+        assert!(code == Some(1) && error.contains("No space left"), "{args:?}: {code:?} {error}");
+    }
 }

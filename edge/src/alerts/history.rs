@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use crate::config::HistoryConfig;
+pub use file::zones_seen;
 pub use store::{
     Batch, Filter, Found, Kept, KnownCamera, Minute, OutboxRow, Page, Said, SilenceCount, Silences, StateFilter, Store,
 };

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 use common::config::ConfigError;
 use indicatif::ProgressBar;
 
-use super::{ConfigArgs, EXIT_USAGE, complain, load, say};
+use super::{ConfigArgs, EXIT_USAGE, complain, load, say, zones};
 use crate::alerts::replay::{Outcome, Replay};
 use crate::alerts::rules::{InForce, Rule, kept};
 use crate::config::Config;
@@ -70,12 +70,15 @@ struct DiffArgs {
     json: bool,
 }
 
+/// What is said of a set without rules.
+pub const ALERTS_OFF: &str = "There are none: alerts about people are off, whatever cameras see";
+
 /// Does what was asked.
-pub fn run(args: &RulesArgs) -> ExitCode {
+pub async fn run(args: &RulesArgs) -> ExitCode {
     let done = match &args.command {
         RulesCommand::Test(args) => test(args),
         RulesCommand::Diff(args) => compare(args),
-        RulesCommand::Show(args) => show(args),
+        RulesCommand::Show(args) => show(args).await,
     };
     match done {
         Ok(text) => say(&text),
@@ -110,15 +113,15 @@ fn compare(args: &DiffArgs) -> anyhow::Result<String> {
     })
 }
 
-fn show(args: &ConfigArgs) -> anyhow::Result<String> {
+async fn show(args: &ConfigArgs) -> anyhow::Result<String> {
     let config = load(args)?;
     let (rules, trouble) = in_force(&config)?;
     let mut out = format!("# The rules in force are {rules}\n");
-    if let Some(words) = trouble {
-        let _infallible = writeln!(out, "# {words}");
-    }
     if rules.rules.is_empty() {
-        out.push_str("# There are none: nothing that cameras see raises an alert\n");
+        let _infallible = writeln!(out, "# {ALERTS_OFF}");
+    }
+    for words in trouble.into_iter().chain(zones::warnings(&config, &rules.configs).await) {
+        let _infallible = writeln!(out, "# {words}");
     }
     for rule in &rules.configs {
         let one = BTreeMap::from([("rules", [rule])]);

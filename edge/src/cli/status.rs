@@ -70,7 +70,11 @@ fn in_words(health: &Value) -> String {
             _ => "not reached yet".to_owned(),
         },
     );
-    line("rules", format!("{}; {} of them", text(&health["rules"]["from"]), health["rules"]["count"]));
+    let count = match health["rules"]["count"].as_u64() {
+        Some(0) => "none, so alerts about people are off".to_owned(),
+        _ => format!("{} of them", health["rules"]["count"]),
+    };
+    line("rules", format!("{}; {count}", text(&health["rules"]["from"])));
     line("ledger", format!("epoch {}, head {}", text(&health["ledger"]["epoch"]), health["ledger"]["head"]));
     out
 }

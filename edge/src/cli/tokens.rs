@@ -17,7 +17,7 @@ use crate::config::Config;
 pub enum Tokens {
     /// Make a token. It is shown once.
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
         /// How its address begins for the screen or camera [default: http, this host's name, and the port of `listen`].
         #[arg(long, value_name = "URL")]

@@ -104,7 +104,7 @@ async fn receipt(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap) -> Re
         desk.refused += 1;
         return Problem::new(StatusCode::BAD_REQUEST, "protocol_unsupported", "another protocol").into_response();
     }
-    let committed = header(HEADER_RECORDS).parse().expect("a number");
+    let committed: u32 = header(HEADER_RECORDS).parse().expect("a number");
     desk.taken += committed;
     let batch_id = header(HEADER_BATCH_ID).parse().expect("an id");
     Json(Receipt { batch_id, committed, duplicates: 0, dead_letters: Vec::new() }).into_response()

@@ -1,12 +1,15 @@
 //! The history's file: opened whatever state it is in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, ErrorCode};
+use common::ids::ZoneId;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::error;
+use uuid::Uuid;
 
 use super::schema;
 
@@ -48,6 +51,17 @@ fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "cache_size", -8_192)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// The zones that a history which nobody has open remembers; changes nothing. For the command line.
+///
+/// # Errors
+/// If there is none, or an edge runs on it.
+pub fn zones_seen(dir: &Path) -> rusqlite::Result<BTreeSet<ZoneId>> {
+    let connection = Connection::open_with_flags(dir.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut select = connection.prepare("SELECT DISTINCT zone FROM cameras")?;
+    let zones = select.query_map([], |row| Ok(ZoneId::from_uuid(Uuid::from_bytes(row.get(0)?))))?;
+    zones.collect()
 }
 
 fn damaged(error: &anyhow::Error) -> bool {
