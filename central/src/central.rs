@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::backoff::Backoff;
+use common::clock;
 use common::lifecycle::Lifecycle;
-use common::{clock, serve};
+use common::serve::{self, Limits, Listener};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::config::{Config, Retention};
+use crate::enrolment;
 use crate::fleet::{FleetMetrics, Hints, Looker};
 use crate::health::{Observed, Progress, Sampler, Samples, sentence};
 use crate::heartbeats::KnownCameras;
@@ -57,6 +59,11 @@ impl Central {
         let listener =
             TcpListener::bind(&config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
         let address = listener.local_addr()?;
+        let (tls, enrolment) = enrolment::start(&config, &db, clock::now()).await?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if tls.is_none() && !address.ip().is_loopback() {
+            warn!("Central speaks plain HTTP beyond this host: let a proxy before it end TLS, or set [tls] mode");
+        }
 
         let instance = Uuid::new_v4();
         let hints = Hints::default();
@@ -95,6 +102,7 @@ impl Central {
         lifecycle.says(move || sentence(&watched, &sites));
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
+            enrolment,
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),
             inflight: Arc::clone(&inflight),
@@ -110,6 +118,10 @@ impl Central {
         let teller =
             Teller { db: Arc::clone(&db), hub: Arc::clone(&hub), fleet, hints: hints.clone(), gone: Vec::new() };
 
+        if let Some(tls) = tls.clone() {
+            lifecycle.stage("tls", |stop| tls.run(stop));
+        }
+        let listener = Listener { tcp: listener, tls, limits: Limits::default() };
         lifecycle.stage("http", |stop| serve::serve(listener, router(Arc::new(app)), stop));
         lifecycle.stage("screens", |stop| hub.run(stop));
         lifecycle.stage("persist", |stop| crew.run(stop));
@@ -122,7 +134,7 @@ impl Central {
         let sign = signs.add("fleet");
         lifecycle.stage("fleet", |stop| looker.run(sign, stop));
         lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
-        info!(%address, %instance, "Central listens on {address}");
+        info!(%address, %instance, "Central listens on {scheme}://{address}");
         Ok(Self { address, lifecycle })
     }
 

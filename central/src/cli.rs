@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod ledger;
 mod privacy;
+mod sites;
 mod status;
 mod users;
 
@@ -56,7 +57,13 @@ enum Command {
     Ledger(ledger::Args),
     /// Apply the database migrations; `run` does so too
     Migrate,
-    /// Credentials of edges
+    /// Sites, and the tokens by which boxes join them
+    #[command(subcommand)]
+    Sites(sites::Sites),
+    /// Central's own certificate authority
+    #[command(subcommand)]
+    Ca(sites::Ca),
+    /// Edges, and credentials of those behind a proxy
     #[command(subcommand)]
     Edges(Edges),
     /// Accounts of people
@@ -74,7 +81,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Edges {
-    /// Make a credential for an edge; its token is shown this once
+    /// Make a bearer token for an edge, for a central behind a proxy that ends TLS; shown this once. Else see `sites add`
     Add {
         #[arg(long, value_name = "UUID")]
         warehouse: WarehouseId,
@@ -92,7 +99,7 @@ enum Edges {
         #[arg(long)]
         json: bool,
     },
-    /// Make an edge's credential invalid; what it has stored stays
+    /// Shut an edge out, token and certificates; what it has stored stays
     Revoke { edge_id: EdgeId },
 }
 
@@ -129,6 +136,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Once per process, before anything speaks TLS. It fails only if it was done already.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         // Help and version are "errors" of clap's, with exit code 0.
@@ -176,6 +185,8 @@ async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             writeln!(out, "The database schema is up to date.")?;
         }
         Command::Ledger(args) => named(&config, ledger::show(&config, args, &mut out).await)?,
+        Command::Sites(sites) => named(&config, sites::run(&config, sites, &mut out).await)?,
+        Command::Ca(ca) => named(&config, sites::ca(&config, ca, &mut out).await)?,
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
         Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::{ConfigError, EnvKey, Sources};
+use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
 pub const FILE: &str = "/etc/smartpick/central.toml";
@@ -30,6 +31,7 @@ pub struct Config {
     pub listen: String,
     /// A `tracing` filter.
     pub log: String,
+    pub tls: Tls,
     pub database: Database,
     pub redis: Redis,
     pub stream: Stream,
@@ -38,6 +40,45 @@ pub struct Config {
     pub retention: Retention,
     pub live: Live,
     pub metrics: Metrics,
+}
+
+/// How the port speaks TLS, and edges' certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    pub mode: Mode,
+    /// Names and addresses under which clients reach us; empty: the host's name.
+    pub names: Vec<String>,
+    /// How edges reach us, for join tokens; empty: by the first name, on the port of `listen`.
+    pub url: String,
+    /// For `files`: PEM files of the certificate with its chain, its key, and its authority if that is none that every
+    /// browser knows.
+    pub certificate: String,
+    pub key: String,
+    pub authority: String,
+    /// Where our own authority is kept; empty: below systemd's state directory, else below the user's home.
+    pub ca_dir: String,
+    /// How long an edge's certificate holds.
+    pub edge_certificate_seconds: u64,
+    /// For how long after its certificate expired an edge may come back with it.
+    pub return_within_days: u32,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Off,
+            names: Vec::new(),
+            url: String::new(),
+            certificate: String::new(),
+            key: String::new(),
+            authority: String::new(),
+            ca_dir: String::new(),
+            // Renewed after 60; a month is left to notice that it does not work.
+            edge_certificate_seconds: 90 * 86_400,
+            return_within_days: 365,
+        }
+    }
 }
 
 /// No `Debug`: the URL may hold a password.
@@ -142,6 +183,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8090".to_owned(),
             log: "info".to_owned(),
+            tls: Tls::default(),
             database: Database::default(),
             redis: Redis::default(),
             stream: Stream::default(),
@@ -259,6 +301,7 @@ impl Config {
         within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;
         within("live.clients_max", self.live.clients_max as u64, 1, 50_000)?;
         within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0, 100_000)?;
+        self.tls.check()?;
         if self.stream.consumer_group.is_empty() {
             return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
         }
@@ -267,6 +310,38 @@ impl Config {
             return Err(ConfigError::new(format!("listen = {listen:?}: {error}; write it as 127.0.0.1:8090")));
         }
         Ok(())
+    }
+}
+
+impl Tls {
+    fn check(&self) -> Result<(), ConfigError> {
+        let fail = |text: &str| Err(ConfigError::new(text));
+        if self.mode == Mode::Files && (self.certificate.is_empty() || self.key.is_empty()) {
+            return fail("tls.mode is \"files\", so tls.certificate and tls.key are needed: PEM files");
+        }
+        if !self.url.is_empty() && !self.url.starts_with("https://") {
+            return fail("tls.url: must begin with https://, for example https://smartpick.example.com:8090");
+        }
+        within("tls.edge_certificate_seconds", self.edge_certificate_seconds, 1, 10 * 366 * 86_400)?;
+        within("tls.return_within_days", u64::from(self.return_within_days), 0, 36_500)
+    }
+
+    /// Where our own authority is kept.
+    ///
+    /// # Errors
+    /// If there is no default for this user.
+    pub fn ca_dir(&self) -> Result<PathBuf, ConfigError> {
+        if !self.ca_dir.is_empty() {
+            return Ok(PathBuf::from(&self.ca_dir));
+        }
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
+        var("STATE_DIRECTORY")
+            .or_else(|| var("XDG_STATE_HOME").map(|dir| dir.join("smartpick-central")))
+            .or_else(|| var("HOME").map(|home| home.join(".local/state/smartpick-central")))
+            .map(|dir| dir.join("ca"))
+            .ok_or_else(|| {
+                ConfigError::new("tls.ca_dir: set it, there is neither STATE_DIRECTORY nor HOME to derive it from")
+            })
     }
 }
 

@@ -10,6 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, middleware};
 use common::clock;
 use common::ids::BatchId;
+use common::join::{ENROLL_PATH, IDENTITY_PATH, RENEW_PATH, RETURN_PATH};
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
 use common::web::{docs, request_id};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::access::{self, Access, Need};
 use crate::api;
 use crate::config::Receive;
+use crate::enrolment::{self, Enrolment};
 use crate::fleet::{Fleet, Hints};
 use crate::health::Observed;
 use crate::heartbeats::KnownCameras;
@@ -32,11 +34,16 @@ use crate::{health, heartbeats, openapi, page, receive};
 /// A heartbeat with a thousand ranges and hundreds of cameras is about 100 KiB.
 const HEARTBEAT_BYTES_MAX: usize = 1024 * 1024;
 
+/// A certificate and a request are about 1.5 KiB.
+const ENROL_BYTES_MAX: usize = 16 * 1024;
+
 /// What every handler may use.
 pub struct App {
     pub db: Arc<Db>,
     pub stream: Arc<Stream>,
     pub access: Arc<Access>,
+    /// `None` without TLS of our own: edges come in by tokens then.
+    pub enrolment: Option<Enrolment>,
     pub inflight: Arc<Inflight>,
     pub observed: Observed,
     pub metrics: Arc<Metrics>,
@@ -97,6 +104,13 @@ pub const ROUTES: &[Route] = &[
     route(POST, BATCHES_PATH, Need::EDGE, |m| on(m, receive::batch).layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))),
     route(POST, HEARTBEATS_PATH, Need::EDGE, |m| {
         on(m, heartbeats::heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_BYTES_MAX))
+    }),
+    route(GET, IDENTITY_PATH, Need::EDGE, |m| on(m, enrolment::identity)),
+    route(POST, RENEW_PATH, Need::EDGE, |m| on(m, enrolment::renew).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))),
+    // From boxes that have a join token or an expired certificate to show.
+    route(POST, ENROLL_PATH, Need::PUBLIC, |m| on(m, enrolment::enrol).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))),
+    route(POST, RETURN_PATH, Need::PUBLIC, |m| {
+        on(m, enrolment::bring_back).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))
     }),
     // For dashboards and tools.
     route(GET, "/api/v1/fleet/health", Need::READ, |m| on(m, api::fleet::health)),

@@ -14,6 +14,7 @@ pub mod central;
 pub mod http;
 
 pub mod access;
+pub mod enrolment;
 
 pub mod receive;
 

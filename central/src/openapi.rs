@@ -12,7 +12,7 @@ use utoipa::openapi::{RefOr, ResponseBuilder};
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
-use crate::{api, health, heartbeats, http, live, receive};
+use crate::{api, enrolment, health, heartbeats, http, live, receive};
 
 const EDGE: &str = "edge";
 const TOKEN: &str = "token";
@@ -36,6 +36,10 @@ const SESSION: &str = "session";
         health::pages::ready,
         receive::batch,
         heartbeats::heartbeat,
+        enrolment::identity,
+        enrolment::renew,
+        enrolment::enrol,
+        enrolment::bring_back,
         api::alerts::list,
         api::alerts::show,
         api::people::of_alert,
@@ -98,7 +102,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let bearer = |text: &str| {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
     };
-    components.add_security_scheme(EDGE, bearer("An edge's token, of `smartpick-central edges add`."));
+    components.add_security_scheme(
+        EDGE,
+        bearer(
+            "An edge's token, of `smartpick-central edges add`. Edges that were enrolled show a certificate instead.",
+        ),
+    );
     components
         .add_security_scheme(TOKEN, bearer("A machine's token with its scopes, of `smartpick-central tokens add`."));
     let cookie = ApiKeyValue::with_description(COOKIE, "The session of a person who signed in at `/api/v1/session`.");
@@ -127,8 +136,12 @@ fn bodies(doc: &mut utoipa::openapi::OpenApi) {
 fn guarded(route: &Route) -> Guarded<'_> {
     const DOWN: (u16, &str) = (503, "`database_unavailable`: the database cannot be used now; try again.");
     const FOREIGN: (u16, &str) = (403, "`foreign_origin`: the request does not come from a page that was served here.");
-    const NO_EDGE: (u16, &str) =
-        (401, "`unauthorized`: there is no valid edge's token with the request; the message says how to get one.");
+    const NO_EDGE: (u16, &str) = (
+        401,
+        "`unauthorized`: there is neither an edge's certificate nor a valid token of one; the message says how to get \
+               one. `certificate_revoked`, `certificate_superseded`, `certificate_expired`, `certificate_unknown`: why an \
+               edge's certificate is not taken, with what to do.",
+    );
     const UNKNOWN: (u16, &str) = (
         401,
         "`unauthorized`: the token is not valid; the message says how to get one. `sign_in`: nobody is signed in. \

@@ -4,8 +4,10 @@
 pub mod alerts;
 pub mod audit;
 pub mod batch;
+pub mod certificates;
 pub mod dead_letters;
 pub mod edges;
+pub mod enrolment;
 pub mod events;
 pub mod facts;
 pub mod fleet;
@@ -63,8 +65,10 @@ pub fn statements() -> Vec<&'static str> {
         alerts::STATEMENTS,
         audit::STATEMENTS,
         batch::STATEMENTS,
+        certificates::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
+        enrolment::STATEMENTS,
         events::STATEMENTS,
         facts::STATEMENTS,
         fleet::STATEMENTS,

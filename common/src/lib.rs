@@ -23,7 +23,9 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credentials;
+pub mod durable;
 pub mod health;
+pub mod join;
 pub mod lifecycle;
 pub mod live;
 pub mod openapi;
@@ -32,6 +34,7 @@ pub mod quarter;
 pub mod serve;
 pub mod telemetry;
 pub mod text;
+pub mod tls;
 pub mod words;
 
 pub mod web;

@@ -1,6 +1,9 @@
 //! The command line.
 
 mod accounts;
+mod ca;
+mod enroll;
+mod local;
 mod rules;
 mod status;
 mod tail;
@@ -22,6 +25,7 @@ use tracing::{error, warn};
 
 use crate::access::store::TokenKind;
 use crate::config::{Config, ENV_OBSOLETE};
+use crate::enrolment::{Enrolled, take_on};
 use crate::{edge, simulate};
 
 /// Exit code for a configuration that cannot be used (`EX_USAGE`), so that systemd need not try it again.
@@ -41,6 +45,10 @@ enum Command {
     Run(ConfigArgs),
     /// Say whether the configuration can be used, and what is in force.
     CheckConfig(ConfigArgs),
+    /// Join headquarters with a token of `smartpick-central sites add`.
+    Enroll(enroll::EnrollArgs),
+    /// Show the authority behind this box's HTTPS, and how devices come to trust it.
+    Ca(ca::CaArgs),
     /// Ask the running edge how it is. Exits with 0 if healthy, 1 if degraded, 2 if unhealthy or not running.
     Status(StatusArgs),
     /// Follow the alerts of the running edge, until Ctrl-C.
@@ -106,6 +114,13 @@ pub fn main() -> ExitCode {
             Ok(text) => say(&text),
             Err(error) => complain(&format!("{error:#}"), EXIT_USAGE),
         },
+        Command::Enroll(args) => match load(&args.config) {
+            Ok(config) => match runtime.block_on(Box::pin(enroll::run(&args, &config))) {
+                Ok(text) => say(&text),
+                Err(error) => complain(&format!("{error:#}"), 1),
+            },
+            Err(error) => complain(&error.to_string(), EXIT_USAGE),
+        },
         Command::Status(args) => match load(&args.config) {
             Ok(config) => runtime.block_on(status::show(&config, args.url.as_deref(), args.json)),
             Err(error) => complain(&error.to_string(), EXIT_USAGE),
@@ -119,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Cameras(command) => {
             manage(command.config(), |config| tokens::run(TokenKind::Camera, &command, config))
         }
+        Command::Ca(args) => manage(&args.config, |config| ca::run(&args, config)),
         Command::Rules(args) => runtime.block_on(rules::run(&args)),
         Command::Simulate(args) => printed(runtime.block_on(simulate::run(*args))),
     }
@@ -129,10 +145,26 @@ fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
 }
 
 async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
-    let config = load(args)?;
+    let mut config = load(args)?;
     let dir = config.data_dir()?;
+    let enrolled = Enrolled::load(&dir);
+    // Others than the service may not read it.
+    if let Ok(enrolled) = &enrolled {
+        take_on(&mut config, enrolled.as_ref())?;
+    }
     let (rules, trouble) = rules::in_force(&config)?;
     let mut out = format!("{}# data_dir in force: {}\n# rules in force: {rules}\n", config.shown(), dir.display());
+    match enrolled {
+        Ok(Some(enrolled)) => {
+            let until = common::cli::time(enrolled.not_after);
+            let _infallible =
+                writeln!(out, "# joined as edge {}; its certificate holds until {until}", enrolled.edge_id);
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let _infallible = writeln!(out, "# whether this box has joined is not known: {error:#}; try sudo");
+        }
+    }
     if rules.rules.is_empty() {
         let _infallible = writeln!(out, "# {}", rules::ALERTS_OFF);
     }
@@ -166,7 +198,8 @@ async fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error:#}");
-            ExitCode::FAILURE
+            // Starting again mends no configuration.
+            if error.is::<ConfigError>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

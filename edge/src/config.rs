@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::config::{ConfigError, EnvKey, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
 use common::site;
+use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::rules::{self, Rule, RuleConfig, RuleError, ScopeKind};
@@ -60,11 +61,12 @@ pub struct Config {
     pub data_dir: String,
     /// A `tracing` filter.
     pub log: String,
-    /// Given by `smartpick-central edges add`.
+    /// Given by `smartpick-central edges add`; a box that has joined by `smartpick-edge enroll` knows them by itself.
     pub edge_id: Option<EdgeId>,
     pub warehouse_id: Option<WarehouseId>,
     /// One token that all cameras may send as `Authorization: Bearer …`, beside those of `smartpick-edge cameras add`.
     pub camera_token: Option<String>,
+    pub tls: TlsConfig,
     pub central: CentralConfig,
     pub redis: RedisConfig,
     pub stream: StreamConfig,
@@ -76,6 +78,18 @@ pub struct Config {
     pub history: HistoryConfig,
     pub live: LiveConfig,
     pub alerts: AlertsConfig,
+}
+
+/// How `listen` speaks TLS.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    pub mode: Mode,
+    /// Names and addresses under which people reach the box, beside those that it knows itself.
+    pub names: Vec<String>,
+    /// For `files`: PEM files of the certificate with its chain, and its key.
+    pub certificate: String,
+    pub key: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -134,6 +148,8 @@ pub struct IntakeConfig {
     pub event_age_max_days: u64,
     /// Memory for request bodies being read.
     pub bytes_max: u64,
+    /// A camera that sends more is told to wait; 0 = none is.
+    pub camera_events_per_second_max: u32,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -226,6 +242,7 @@ impl Default for Config {
             edge_id: None,
             warehouse_id: None,
             camera_token: None,
+            tls: TlsConfig::default(),
             central: CentralConfig::default(),
             redis: RedisConfig::default(),
             stream: StreamConfig::default(),
@@ -275,7 +292,7 @@ impl Default for IdempotencyConfig {
 impl Default for IntakeConfig {
     fn default() -> Self {
         // 35 days: a month's outage of a camera gateway, and some.
-        Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024 }
+        Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024, camera_events_per_second_max: 0 }
     }
 }
 
@@ -313,12 +330,9 @@ impl Config {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return fail("central.url: must begin with https:// or http://");
             }
-            if self.edge_id.is_none() || self.warehouse_id.is_none() || self.central.token.is_none() {
-                return fail(
-                    "central.url is set, so edge_id, warehouse_id and central.token are needed too; \
-                     `smartpick-central edges add --warehouse ID` at headquarters prints all three",
-                );
-            }
+        }
+        if self.tls.mode == Mode::Files && (self.tls.certificate.is_empty() || self.tls.key.is_empty()) {
+            return fail("tls.mode is \"files\", so tls.certificate and tls.key are needed: PEM files");
         }
         if let Some(url) = &self.redis.url
             && let Err(error) = ::redis::Client::open(url.as_str())
@@ -349,6 +363,22 @@ impl Config {
             return fail("alerts.buffer_filling_at: must be a share from 0 to 1, for example 0.8");
         }
         self.alerts.rules().map(drop).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
+    }
+
+    /// Whether there is all that a box needs which has not joined by a token of `sites add`.
+    ///
+    /// # Errors
+    /// If there is a central, and not who we are.
+    pub fn check_central(&self) -> Result<(), ConfigError> {
+        let known = self.edge_id.is_some() && self.warehouse_id.is_some() && self.central.token.is_some();
+        if self.central.url.is_none() || known {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "central.url is set, and this box has not joined: run `smartpick-edge enroll TOKEN` with a token of \
+             `smartpick-central sites add NAME`; or, for a central behind a proxy, set edge_id, warehouse_id and \
+             central.token too, which `smartpick-central edges add --warehouse ID` prints",
+        ))
     }
 
     /// As whom headquarters knows us, if there is one.
@@ -436,7 +466,8 @@ mod tests {
             service_credentials: Path::new("/nonexistent"),
             overrides: &overrides,
         })?;
-        config.check().map(|()| config)
+        config.check()?;
+        config.check_central().map(|()| config)
     }
 
     #[test]
@@ -449,6 +480,8 @@ mod tests {
         for (pairs, fix) in [
             (&[("central.url", "https://hq")][..], "edges add"),
             (&[("central.url", "hq")], "https://"),
+            (&[("tls.mode", "files")], "tls.certificate"),
+            (&[("tls.mode", "on")], "own"),
             (&[("redis.url", "localhost")], "redis://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),

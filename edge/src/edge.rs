@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use common::clock;
 use common::ids::WarehouseId;
 use common::lifecycle::Lifecycle;
-use common::{clock, serve};
+use common::serve::{self, Limits, Listener};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -29,14 +30,17 @@ use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
 use crate::config::Config;
+use crate::enrolment::keeper::{CertificateState, Keeper};
+use crate::enrolment::{Enrolled, take_on};
 use crate::forward::{Forwarder, InFlight, LinkState};
 use crate::heartbeat::{Headquarters, Outlook, Pulse, Told};
 use crate::http::{self, State};
-use crate::intake::Identity;
+use crate::intake::{Identity, Rates};
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
 use crate::sentence::sentence;
 use crate::site::Site;
+use crate::tls;
 
 /// A running edge.
 pub struct Edge {
@@ -51,7 +55,7 @@ pub struct Edge {
 ///
 /// # Errors
 /// If the data directory or the address cannot be used. Neither Redis nor central need to be there.
-pub async fn start(config: Config) -> anyhow::Result<Edge> {
+pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let now = clock::now();
     let dir = config.data_dir()?;
     // What is buffered is personal data.
@@ -60,6 +64,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .mode(0o700)
         .create(&dir)
         .with_context(|| format!("make the data directory {}", dir.display()))?;
+    let enrolled = Enrolled::load(&dir)?;
+    take_on(&mut config, enrolled.as_ref())?;
     let access = Access::open(&dir, config.camera_token.as_deref())
         .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
     let identity = Identity::open(config.privacy.worker_identity, &dir)?;
@@ -77,6 +83,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;
     let addr = listener.local_addr()?;
+    let (tls, authority) = tls::server(&config, &dir, now)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
 
     // Stages are stopped in the order of starting, but the buffer must outlive those that use it: two rows.
     let (mut life, mut buffer_life) = (Lifecycle::new(), Lifecycle::new());
@@ -101,9 +109,19 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let alert_metrics =
         AlertMetrics::new(&mut registry, entrance.unevaluated.clone(), floor::labels(&rules.get().rules));
     let (link, in_flight) = (LinkState::default(), InFlight::default());
-    let client = match (&config.central.url, &config.central.token) {
-        (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
-        _ => None,
+    let certificate = CertificateState::default();
+    let (client, keeper) = match (&config.central.url, &config.central.token, enrolled) {
+        (Some(url), token, Some(enrolled)) => {
+            if token.is_some() {
+                warn!("central.token has no effect: this box comes in by its certificate; leave it out");
+            }
+            let client = CentralClient::enrolled(url, &enrolled)?;
+            let (link, told) = (link.clone(), certificate.clone());
+            let keeper = Keeper { client: client.clone(), link, told, dir: dir.clone(), url: url.clone(), enrolled };
+            (Some(client), Some(keeper))
+        }
+        (Some(url), Some(token), None) => (Some(CentralClient::new(url, token)?), None),
+        _ => (None, None),
     };
     let hub = Arc::new(hub(config.live.clients_max));
     let state = Arc::new(State {
@@ -129,16 +147,23 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         hub: Arc::clone(&hub),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
+        certificate,
         stream_name: config.stream.name.clone(),
         stream_max_length: config.stream.max_length,
         consumer_group: config.stream.consumer_group.clone(),
         identity,
+        rates: Rates::new(config.intake.camera_events_per_second_max),
+        authority,
         room: State::room(config.intake.bytes_max),
         clock_offset_ms: State::no_clock_offset(),
     });
 
     let router = http::router(Arc::clone(&state));
+    let listener = Listener { tcp: listener, tls: tls.clone(), limits: Limits::default() };
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
+    if let Some(tls) = tls {
+        life.stage("tls", move |stop| tls.run(stop));
+    }
     life.stage("access", move |stop| access.run(stop));
     let filled = Arc::new(Notify::new());
     let site_id = config.warehouse_id.unwrap_or(WarehouseId::from_uuid(Uuid::nil()));
@@ -161,6 +186,9 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         let sign = life.signs().add("forward");
         life.stage("forward", move |stop| forwarder.run(sign, stop));
     }
+    if let Some(keeper) = keeper {
+        life.stage("certificate", move |stop| keeper.run(stop));
+    }
     let headquarters = client.zip(config.headquarters()).map(|(client, (edge_id, warehouse_id))| Headquarters {
         client,
         edge_id,
@@ -173,6 +201,6 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     life.stage("heartbeat", move |stop| pulse.run(sign, stop));
     life.says(move || sentence(&state));
     life.then(buffer_life);
-    info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on http://{addr}");
+    info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on {scheme}://{addr}");
     Ok(Edge { addr, life, hub })
 }

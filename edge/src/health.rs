@@ -41,6 +41,8 @@ pub struct Findings {
     pub history: Option<String>,
     /// Why the rules in force are not headquarters' newest, in words.
     pub rules: Option<String>,
+    /// Why the certificate for headquarters could not be renewed, in words.
+    pub certificate: Option<String>,
 }
 
 /// The verdict.
@@ -68,7 +70,7 @@ pub fn judge(f: &Findings) -> Health {
             ),
         );
     }
-    for words in [&f.history, &f.rules].into_iter().flatten() {
+    for words in [&f.history, &f.rules, &f.certificate].into_iter().flatten() {
         health.add(Status::Degraded, words.clone());
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
@@ -184,6 +186,7 @@ mod tests {
             unevaluated: None,
             history: None,
             rules: None,
+            certificate: None,
         }
     }
 

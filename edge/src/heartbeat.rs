@@ -109,6 +109,9 @@ impl Pulse {
         let contents = state.buffer.contents();
         state.metrics.buffered(Lane::Live, contents.live_records);
         state.metrics.buffered(Lane::Backlog, contents.backlog_records);
+        if let Some(until) = state.certificate.not_after() {
+            state.metrics.certificate_end_seconds.set(until.timestamp());
+        }
         samples.push_back(Sample {
             at: clock::now(),
             accepted: state.metrics.accepted_total(),

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
+use common::tls::authority::Authority;
 use common::web::docs;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,10 +27,11 @@ use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::rules::Current;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
+use crate::enrolment::keeper::CertificateState;
 use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
 use crate::heartbeat::Outlook;
-use crate::intake::{self, BODY_BYTES_MAX, Identity};
+use crate::intake::{self, BODY_BYTES_MAX, Identity, Rates};
 use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -37,6 +39,7 @@ use crate::page;
 use crate::shift;
 use crate::site::{self, Site};
 use crate::streams;
+use crate::tls;
 
 /// Room for bodies is given out in pieces of this.
 const ROOM_UNIT: usize = 1024;
@@ -60,6 +63,8 @@ pub struct State {
     pub cameras: Cameras,
     pub link: LinkState,
     pub in_flight: InFlight,
+    /// How the certificate is by which we come in at headquarters.
+    pub certificate: CertificateState,
     /// The intake's way to the alerts.
     pub entrance: Entrance,
     /// Where people's facts are handed in.
@@ -85,6 +90,11 @@ pub struct State {
     pub stream_name: String,
     pub stream_max_length: u64,
     pub consumer_group: String,
+
+    /// How fast cameras may send.
+    pub rates: Rates,
+    /// Behind our HTTPS, if it is our own.
+    pub authority: Option<Arc<Authority>>,
 
     /// Memory for bodies, in units of [`ROOM_UNIT`].
     pub room: Semaphore,
@@ -146,6 +156,7 @@ impl State {
             unevaluated: self.entrance.trouble(now),
             history: self.history.trouble(),
             rules: self.rules.health(),
+            certificate: self.certificate.trouble(now),
         })
     }
 }
@@ -201,6 +212,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/shift", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
+    route(GET, "/ca.crt", Need::PUBLIC, |m| on(m, tls::certificate)),
     route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
     route(GET, "/docs", Need::PUBLIC, |m| on(m, async || docs::page("SmartPick edge: API"))),
     route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, async |Path(name): Path<String>| docs::asset(&name))),

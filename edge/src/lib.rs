@@ -9,6 +9,7 @@ pub mod config;
 pub mod edge;
 
 pub mod http;
+pub mod tls;
 
 pub mod access;
 
@@ -23,6 +24,7 @@ pub mod shift;
 pub mod site;
 
 pub mod central_client;
+pub mod enrolment;
 pub mod forward;
 pub mod heartbeat;
 

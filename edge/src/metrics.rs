@@ -47,6 +47,8 @@ pub struct Metrics {
     frame_bytes: Counter,
     send_seconds: Histogram,
     buffered: Family<LaneLabel, Gauge>,
+    /// Zero for an edge that comes in by a token.
+    pub certificate_end_seconds: Gauge,
     recent: Mutex<Recent>,
 }
 
@@ -68,6 +70,7 @@ impl Metrics {
             frame_bytes: Counter::default(),
             send_seconds: seconds(),
             buffered: Family::default(),
+            certificate_end_seconds: Gauge::default(),
             recent: Mutex::new(Recent::new(Instant::now())),
         };
         for outcome in ["accepted", "duplicate", "rejected", "unstored"] {
@@ -115,6 +118,11 @@ impl Metrics {
             "From the first attempt of a batch to its receipt",
             Unit::Seconds,
             metrics.send_seconds.clone(),
+        );
+        r.register(
+            "certificate_end_timestamp_seconds",
+            "When the certificate for headquarters ends; 0 for an edge that comes in by a token",
+            metrics.certificate_end_seconds.clone(),
         );
         r.register("records_buffered", "Records that wait for central", metrics.buffered.clone());
         metrics

@@ -12,7 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
-use crate::{access, alerts, intake, live, shift, site, streams};
+use crate::{access, alerts, intake, live, shift, site, streams, tls};
 
 const CAMERA: &str = "camera";
 const KIOSK: &str = "kiosk";
@@ -51,6 +51,7 @@ const SESSION: &str = "session";
         access::api::session,
         access::api::sign_in,
         access::api::sign_out,
+        tls::certificate,
     )
 )]
 struct Said;

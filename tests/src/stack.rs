@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::camera::{Camera, Ledger};
 use crate::central::{Central, Setup};
 use crate::dir::Dir;
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Entry};
 use crate::events::{NORTH, SOUTH};
 use crate::link::Link;
 use crate::postgres::Postgres;
@@ -37,6 +37,8 @@ pub struct Options {
     pub spill: Option<String>,
     pub alerts: Option<String>,
     pub data_dir: Option<std::path::PathBuf>,
+    /// Edges come in by certificates that hold for so many seconds, over TLS; else by tokens.
+    pub certificate_seconds: Option<u64>,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             spill: None,
             alerts: None,
             data_dir: None,
+            certificate_seconds: None,
         }
     }
 }
@@ -90,19 +93,22 @@ impl Stack {
             (Some(postgres), database_url)
         };
         let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
-        let setup = Setup::new(&dir, &database_url, &central_redis.url).await?;
+        let setup = Setup::new(&dir, &database_url, &central_redis.url, options.certificate_seconds).await?;
         let token = setup.add_token("harness").await?;
         let mut centrals = Vec::new();
         for index in 0..options.centrals {
             centrals.push(Central::start(&dir, &setup, index, &token).await?);
         }
+        let is_tls = options.certificate_seconds.is_some();
         let (mut edges, mut links, mut edge_redis) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..options.edges {
             let central = &centrals[index % centrals.len()];
             let mut central_url = central.url.clone();
             if options.linked {
                 let link = Link::start(address(&central.url)?).await?;
-                central_url.clone_from(&link.url);
+                // The link carries TLS as it is.
+                central_url =
+                    format!("{}{}", if is_tls { "https" } else { "http" }, link.url.trim_start_matches("http"));
                 links.push(link);
             }
             let mut redis_url = None;
@@ -112,12 +118,17 @@ impl Stack {
                 edge_redis.push(redis);
             }
             let (warehouse_id, edge_id) = ids(index, options.one_site);
+            let entry = if is_tls {
+                Entry::Join(setup.join_token(warehouse_id, &central_url, None).await?)
+            } else {
+                Entry::Token(setup.add_edge(warehouse_id, edge_id).await?)
+            };
             let options = edge::Options {
                 name: format!("edge-{index}"),
                 warehouse_id,
                 edge_id,
                 central_url,
-                central_token: setup.add_edge(warehouse_id, edge_id).await?,
+                entry,
                 redis_url,
                 stream_max_length: options.stream_max_length,
                 data_dir: options.data_dir.clone(),
@@ -191,7 +202,10 @@ impl Stack {
 }
 
 fn address(url: &str) -> anyhow::Result<SocketAddr> {
-    url.trim_start_matches("http://").parse().with_context(|| format!("{url} is not http://address:port"))
+    url.trim_start_matches("https://")
+        .trim_start_matches("http://")
+        .parse()
+        .with_context(|| format!("{url} is not http://address:port"))
 }
 
 /// The warehouse and edge ids of the `index`th edge: the two sites of the recorded data first, then made-up ones that

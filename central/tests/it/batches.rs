@@ -230,8 +230,13 @@ async fn a_revoked_edge_is_shut_out() {
     let system = System::start().await;
     let edge = system.edge().await;
     let db = central::store::Db::open(&system.config.database).expect("a URL");
-    assert!(central::store::tokens::revoke_edge(&db, "test", edge.edge_id).await.expect("revoked"));
+    assert!(
+        central::store::tokens::revoke_edge(&db, "test", edge.edge_id, common::clock::now()).await.expect("revoked")
+    );
     let answer = edge.send(&Batch::of(&edge.records(1..=1))).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert!(!central::store::tokens::revoke_edge(&db, "test", edge.edge_id).await.expect("asked"), "only once");
+    assert!(
+        !central::store::tokens::revoke_edge(&db, "test", edge.edge_id, common::clock::now()).await.expect("asked"),
+        "only once"
+    );
 }

@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod completeness;
 mod dead_letters;
+mod enrolment;
 mod faults;
 mod fleet;
 mod fleet_live;

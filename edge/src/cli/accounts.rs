@@ -52,7 +52,7 @@ impl Accounts {
 
 /// That of the service for root, who has configured none: with `sudo` there is no `STATE_DIRECTORY`, and root's home
 /// is not where the service looks.
-fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
+pub fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
     let service = Path::new(SERVICE_DIR);
     let said = !config.data_dir.is_empty() || std::env::var_os("STATE_DIRECTORY").is_some();
     if said || fs::symlink_metadata(service).is_err() {

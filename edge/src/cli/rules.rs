@@ -20,6 +20,7 @@ use super::{ConfigArgs, EXIT_USAGE, complain, load, say, zones};
 use crate::alerts::replay::{Outcome, Replay};
 use crate::alerts::rules::{InForce, Rule, kept};
 use crate::config::Config;
+use crate::enrolment;
 use crate::simulate;
 use crate::site::Site;
 
@@ -134,6 +135,7 @@ async fn show(args: &ConfigArgs) -> anyhow::Result<String> {
 /// The rules that the edge goes by, running or not, and what there is to say of headquarters'.
 pub fn in_force(config: &Config) -> anyhow::Result<(InForce, Option<String>)> {
     let own = InForce::own(&config.alerts.rules).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))?;
+    let config = enrolment::in_force(config)?;
     Ok(match config.headquarters() {
         Some((_, warehouse_id)) => kept::peek(&config.data_dir()?, warehouse_id, own),
         None => (own, None),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{complain, say};
+use super::{complain, local, say};
 use crate::config::Config;
 
 /// It runs on the same box.
@@ -14,9 +14,13 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks and prints.
 pub async fn show(config: &Config, url: Option<&str>, json: bool) -> ExitCode {
-    let base = url.map_or_else(|| format!("http://{}", reachable(config)), str::to_owned);
+    let client = match url {
+        Some(_) => reqwest::Client::builder(),
+        None => local::http(),
+    };
+    let base = url.map_or_else(|| local::base(config), str::to_owned);
     let url = format!("{}/streams/health", base.trim_end_matches('/'));
-    let ask = async { reqwest::Client::new().get(&url).timeout(TIMEOUT).send().await?.json::<Value>().await };
+    let ask = async { client.build()?.get(&url).timeout(TIMEOUT).send().await?.json::<Value>().await };
     let health = match ask.await {
         Ok(health) => health,
         Err(_) => {

@@ -8,7 +8,7 @@ use common::ids::ZoneId;
 use common::rules::{RuleConfig, unknown_zones};
 use serde::Deserialize;
 
-use super::status;
+use super::local;
 use crate::alerts::history;
 use crate::config::Config;
 
@@ -53,7 +53,7 @@ struct Camera {
 }
 
 async fn ask(config: &Config) -> reqwest::Result<BTreeSet<ZoneId>> {
-    let url = format!("http://{}/streams/stats", status::reachable(config));
-    let stats: Stats = reqwest::Client::new().get(url).timeout(TIMEOUT).send().await?.json().await?;
+    let url = format!("{}/streams/stats", local::base(config));
+    let stats: Stats = local::http().build()?.get(url).timeout(TIMEOUT).send().await?.json().await?;
     Ok(stats.cameras.into_iter().map(|camera| camera.zone_id).collect())
 }

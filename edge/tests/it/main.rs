@@ -10,4 +10,5 @@ mod live;
 mod redis_server;
 mod rules;
 mod shift;
+mod tls;
 mod weak_redis;

@@ -9,6 +9,7 @@ mod batches;
 mod central_faults;
 mod disk_full;
 mod edge_faults;
+mod enrolment;
 mod events;
 mod ledger_hours;
 mod link_faults;

@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use tests::dir::Dir;
-use tests::edge::{Edge, Options};
+use tests::edge::{Edge, Entry, Options};
 use tests::events::{NORTH, Scene, Snapshot};
 use tests::redis::{Durability, Redis};
 use tokio::sync::Mutex;
@@ -80,7 +80,7 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
             edge_id: Uuid::new_v4(),
             // Nobody is there: the WAN is down.
             central_url: format!("http://127.0.0.1:{}", tests::ports::free()?),
-            central_token: "spe_none".to_owned(),
+            entry: Entry::Token("spe_none".to_owned()),
             redis_url: Some(redis.url.clone()),
             stream_max_length: None,
             data_dir: None,
