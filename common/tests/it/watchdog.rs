@@ -103,6 +103,7 @@ fn a_process_whose_stages_turn_is_fed() {
 fn a_stuck_stage_is_left_to_the_watchdog() {
     let all = heard("sticks", 1_000);
     let fed = all.iter().filter(|told| *told == "WATCHDOG=1").count();
-    // It was fed while the stage turned (two seconds, three times a second) and for as long as a turn may take.
-    assert!((3..=20).contains(&fed), "{all:?}");
+    // It was fed while the stage turned (two seconds, three times a second) and for as long as a turn may take. Up to the
+    // deadline it would be more than a hundred.
+    assert!((3..100).contains(&fed), "{all:?}");
 }
