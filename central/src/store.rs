@@ -52,6 +52,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A migration may rewrite a table.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// A connection that was idle for longer is asked for a sign of life before it is used.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Postgres is often started together with us.
 const START_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
@@ -134,8 +136,11 @@ impl Db {
         let options = PgConnectOptions::from_str(&config.url)
             .map_err(|e| ConfigError::new(format!("database.url is not a Postgres URL: {e}")))?
             .application_name("smartpick-central")
-            // Every session ends by itself what its client has forgotten. The socket's are for the server's side.
+            // Every session ends by itself what its client has forgotten, before the client does. The socket's are for the
+            // server's side.
             .options([
+                // A COMMIT is what edges rely on, whatever the role's or the database's default is.
+                ("synchronous_commit", "on"),
                 ("statement_timeout", "8s"),
                 ("lock_timeout", "4s"),
                 ("idle_in_transaction_session_timeout", "15s"),
@@ -150,6 +155,16 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // One that was in use a moment ago is not asked whether it is still there: that would be every other round trip.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self { options, pool })
     }

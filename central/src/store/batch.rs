@@ -18,11 +18,8 @@ use super::rollups::{Known, Learned, Rollups};
 use super::{Db, StoreError, alerts, dead_letters, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
-/// One round trip. synchronous_commit is said each time because a role or a database may have another default, and our
-/// COMMIT is what edges rely on. The timeouts are shorter than the worker's own, so that the server gives up first.
-pub(super) const BEGIN: &str = "\
-BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
-SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// What else a transaction relies on holds for the whole session, see [`Db::open`].
+pub(super) const BEGIN: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 

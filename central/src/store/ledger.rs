@@ -31,7 +31,20 @@ use uuid::Uuid;
 use super::{Db, StoreError, within};
 use crate::frame::{Content, Fate, Item};
 
+/// By epoch and by quarter of an hour in one round trip. Both are always written in the order of the plan.
 const ADD: &str = "\
+WITH quarters AS (
+    INSERT INTO epoch_quarters AS q (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+    SELECT edge_id, epoch, quarter, warehouse_id, received::int8multirange, stored, alerts, dead
+    FROM unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::uuid[], $13::text[], $14::int8[], $15::int8[],
+                $16::int8[])
+         AS t (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+    ON CONFLICT (edge_id, epoch, quarter) DO UPDATE SET
+        received = q.received + excluded.received,
+        stored = q.stored + excluded.stored,
+        alerts = q.alerts + excluded.alerts,
+        dead = q.dead + excluded.dead
+)
 INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, received, stored, alerts, dead, last_received_at)
 SELECT edge_id, epoch, warehouse_id, head, received::int8multirange, stored, alerts, dead, now()
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::int8[],
@@ -44,17 +57,6 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET
     alerts = l.alerts + excluded.alerts,
     dead = l.dead + excluded.dead,
     last_received_at = excluded.last_received_at";
-
-const ADD_QUARTERS: &str = "\
-INSERT INTO epoch_quarters AS q (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
-SELECT edge_id, epoch, quarter, warehouse_id, received::int8multirange, stored, alerts, dead
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::int8[], $7::int8[], $8::int8[])
-     AS t (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
-ON CONFLICT (edge_id, epoch, quarter) DO UPDATE SET
-    received = q.received + excluded.received,
-    stored = q.stored + excluded.stored,
-    alerts = q.alerts + excluded.alerts,
-    dead = q.dead + excluded.dead";
 
 /// The head never goes down, whatever an edge with a restored disk says.
 const REPORT: &str = "\
@@ -114,7 +116,7 @@ SELECT count(*) FROM gone";
 /// Epochs of one statement; each may have thousands of quarters.
 const FORGET_BATCH: i64 = 100;
 
-pub const STATEMENTS: &[&str] = &[ADD, ADD_QUARTERS, REPORT, RETIRE, SHOW, FORGET];
+pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, SHOW, FORGET];
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
@@ -176,6 +178,7 @@ impl Changes {
         }
         let mut epochs = self.by_epoch();
         let received: Vec<String> = epochs.values_mut().map(|c| multirange(&mut c.seqs)).collect();
+        let received_then: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
         sqlx::query(ADD)
             .bind(epochs.keys().map(|(edge, _)| edge.uuid()).collect::<Vec<_>>())
             .bind(epochs.keys().map(|(_, epoch)| epoch.uuid()).collect::<Vec<_>>())
@@ -186,15 +189,11 @@ impl Changes {
             .bind(epochs.values().map(|c| c.stored).collect::<Vec<_>>())
             .bind(epochs.values().map(|c| c.alerts).collect::<Vec<_>>())
             .bind(epochs.values().map(|c| c.dead).collect::<Vec<_>>())
-            .execute(&mut *connection)
-            .await?;
-        let received: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
-        sqlx::query(ADD_QUARTERS)
             .bind(self.0.keys().map(|(edge, ..)| edge.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(_, epoch, _)| epoch.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(.., quarter)| quarter.start()).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
-            .bind(received)
+            .bind(received_then)
             .bind(self.0.values().map(|c| c.stored).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.alerts).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.dead).collect::<Vec<_>>())
