@@ -18,6 +18,9 @@ use crate::postgres::Postgres;
 use crate::process::Service;
 use crate::redis::{Durability, Redis};
 
+/// What the database of a stack's own Postgres is called.
+pub const DATABASE: &str = "smartpick";
+
 /// What a stack is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -39,6 +42,8 @@ pub struct Options {
     pub data_dir: Option<std::path::PathBuf>,
     /// Edges come in by certificates that hold for so many seconds, over TLS; else by tokens.
     pub certificate_seconds: Option<u64>,
+    /// Where Postgres has its cluster, instead of in the stack's directory; what is there goes on.
+    pub postgres_home: Option<std::path::PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +61,7 @@ impl Default for Options {
             alerts: None,
             data_dir: None,
             certificate_seconds: None,
+            postgres_home: None,
         }
     }
 }
@@ -88,8 +94,11 @@ impl Stack {
         let (postgres, database_url) = if options.shared_postgres {
             (None, shared_postgres().await?.create_database().await?)
         } else {
-            let postgres = Postgres::start(&dir).await?;
-            let database_url = postgres.create_database_named("smartpick").await?;
+            let postgres = match &options.postgres_home {
+                Some(home) => Postgres::start_in(&dir, home).await?,
+                None => Postgres::start(&dir).await?,
+            };
+            let database_url = postgres.database_named(DATABASE).await?;
             (Some(postgres), database_url)
         };
         let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
