@@ -326,10 +326,11 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let fail = |text: &str| Err(ConfigError::new(text));
-        if let Some(url) = &self.central.url {
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                return fail("central.url: must begin with https:// or http://");
-            }
+        if let Some(url) = &self.central.url
+            && !url.starts_with("http://")
+            && !url.starts_with("https://")
+        {
+            return fail("central.url: must begin with https:// or http://");
         }
         if self.tls.mode == Mode::Files && (self.tls.certificate.is_empty() || self.tls.key.is_empty()) {
             return fail("tls.mode is \"files\", so tls.certificate and tls.key are needed: PEM files");

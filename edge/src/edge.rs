@@ -40,7 +40,7 @@ use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
 use crate::sentence::sentence;
 use crate::site::Site;
-use crate::tls;
+use crate::tls::{self, Https};
 
 /// A running edge.
 pub struct Edge {
@@ -83,7 +83,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;
     let addr = listener.local_addr()?;
-    let (tls, authority) = tls::server(&config, &dir, now)?;
+    let Https { server: tls, authority } = tls::server(&config, &dir, now)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
 
     // Stages are stopped in the order of starting, but the buffer must outlive those that use it: two rows.

@@ -18,17 +18,21 @@ use common::tls::server::{Files, ServerTls, Source};
 use crate::config::Config;
 use crate::http::State;
 
-/// What the server speaks, and the authority that people may want; neither for plain HTTP.
+/// What the server speaks; neither for plain HTTP.
+#[derive(Default)]
+pub struct Https {
+    pub server: Option<Arc<ServerTls>>,
+    /// Which people may want to add to their devices. None if the certificate is out of files.
+    pub authority: Option<Arc<Authority>>,
+}
+
+/// HTTPS as `[tls]` says.
 ///
 /// # Errors
 /// If a file cannot be used, or a name is none.
-pub fn server(
-    config: &Config,
-    dir: &Path,
-    now: DateTime<Utc>,
-) -> anyhow::Result<(Option<Arc<ServerTls>>, Option<Arc<Authority>>)> {
+pub fn server(config: &Config, dir: &Path, now: DateTime<Utc>) -> anyhow::Result<Https> {
     let (source, authority) = match config.tls.mode {
-        Mode::Off => return Ok((None, None)),
+        Mode::Off => return Ok(Https::default()),
         Mode::Own => {
             let authority = Arc::new(authority(dir, now)?);
             (Source::Own { authority: Arc::clone(&authority), names: names(config) }, Some(authority))
@@ -39,7 +43,7 @@ pub fn server(
         }
     };
     let server = ServerTls::new(source, None, now).context("set up HTTPS as [tls] says")?;
-    Ok((Some(Arc::new(server)), authority))
+    Ok(Https { server: Some(Arc::new(server)), authority })
 }
 
 /// This box's own, made when it is first asked for. Its name tells it from other boxes' on a phone that knows several.

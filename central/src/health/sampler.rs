@@ -108,7 +108,8 @@ impl Sampler {
                 // Time to look.
                 _ = interval.tick() => {}
             }
-            self.look(&mut samples, &mut memory).await;
+            // Boxed: it is large, and every layer that this stage is handed through would copy it.
+            Box::pin(self.look(&mut samples, &mut memory)).await;
             self.sign.show();
             seen.send_replace(samples.clone());
         }

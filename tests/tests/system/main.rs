@@ -46,7 +46,8 @@ async fn under_load(options: Options, fault: impl AsyncFnOnce(&Stack) -> anyhow:
                 loads.push(stack.camera(edge)?.load(RATE, BATCH));
             }
             flow(&stack).await?;
-            fault(&stack).await?;
+            // Boxed: what a fault waits for can be large, and this future is copied by value.
+            Box::pin(fault(&stack)).await?;
             flow(&stack).await?;
             for load in loads {
                 load.stop().await?;
