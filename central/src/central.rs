@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use common::backoff::Backoff;
 use common::clock;
+use common::config::{ConfigError, Loaded};
 use common::lifecycle::Lifecycle;
+use common::reload::Reloaded;
 use common::serve::{self, Limits, Listener};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,6 +30,7 @@ use crate::inflight::Inflight;
 use crate::live::{self, Teller};
 use crate::metrics::Metrics;
 use crate::persist::{Crew, Deps};
+use crate::reload::Reloader;
 use crate::store::{Db, partitions};
 use crate::stream::{Heard, Stream};
 
@@ -44,6 +47,7 @@ pub struct Central {
     /// Where it listens; the port is known here also if the configuration said 0.
     pub address: SocketAddr,
     lifecycle: Lifecycle,
+    reloader: Reloader,
 }
 
 impl Central {
@@ -66,6 +70,7 @@ impl Central {
         }
 
         let instance = Uuid::new_v4();
+        let reloaded = Arc::new(Reloaded::new(clock::now()));
         let hints = Hints::default();
         let (looker, fleet) = Looker::new(Arc::clone(&db), hints.clone());
         let hub = Arc::new(live::hub(config.live.clients_max));
@@ -99,7 +104,8 @@ impl Central {
             sign: signs.add("health"),
         };
         let (watched, sites) = (observed.clone(), fleet.clone());
-        lifecycle.says(move || sentence(&watched, &sites));
+        let told = Arc::clone(&reloaded);
+        lifecycle.says(move || sentence(&watched, &sites, &told));
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
             enrolment,
@@ -114,6 +120,7 @@ impl Central {
             hints: hints.clone(),
             hub: Arc::clone(&hub),
             cameras: KnownCameras::default(),
+            reloaded: Arc::clone(&reloaded),
         };
         let teller =
             Teller { db: Arc::clone(&db), hub: Arc::clone(&hub), fleet, hints: hints.clone(), gone: Vec::new() };
@@ -133,17 +140,20 @@ impl Central {
         lifecycle.stage("live", |stop| teller.run(stop));
         let sign = signs.add("fleet");
         lifecycle.stage("fleet", |stop| looker.run(sign, stop));
-        lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
+        let (retention, kept) = watch::channel(config.retention.clone());
+        lifecycle.stage("partitions", |stop| keep_partitions(db, kept, first_pass, stop));
+        let reloader = Reloader { running: config, reloaded, retention };
         info!(%address, %instance, "Central listens on {scheme}://{address}");
-        Ok(Self { address, lifecycle })
+        Ok(Self { address, lifecycle, reloader })
     }
 
-    /// Runs until a signal or until a stage dies.
+    /// Runs until a signal or until a stage dies. On SIGHUP the configuration is read again by `read`.
     ///
     /// # Errors
     /// What ended it, if it was not a signal.
-    pub async fn run(self) -> anyhow::Result<()> {
-        self.lifecycle.run().await
+    pub async fn run(self, read: &dyn Fn() -> Result<Loaded<Config>, ConfigError>) -> anyhow::Result<()> {
+        let Self { lifecycle, mut reloader, .. } = self;
+        lifecycle.run(async || reloader.take(read())).await
     }
 
     /// Stops all stages in order.
@@ -190,7 +200,7 @@ async fn receipts(
 /// Keeps partitions made ahead and dropped by retention.
 async fn keep_partitions(
     db: Arc<Db>,
-    retention: Retention,
+    retention: watch::Receiver<Retention>,
     mut wait: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -199,7 +209,10 @@ async fn keep_partitions(
             // We stop.
             () = stop.cancelled() => return Ok(()),
             // Time for a pass.
-            () = tokio::time::sleep(wait) => wait = partitions_pass(&db, &retention).await,
+            () = tokio::time::sleep(wait) => {
+                let keep = retention.borrow().clone();
+                wait = partitions_pass(&db, &keep).await;
+            }
         }
     }
 }

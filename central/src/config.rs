@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, EnvKey, Sources};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources};
+use common::telemetry;
 use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ pub const FILE: &str = "/etc/smartpick/central.toml";
 const MINUTES_DAYS_MIN: u64 = 40;
 
 /// The original system's variables keep their meaning; ours start with SMARTPICK_.
-const ENV_KEYS: &[EnvKey] = &[
+const ENV: &[Named] = &[
     ("SMARTPICK_LISTEN", "listen"),
     ("SMARTPICK_LOG", "log"),
     ("DATABASE_URL", "database.url"),
@@ -24,6 +25,9 @@ const ENV_KEYS: &[EnvKey] = &[
     ("WORKER_CONCURRENCY", "workers.concurrency"),
     ("WORKER_RETRY_DELAY_MS", "workers.retry_delay_ms"),
 ];
+
+/// What the configuration can be set by, and what of it is never shown. The passwords are in its URLs.
+pub static SCHEMA: Schema = Schema { env: ENV, secrets: &[], reference: include_str!("../../packaging/central.toml") };
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -262,22 +266,14 @@ impl Config {
         file: Option<&Path>,
         overrides: &[(String, String)],
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Loaded<Self>, ConfigError> {
         let file_required = file.is_some();
         let file = file.unwrap_or(Path::new(FILE));
         // `central.toml` has its drop-ins in `central.d`.
         let dir: PathBuf = file.with_extension("d");
-        let config: Self = common::config::load(&Sources {
-            file,
-            file_required,
-            dir: &dir,
-            env_keys: ENV_KEYS,
-            env,
-            service_credentials: Path::new("/run/credentials/smartpick-central.service"),
-            overrides,
-        })?;
-        config.check()?;
-        Ok(config)
+        let service_credentials = Path::new("/run/credentials/smartpick-central.service");
+        let sources = Sources { schema: &SCHEMA, file, file_required, dir: &dir, env, service_credentials, overrides };
+        common::config::load(&sources, Self::check)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -303,13 +299,12 @@ impl Config {
         within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0, 100_000)?;
         self.tls.check()?;
         if self.stream.consumer_group.is_empty() {
-            return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
+            return Err(ConfigError::of("stream.consumer_group", "is empty; give the group a name"));
         }
         if let Err(error) = self.listen.parse::<std::net::SocketAddr>() {
-            let listen = &self.listen;
-            return Err(ConfigError::new(format!("listen = {listen:?}: {error}; write it as 127.0.0.1:8090")));
+            return Err(ConfigError::of("listen", error.to_string()));
         }
-        Ok(())
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))
     }
 }
 
@@ -355,7 +350,7 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigErro
     if (least..=most).contains(&value) {
         Ok(())
     } else {
-        Err(ConfigError::new(format!("{key} = {value} is out of range; choose {least} to {most}")))
+        Err(ConfigError::of(key, format!("{value} is out of range; choose {least} to {most}")))
     }
 }
 
@@ -363,7 +358,7 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigErro
 mod tests {
     use super::*;
 
-    fn load(overrides: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    fn load(overrides: &[(&str, &str)]) -> Result<Loaded<Config>, ConfigError> {
         let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Config::load(None, &overrides, &|_| None)
     }
@@ -389,7 +384,7 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named_with_its_range() {
         let error = load(&[("workers.concurrency", "0")]).err().expect("invalid").to_string();
-        assert!(error.contains("workers.concurrency = 0") && error.contains("1 to 256"), "{error}");
+        assert!(error.contains("workers.concurrency: 0") && error.contains("1 to 256"), "{error}");
         let error = load(&[("listen", "everywhere")]).err().expect("invalid").to_string();
         assert!(error.contains("listen") && error.contains("127.0.0.1:8090"), "{error}");
     }

@@ -13,6 +13,7 @@ use common::ids::BatchId;
 use common::join::{ENROLL_PATH, IDENTITY_PATH, RENEW_PATH, RETURN_PATH};
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
+use common::reload::Reloaded;
 use common::web::{docs, request_id};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -55,6 +56,8 @@ pub struct App {
     pub hints: Hints,
     /// What heartbeats have told of cameras.
     pub cameras: KnownCameras,
+    /// What came of reading the configuration again.
+    pub reloaded: Arc<Reloaded>,
     /// Where screens hang.
     pub hub: Arc<Hub>,
 }

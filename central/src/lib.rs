@@ -45,5 +45,6 @@ pub mod openapi;
 
 pub mod health;
 pub mod metrics;
+pub mod reload;
 
 pub mod page;

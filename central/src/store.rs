@@ -9,6 +9,7 @@ pub mod dead_letters;
 pub mod edges;
 pub mod enrolment;
 pub mod events;
+pub mod examine;
 pub mod facts;
 pub mod fleet;
 pub mod forgotten;
@@ -72,6 +73,7 @@ pub fn statements() -> Vec<&'static str> {
         edges::STATEMENTS,
         enrolment::STATEMENTS,
         events::STATEMENTS,
+        examine::STATEMENTS,
         facts::STATEMENTS,
         fleet::STATEMENTS,
         forgotten::STATEMENTS,
@@ -106,6 +108,22 @@ pub enum StoreError {
     Sql(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether Postgres could not be reached, or not in time, rather than refused what was asked of it.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::NotMigrated => false,
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_)) => true,
+            // No connection, no resources, going down.
+            Self::Sql(error) => error
+                .as_database_error()
+                .and_then(|e| e.code())
+                .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))),
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         /// `undefined_table`
@@ -131,10 +149,10 @@ impl Db {
     /// If the URL cannot be read.
     pub fn open(config: &config::Database) -> Result<Self, ConfigError> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
-            return Err(ConfigError::new("database.url is not a Postgres URL: it does not start with postgres://"));
+            return Err(ConfigError::of("database.url", "is not a Postgres URL: it does not start with postgres://"));
         }
         let options = PgConnectOptions::from_str(&config.url)
-            .map_err(|e| ConfigError::new(format!("database.url is not a Postgres URL: {e}")))?
+            .map_err(|e| ConfigError::of("database.url", format!("is not a Postgres URL: {e}")))?
             .application_name("smartpick-central")
             // Every session ends by itself what its client has forgotten, before the client does. The socket's are for the
             // server's side.

@@ -31,6 +31,7 @@ pub mod live;
 pub mod openapi;
 pub mod problem;
 pub mod quarter;
+pub mod reload;
 pub mod serve;
 pub mod telemetry;
 pub mod text;

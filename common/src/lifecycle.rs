@@ -99,22 +99,35 @@ impl Lifecycle {
         });
     }
 
-    /// Runs until a signal or a death, then stops all stages in order.
+    /// Runs until a signal or a death, then stops all stages in order. On SIGHUP the configuration is read again by
+    /// `reload`, which systemd waits for.
     ///
     /// # Errors
     /// The death that ended the process, or a stop that took too long.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    pub async fn run(mut self, mut reload: impl AsyncFnMut()) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
         systemd::ready();
-        let cause = tokio::select! {
-            // A stage is gone.
-            death = self.deaths.recv() => death,
-            // systemd or a person wants us to stop.
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-            // Never returns.
-            () = systemd::keep_telling(&self.signs, self.sentence.as_ref()) => None,
+        let cause = {
+            let mut telling = std::pin::pin!(systemd::keep_telling(&self.signs, self.sentence.as_ref()));
+            loop {
+                tokio::select! {
+                    // A stage is gone.
+                    death = self.deaths.recv() => break death,
+                    // systemd or a person wants us to stop.
+                    _ = terminate.recv() => break None,
+                    _ = interrupt.recv() => break None,
+                    // Never returns.
+                    () = &mut telling => break None,
+                    // The configuration may be another one.
+                    _ = hangup.recv() => {
+                        systemd::reloading();
+                        reload().await;
+                        systemd::ready();
+                    }
+                }
+            }
         };
         systemd::stopping();
         systemd::say("stopping: what was taken in is being put away");

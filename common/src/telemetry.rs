@@ -5,13 +5,17 @@ mod fields;
 mod limit;
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 use prometheus_client::registry::Registry;
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Registry as Subscribers, fmt, reload};
+
+/// How the filter in force is changed; set by [`init`].
+static FILTER: OnceLock<reload::Handle<EnvFilter, Subscribers>> = OnceLock::new();
 
 use fields::Fields;
 use limit::Limit;
@@ -21,7 +25,7 @@ use limit::Limit;
 /// # Errors
 /// If the filter cannot be read.
 pub fn init(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::try_new(filter)?;
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
     // Only if our stderr is the journal: what is started in a service with a pipe of its own writes to that.
     let journal = connected_to_journal().then(|| JournalLog::new().ok()).flatten().map(Journal);
     let stderr =
@@ -29,6 +33,21 @@ pub fn init(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> 
     let limit = Limit::default();
     tracing_subscriber::registry().with(filter).with(limit.clone()).with(journal).with(stderr).init();
     limit.start_telling();
+    // A second logger would have panicked just now.
+    drop(FILTER.set(handle));
+    Ok(())
+}
+
+/// Another filter from now on.
+///
+/// # Errors
+/// If it cannot be read; the old one stays.
+pub fn change(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::try_new(filter)?;
+    if let Some(handle) = FILTER.get() {
+        // It fails only once the subscriber is gone, with the process.
+        drop(handle.reload(filter));
+    }
     Ok(())
 }
 

@@ -41,10 +41,10 @@ use appender::{Appender, Request};
 use head::HeadFile;
 pub use lanes::{Done, Lane, Lanes, Taken};
 use quarters::QuartersFile;
-pub use redis::KeyStats;
 use redis::LiveConfig;
+pub use redis::{KeyStats, examine};
 use spill::Spill;
-pub use spill::{DeadLetter, SpillStats};
+pub use spill::{DeadLetter, Peek, PeekError, SpillStats, Waiting, is_marked_damaged, sqlite_version};
 
 /// An idempotency key: one byte for its kind, 16 of identity.
 pub type Key = [u8; 17];

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use common::ids::BatchId;
 use common::join::{Admission, EdgeName, IDENTITY_PATH, RENEW_PATH, Renew};
 use common::protocol::{
@@ -58,6 +59,16 @@ impl SendError {
     pub fn is_no_entry(&self) -> bool {
         matches!(self, Self::Refused { code: Some(code), .. } if code.starts_with("certificate_"))
     }
+}
+
+/// What central says to [`CentralClient::knock`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knock {
+    pub status: u16,
+    /// Of its problem; empty if it was not central that answered.
+    pub code: String,
+    /// To the second.
+    pub date: Option<DateTime<Utc>>,
 }
 
 /// A client with the edge's credential. Clones share it, also when it is replaced.
@@ -132,6 +143,22 @@ impl CentralClient {
     pub async fn send_heartbeat(&self, heartbeat: &Heartbeat) -> Result<HeartbeatAnswer, SendError> {
         let request = self.way().request(Method::POST, HEARTBEATS_PATH, HEARTBEAT_TIMEOUT).json(heartbeat);
         send(request).await?.json().await.map_err(|e| link(&e))
+    }
+
+    /// Knocks: sends a batch without anything that makes it one, which central refuses once it has accepted the credential.
+    /// Answers what it said, and its clock.
+    ///
+    /// # Errors
+    /// [`SendError::Link`]
+    pub async fn knock(&self) -> Result<Knock, SendError> {
+        let request = self.way().request(Method::POST, BATCHES_PATH, HEARTBEAT_TIMEOUT);
+        let response = request.send().await.map_err(|e| link(&e))?;
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let date =
+            text(header::DATE).and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.to_utc());
+        let status = response.status().as_u16();
+        let body: serde_json::Value = response.json().await.unwrap_or_default();
+        Ok(Knock { status, code: body["code"].as_str().unwrap_or_default().to_owned(), date })
     }
 
     /// Who we are for central.

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, EnvKey, Sources, load};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
 use common::site;
+use common::telemetry;
 use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::alerts::rules::{self, Rule, RuleConfig, RuleError, ScopeKind};
+use crate::alerts::rules::{self, Rule, RuleConfig, ScopeKind};
 use crate::alerts::system::Thresholds;
 use crate::intake::WorkerIdentity;
 use crate::site::{Site, SiteConfig};
@@ -27,7 +28,7 @@ const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
 const LIVE_CLIENTS_LIMIT: usize = 50_000;
 
 /// Environment variables and what they set. Those without a prefix are the original system's.
-pub const ENV_KEYS: &[EnvKey] = &[
+const ENV: &[Named] = &[
     ("SMARTPICK_LISTEN", "listen"),
     ("SMARTPICK_DATA_DIR", "data_dir"),
     ("SMARTPICK_LOG", "log"),
@@ -41,6 +42,13 @@ pub const ENV_KEYS: &[EnvKey] = &[
     ("STREAM_CONSUMER_GROUP", "stream.consumer_group"),
     ("IDEMPOTENCY_TTL_SECONDS", "idempotency.ttl_seconds"),
 ];
+
+/// What the configuration can be set by, and what of it is never shown.
+pub static SCHEMA: Schema = Schema {
+    env: ENV,
+    secrets: &["camera_token", "central.token"],
+    reference: include_str!("../../packaging/edge.toml"),
+};
 
 /// The original's variables that mean nothing here any more, and why.
 pub const ENV_OBSOLETE: &[(&str, &str)] = &[
@@ -219,8 +227,8 @@ impl AlertsConfig {
     ///
     /// # Errors
     /// The first rule and field that cannot be used, with the fix.
-    pub fn rules(&self) -> Result<Vec<Rule>, RuleError> {
-        rules::check(&self.rules)
+    pub fn rules(&self) -> Result<Vec<Rule>, ConfigError> {
+        rules::check(&self.rules).map_err(|error| ConfigError::of("alerts.rules", error.to_string()))
     }
 
     pub const fn thresholds(&self) -> Thresholds {
@@ -308,62 +316,69 @@ impl Config {
     ///
     /// # Errors
     /// What cannot be used, where it was said, and the fix.
-    pub fn load(file: Option<&PathBuf>, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&PathBuf>, overrides: &[(String, String)]) -> Result<Loaded<Self>, ConfigError> {
         let default = PathBuf::from(DEFAULT_FILE);
         let path = file.unwrap_or(&default);
-        let config: Self = load(&Sources {
+        let sources = Sources {
+            schema: &SCHEMA,
             file: path,
             file_required: file.is_some(),
             dir: &path.with_extension("d"),
-            env_keys: ENV_KEYS,
             env: &|name| std::env::var(name).ok(),
             service_credentials: Path::new("/run/credentials/smartpick-edge.service"),
             overrides,
-        })?;
-        config.check()?;
-        Ok(config)
+        };
+        load(&sources, Self::check)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let fail = |text: &str| Err(ConfigError::new(text));
+        let fail = |key: &str, problem: &str| Err(ConfigError::of(key, problem));
         if let Some(url) = &self.central.url
             && !url.starts_with("http://")
             && !url.starts_with("https://")
         {
-            return fail("central.url: must begin with https:// or http://");
+            return fail("central.url", "must begin with https:// or http://");
         }
         if self.tls.mode == Mode::Files && (self.tls.certificate.is_empty() || self.tls.key.is_empty()) {
-            return fail("tls.mode is \"files\", so tls.certificate and tls.key are needed: PEM files");
+            return fail("tls.mode", "is \"files\", so tls.certificate and tls.key are needed: PEM files");
         }
         if let Some(url) = &self.redis.url
             && let Err(error) = ::redis::Client::open(url.as_str())
         {
-            return Err(ConfigError::new(format!("redis.url: {error}; for example redis://127.0.0.1:6379")));
+            return Err(ConfigError::of("redis.url", error.to_string()));
         }
         if self.redis.timeout.is_zero() {
-            return fail("redis.timeout: must be more than 0, for example \"200ms\"");
+            return fail("redis.timeout", "must be more than 0");
         }
         if self.spill.ballast_bytes < BALLAST_BYTES_MIN {
-            return Err(ConfigError::new(format!(
-                "spill.ballast_bytes: at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"
-            )));
+            return Err(ConfigError::of(
+                "spill.ballast_bytes",
+                format!("at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"),
+            ));
         }
-        if self.idempotency.ttl_seconds == 0 || self.idempotency.keys_max == 0 {
-            return fail("idempotency: ttl_seconds and keys_max must be more than 0");
+        for (key, value) in [
+            ("idempotency.ttl_seconds", self.idempotency.ttl_seconds),
+            ("idempotency.keys_max", self.idempotency.keys_max),
+        ] {
+            if value == 0 {
+                return fail(key, "must be more than 0");
+            }
         }
-        if self.history.keep_days == 0 || self.history.bytes_max < HISTORY_BYTES_MIN {
-            return Err(ConfigError::new(format!(
-                "history: keep_days must be at least 1, and bytes_max at least {HISTORY_BYTES_MIN}"
-            )));
+        if self.history.keep_days == 0 {
+            return fail("history.keep_days", "must be at least 1");
+        }
+        if self.history.bytes_max < HISTORY_BYTES_MIN {
+            return Err(ConfigError::of("history.bytes_max", format!("must be at least {HISTORY_BYTES_MIN}")));
         }
         if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
-            return Err(ConfigError::new(format!("live.clients_max: must be from 1 to {LIVE_CLIENTS_LIMIT}")));
+            return Err(ConfigError::of("live.clients_max", format!("must be from 1 to {LIVE_CLIENTS_LIMIT}")));
         }
         Site::new(&self.site)?;
         if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
-            return fail("alerts.buffer_filling_at: must be a share from 0 to 1, for example 0.8");
+            return fail("alerts.buffer_filling_at", "must be a share from 0 to 1");
         }
-        self.alerts.rules().map(drop).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))?;
+        self.alerts.rules().map(drop)
     }
 
     /// Whether there is all that a box needs which has not joined by a token of `sites add`.
@@ -433,21 +448,6 @@ impl Config {
                 ConfigError::new("data_dir: set it, there is neither STATE_DIRECTORY nor HOME to derive it from")
             })
     }
-
-    /// The effective configuration as TOML, secrets left out.
-    pub fn shown(&self) -> String {
-        let mut shown = self.clone();
-        for secret in [&mut shown.camera_token, &mut shown.central.token].into_iter().flatten() {
-            "(set)".clone_into(secret);
-        }
-        if let Some(url) = &mut shown.redis.url
-            && let Some((scheme, rest)) = url.split_once("://")
-            && let Some((_, host)) = rest.rsplit_once('@')
-        {
-            *url = format!("{scheme}://(set)@{host}");
-        }
-        toml::to_string(&shown).expect("a configuration of plain values can be written")
-    }
 }
 
 #[cfg(test)]
@@ -458,17 +458,16 @@ mod tests {
 
     fn set(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let overrides: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let config: Config = load(&Sources {
+        let sources = Sources {
+            schema: &SCHEMA,
             file: &PathBuf::from("/nonexistent"),
             file_required: false,
             dir: &PathBuf::from("/nonexistent"),
-            env_keys: ENV_KEYS,
             env: &|_| None,
             service_credentials: Path::new("/nonexistent"),
             overrides: &overrides,
-        })?;
-        config.check()?;
-        config.check_central().map(|()| config)
+        };
+        load(&sources, Config::check).and_then(|loaded| loaded.config.check_central().map(|()| loaded.config))
     }
 
     #[test]
@@ -530,18 +529,20 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let config = set(&[("camera_token", "hunter2"), ("redis.url", "redis://u:hunter2@h:1")]).expect("valid");
-        assert!(!config.shown().contains("hunter2"), "{}", config.shown());
+        let shown = common::config::shown(&config, &SCHEMA, None);
+        assert!(!shown.contains("hunter2") && shown.contains("redis://(set)@h:1"), "{shown}");
     }
 
     #[test]
     fn every_variable_sets_a_key_that_exists() {
-        for (name, key) in ENV_KEYS {
+        for (name, key) in ENV {
             let value = match *key {
                 "edge_id" | "warehouse_id" => "366ed0a5-3794-5421-a05c-cd4828bbf97c",
                 "listen" => "127.0.0.1:1",
                 "redis.url" => "redis://h",
                 "stream.max_length" | "idempotency.ttl_seconds" => "7",
                 "central.url" => continue,
+                "log" => "debug",
                 _ => "text",
             };
             assert!(set(&[(key, value)]).is_ok(), "{name} sets {key}");

@@ -3,17 +3,18 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::clock;
 use common::ids::WarehouseId;
 use common::lifecycle::Lifecycle;
+use common::reload::Reloaded;
 use common::serve::{self, Limits, Listener};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ use crate::http::{self, State};
 use crate::intake::{Identity, Rates};
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::sentence::sentence;
 use crate::site::Site;
 use crate::tls::{self, Https};
@@ -49,6 +51,8 @@ pub struct Edge {
     pub life: Lifecycle,
     /// What its screens see.
     pub hub: Arc<Hub>,
+    /// Who takes its configuration once it was read again.
+    pub reloader: Reloader,
 }
 
 /// Starts all stages.
@@ -57,6 +61,8 @@ pub struct Edge {
 /// If the data directory or the address cannot be used. Neither Redis nor central need to be there.
 pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let now = clock::now();
+    // Without what joining has added, so that it can be held beside what is read again.
+    let as_read = config.clone();
     let dir = config.data_dir()?;
     // What is buffered is personal data.
     DirBuilder::new()
@@ -141,7 +147,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         history: history.clone(),
         alert_metrics,
         outlook: Mutex::new(Outlook::default()),
-        site: Arc::new(Site::new(&config.site)?),
+        site: RwLock::new(Arc::new(Site::new(&config.site)?)),
+        reloaded: Reloaded::new(now),
         rules: Arc::clone(&rules),
         keep_days: config.history.keep_days,
         hub: Arc::clone(&hub),
@@ -168,7 +175,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let filled = Arc::new(Notify::new());
     let site_id = config.warehouse_id.unwrap_or(WarehouseId::from_uuid(Uuid::nil()));
     let (follower, swaps) = Follower::new(dir.clone(), site_id, own, rules);
-    let inputs = Inputs { observations, says, swaps };
+    let (follower, told) = (Arc::new(follower), Arc::new(Told::new(&config.site)));
+    let (settings, read_again) = mpsc::channel(1);
+    let inputs = Inputs { observations, says, swaps, settings: read_again };
     let floor = Floor::new(Arc::clone(&state), inputs, config.alerts.thresholds(), Arc::clone(&filled));
     let sign = life.signs().add("alerts");
     life.stage("alerts", move |stop| floor.run(sign, stop));
@@ -193,14 +202,15 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         client,
         edge_id,
         warehouse_id,
-        follower,
-        site: Told::new(&config.site),
+        follower: Arc::clone(&follower),
+        site: Arc::clone(&told),
     });
+    let reloader = Reloader { running: as_read, state: Arc::clone(&state), follower, told, floor: settings };
     let pulse = Pulse { state: Arc::clone(&state), headquarters };
     let sign = life.signs().add("heartbeat");
     life.stage("heartbeat", move |stop| pulse.run(sign, stop));
     life.says(move || sentence(&state));
     life.then(buffer_life);
     info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on {scheme}://{addr}");
-    Ok(Edge { addr, life, hub })
+    Ok(Edge { addr, life, hub, reloader })
 }

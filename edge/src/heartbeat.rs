@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,30 +33,44 @@ pub struct Headquarters {
     pub edge_id: EdgeId,
     pub warehouse_id: WarehouseId,
     /// Who does what it says of the rules.
-    pub follower: Follower,
-    pub site: Told,
+    pub follower: Arc<Follower>,
+    pub site: Arc<Told>,
 }
 
-/// What headquarters is told of `[site]`: in full only when it asks, as it changes with a restart at most.
+/// What headquarters is told of `[site]`: in full only when it asks, as it changes with the configuration at most.
 pub struct Told {
-    report: SiteReport,
-    digest: String,
+    report: Mutex<(SiteReport, String)>,
     wanted: AtomicBool,
 }
 
 impl Told {
     pub fn new(site: &SiteConfig) -> Self {
+        Self { report: Mutex::new(Self::report(site)), wanted: AtomicBool::new(false) }
+    }
+
+    /// It is called otherwise from now on; headquarters asks once it sees another digest.
+    pub fn set(&self, site: &SiteConfig) {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = Self::report(site);
+    }
+
+    /// With its digest.
+    fn report(site: &SiteConfig) -> (SiteReport, String) {
         let mut report = site.report();
         let left_out = report.shorten();
         if left_out > 0 {
             warn!("[site] names more than headquarters takes; {left_out} names are not told there");
         }
-        Self { digest: report.digest(), report, wanted: AtomicBool::new(false) }
+        let digest = report.digest();
+        (report, digest)
+    }
+
+    fn said(&self) -> (SiteReport, String) {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The report, if the last answer asked for it.
     fn due(&self) -> Option<SiteReport> {
-        self.wanted.swap(false, Ordering::Relaxed).then(|| self.report.clone())
+        self.wanted.swap(false, Ordering::Relaxed).then(|| self.said().0)
     }
 }
 
@@ -217,7 +231,7 @@ impl Pulse {
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
             facts_after,
-            site_digest: Some(headquarters.site.digest.clone()),
+            site_digest: Some(headquarters.site.said().1),
             site: headquarters.site.due(),
             rules: Some(state.rules.report()),
         }
@@ -227,6 +241,7 @@ impl Pulse {
 /// How long the buffer lasts and how soon it is empty, at the last minute's rates.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outlook {
+    /// Events.
     pub accepted_per_second: f64,
     /// `None` while nothing comes in.
     pub room_hours: Option<f64>,

@@ -1,7 +1,7 @@
 //! Every route of the edge with the role it needs, and what all handlers share.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::Path;
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
+use common::reload::Reloaded;
 use common::tls::authority::Authority;
 use common::web::docs;
 use prometheus_client::registry::Registry;
@@ -80,7 +81,9 @@ pub struct State {
     pub outlook: Mutex<Outlook>,
 
     // Configuration.
-    pub site: Arc<Site>,
+    /// What people call things here. Read again on SIGHUP.
+    pub site: RwLock<Arc<Site>>,
+    pub reloaded: Reloaded,
     /// How long shift figures are kept.
     pub keep_days: u64,
     pub event_age_max: Duration,
@@ -112,6 +115,15 @@ impl State {
 
     pub const fn no_clock_offset() -> AtomicI64 {
         AtomicI64::new(NO_OFFSET)
+    }
+
+    /// What people call things here.
+    pub fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_site(&self, site: Arc<Site>) {
+        *self.site.write().unwrap_or_else(PoisonError::into_inner) = site;
     }
 
     pub fn set_clock_offset_ms(&self, offset: i64) {
@@ -156,6 +168,7 @@ impl State {
             unevaluated: self.entrance.trouble(now),
             history: self.history.trouble(),
             rules: self.rules.health(),
+            config: self.reloaded.trouble(),
             certificate: self.certificate.trouble(now),
         })
     }

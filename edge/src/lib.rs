@@ -32,6 +32,7 @@ pub mod cameras;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
+pub mod reload;
 pub mod sentence;
 pub mod streams;
 

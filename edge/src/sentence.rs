@@ -28,7 +28,7 @@ fn compose(health: &Health, waiting: u64, outlook: &Outlook) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::health::Status;
+    use common::health::{Code, Status};
 
     use super::*;
 
@@ -37,7 +37,7 @@ mod tests {
         let busy = Outlook { accepted_per_second: 120.2, ..Outlook::default() };
         assert_eq!(compose(&Health::healthy(), 0, &busy), "healthy: 120 events/s in, nothing waiting");
         let mut cut = Health::healthy();
-        cut.add(Status::Degraded, "central not reached");
+        cut.add(Status::Degraded, Code::CentralUnreachable, "central not reached");
         let outlook = Outlook { room_hours: Some(31.0), ..busy };
         let words = "degraded: central not reached; 120 events/s in, 12,400 waiting, room for 31 h";
         assert_eq!(compose(&cut, 12_400, &outlook), words);

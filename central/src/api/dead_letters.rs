@@ -22,6 +22,7 @@ use crate::persist::reopen;
 use crate::store::audit;
 use crate::store::batch::{self, Replayed};
 use crate::store::dead_letters::{self, Shown};
+use crate::store::{Db, StoreError};
 
 const WHAT: &str = "dead letter";
 
@@ -195,11 +196,7 @@ pub async fn replay(
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Resolved>, ApiError> {
     let id = path(id, WHAT)?;
-    let letter = dead_letters::show(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
-    // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
-    let raw = letter.raw.as_deref().unwrap_or_default();
-    let unpacked = unpack_frame(raw).unwrap_or_default();
-    match batch::replay(&app.db, id, &caller.name, |origin| reopen(origin, raw, &unpacked)).await? {
+    match try_again(&app.db, id, &caller.name).await?.ok_or_else(|| not_found(WHAT))? {
         Replayed::Stored { stored, duplicates } => {
             Ok(Json(Resolved { id, state: LetterState::Replayed, stored, duplicates }))
         }
@@ -209,6 +206,18 @@ pub async fn replay(
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "still_refused", message).into())
         }
     }
+}
+
+/// Tries to store a dead letter again; `None` if there is none of this id.
+///
+/// # Errors
+/// If Postgres cannot be asked.
+pub async fn try_again(db: &Db, id: i64, actor: &str) -> Result<Option<Replayed>, StoreError> {
+    let Some(letter) = dead_letters::show(db, id).await? else { return Ok(None) };
+    // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
+    let raw = letter.raw.as_deref().unwrap_or_default();
+    let unpacked = unpack_frame(raw).unwrap_or_default();
+    batch::replay(db, id, actor, |origin| reopen(origin, raw, &unpacked)).await.map(Some)
 }
 
 #[derive(Deserialize, ToSchema)]

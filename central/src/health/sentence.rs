@@ -2,15 +2,17 @@
 
 use common::clock;
 use common::health::Health;
+use common::reload::Reloaded;
 use common::words::{grouped, rate};
 
 use super::{Facts, Observed, judge};
 use crate::fleet::{Fleet, FleetSnapshot};
 
 /// As of now.
-pub fn sentence(observed: &Observed, fleet: &Fleet) -> String {
+pub fn sentence(observed: &Observed, fleet: &Fleet, reloaded: &Reloaded) -> String {
     let (samples, seen) = (observed.samples(), observed.progress());
-    let health = judge(&Facts { now: clock::now(), samples: &samples, seen: &seen });
+    let trouble = reloaded.trouble();
+    let health = judge(&Facts { now: clock::now(), samples: &samples, seen: &seen, config: trouble.as_deref() });
     compose(&health, samples.load.waiting, fleet.latest().as_deref())
 }
 
@@ -33,7 +35,7 @@ fn compose(health: &Health, frames: u64, fleet: Option<&FleetSnapshot>) -> Strin
 
 #[cfg(test)]
 mod tests {
-    use common::health::Status;
+    use common::health::{Code, Status};
 
     use super::*;
 
@@ -41,7 +43,7 @@ mod tests {
     fn it_goes_without_a_look_at_the_fleet() {
         assert_eq!(compose(&Health::healthy(), 0, None), "healthy: nothing waiting");
         let mut away = Health::healthy();
-        away.add(Status::Unhealthy, "Postgres does not answer");
+        away.add(Status::Unhealthy, Code::PostgresUnavailable, "Postgres does not answer");
         assert_eq!(compose(&away, 1_200, None), "unhealthy: Postgres does not answer; 1,200 batches waiting");
     }
 }

@@ -58,10 +58,25 @@ fn midnight(day: NaiveDate) -> DateTime<Utc> {
 }
 
 /// The days that need a partition: from the oldest that may still come in, or be kept, to a few days ahead.
-fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = NaiveDate> {
-    let back = DAYS_BACK.min(u64::from(retention.snapshots_days));
+fn wanted(now: DateTime<Utc>, snapshots_days: u32) -> impl Iterator<Item = NaiveDate> {
+    let back = DAYS_BACK.min(u64::from(snapshots_days));
     let first = now.date_naive().checked_sub_days(Days::new(back)).unwrap_or(NaiveDate::MIN);
     first.iter_days().take(usize::try_from(back + 1 + DAYS_AHEAD).expect("a few dozen"))
+}
+
+/// The days that are wanted and have no partition yet.
+pub(super) async fn missing(
+    connection: &mut PgConnection,
+    snapshots_days: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let existing = existing(connection).await?;
+    Ok(wanted(now, snapshots_days).filter(|day| !existing.contains(day)).collect())
+}
+
+async fn existing(connection: &mut PgConnection) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar(LIST).fetch_all(connection).await?;
+    Ok(names.iter().filter_map(|name| day(name)).collect())
 }
 
 /// Makes the partitions that are wanted, drops those past retention, deletes what is past its own.
@@ -71,13 +86,8 @@ fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = Nai
 pub async fn upkeep(db: &Db, keep: &Retention, now: DateTime<Utc>) -> Result<Done, StoreError> {
     let mut connection = db.connect().await?;
     let mut done = Done::default();
-    let existing: Vec<NaiveDate> = sqlx::query_scalar::<_, String>(LIST)
-        .fetch_all(&mut connection)
-        .await?
-        .iter()
-        .filter_map(|name| day(name))
-        .collect();
-    for day in wanted(now, keep).filter(|day| !existing.contains(day)) {
+    let existing = existing(&mut connection).await?;
+    for day in wanted(now, keep.snapshots_days).filter(|day| !existing.contains(day)) {
         if let Some(moved) = make(&mut connection, day).await? {
             done.made += 1;
             done.moved += moved;
@@ -169,10 +179,9 @@ mod tests {
     #[test]
     fn days_are_wanted_from_the_oldest_event_to_a_few_ahead_but_none_past_retention() {
         let now = "2026-03-01T00:30:00Z".parse::<DateTime<Utc>>().expect("a time");
-        let days: Vec<_> = wanted(now, &Retention::default()).collect();
+        let days: Vec<_> = wanted(now, Retention::default().snapshots_days).collect();
         assert_eq!((days[0].to_string(), days.len()), ("2026-01-25".to_owned(), 40));
         assert_eq!(days[39].to_string(), "2026-03-05");
-        let short = Retention { snapshots_days: 2, ..Retention::default() };
-        assert_eq!(wanted(now, &short).next().expect("some").to_string(), "2026-02-27");
+        assert_eq!(wanted(now, 2).next().expect("some").to_string(), "2026-02-27");
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use common::clock;
-use common::health::Status;
+use common::health::{Code, Status};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -177,7 +177,7 @@ async fn a_site_is_judged_by_its_heartbeats_and_its_ledger() {
     edge.send(&Batch::of(&edge.records(1..=3))).await.receipt();
     site_is(&system, "healthy", "").await;
     let mut heartbeat = edge.heartbeat(3, &[]);
-    heartbeat.health.add(Status::Degraded, "spilling");
+    heartbeat.health.add(Status::Degraded, Code::RedisDown, "spilling");
     edge.beat(&heartbeat).await;
     assert_eq!(site_is(&system, "degraded", "").await, "[\"spilling\"]");
     let silent = |secs: u32| {

@@ -17,7 +17,34 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_bad_configuration_is_one_message_and_exit_code_64() {
+fn a_command_line_that_makes_no_sense_is_exit_code_64() {
+    for args in [&["sing"][..], &["users", "add"], &["check-config", "--set", "listen"], &[]] {
+        let output = central(args, &[]);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("help"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_without_a_configuration() {
+    let env = [("STREAM_BLOCK_MS", "soon")];
+    for shell in ["bash", "zsh", "fish"] {
+        let output = central(&["completions", shell], &env);
+        assert!(output.status.success() && text(&output.stdout).contains("forget-worker"), "{shell}: {output:?}");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let man = dir.path().join("man1");
+    assert!(central(&["man", man.to_str().expect("UTF-8")], &env).status.success());
+    for page in ["smartpick-central.1", "smartpick-central-users-add.1", "smartpick-central-ledger.1"] {
+        let text = std::fs::read_to_string(man.join(page)).expect(page);
+        assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    let nowhere = central(&["man", "/proc/none"], &env);
+    assert!([66, 77].contains(&nowhere.status.code().expect("a code")), "{nowhere:?}");
+}
+
+#[test]
+fn a_bad_configuration_is_one_message_and_exit_code_78() {
     for (args, env, says) in [
         (vec!["check-config", "--set", "stream.partitons=3"], vec![], "did you mean `partitions`?"),
         (vec!["run", "--set", "workers.concurrency=0"], vec![], "1 to 256"),
@@ -29,7 +56,7 @@ fn a_bad_configuration_is_one_message_and_exit_code_64() {
     ] {
         let output = central(&args, &env);
         let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(64), "{args:?}: {error}");
+        assert_eq!(output.status.code(), Some(78), "{args:?}: {error}");
         assert!(error.contains(says), "{args:?}: {error}");
     }
     let good = central(&["check-config"], &[("WORKER_CONCURRENCY", "8"), ("STREAM_BATCH_SIZE", "4")]);
@@ -49,7 +76,7 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
         assert!(!error.contains("secret"), "{error}");
     };
     let output = central(&["tokens", "list"], &[("DATABASE_URL", url)]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE");
     named(&text(&output.stderr));
     // `run` waits for it, and says so.
     let mut run = Command::new(env!("CARGO_BIN_EXE_smartpick-central"))
@@ -205,6 +232,7 @@ async fn status_tells_people_and_scripts_and_sigterm_ends_it_in_time() {
     ];
     let alone = central(&["status"], &env);
     assert!(text(&alone.stderr).contains("is central running?"), "{}", text(&alone.stderr));
+    assert_eq!(alone.status.code(), Some(69), "EX_UNAVAILABLE");
     let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
     command.arg("run").env_clear().envs(env).stderr(std::process::Stdio::piped());
     let mut running = command.spawn().expect("it runs");

@@ -29,3 +29,4 @@ mod sessions;
 mod sites;
 mod statements;
 mod stream;
+mod tools;

@@ -16,6 +16,15 @@ pub fn ready() {
     tell(NotifyState::Ready);
 }
 
+/// The configuration is being read again; [`ready`] ends it.
+pub fn reloading() {
+    let mut states = vec![NotifyState::Reloading];
+    // systemd wants to know when it began.
+    states.extend(NotifyState::monotonic_usec_now());
+    // Nobody listens if systemd did not start us.
+    drop(sd_notify::notify(&states));
+}
+
 pub fn stopping() {
     tell(NotifyState::Stopping);
 }

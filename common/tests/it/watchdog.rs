@@ -52,7 +52,7 @@ fn process() {
         });
         life.then(row);
         life.says(|| "healthy: all stages turn".to_owned());
-        life.run().await
+        life.run(async || {}).await
     });
     ran.expect("stops when it is told to");
 }

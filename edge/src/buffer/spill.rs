@@ -14,6 +14,7 @@
 //! as a range of ids.
 
 mod file;
+mod peek;
 mod schema;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use super::{Key, Known, Stored};
 use crate::config::SpillConfig;
 pub use file::Opened;
 use file::{Ballast, disk_bytes_free};
+pub use peek::{Peek, PeekError, Waiting, is_marked_damaged, sqlite_version};
 
 /// Commands that may wait for the thread. The appender has one on its way at a time, the forwarder one.
 const QUEUE: usize = 16;
@@ -375,7 +377,7 @@ impl Thread {
                 self.dead_letters += 1;
                 reply.send(()).ok();
             }
-            Command::DeadLetters { limit, reply } => drop(reply.send(self.list_dead_letters(limit)?)),
+            Command::DeadLetters { limit, reply } => drop(reply.send(letters(&self.connection, limit)?)),
             Command::NoteEpoch { epoch, head, reply } => {
                 self.with_ballast(|connection| schema::note_epoch(connection, epoch, head))?;
                 reply.send(()).ok();
@@ -603,21 +605,21 @@ impl Thread {
     fn count_dead_letters(&self) -> rusqlite::Result<u64> {
         self.connection.query_row("SELECT coalesce(max(id), 0) FROM dead_letters", [], |row| row.get(0))
     }
+}
 
-    fn list_dead_letters(&self, limit: u32) -> rusqlite::Result<Vec<DeadLetter>> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT id, at_ms, reason, hex(raw) FROM dead_letters ORDER BY id DESC LIMIT ?1")?;
-        let rows = find.query_map([limit], |row| {
-            Ok(DeadLetter {
-                id: row.get(0)?,
-                at: DateTime::from_timestamp_millis(row.get(1)?).unwrap_or_default(),
-                reason: row.get(2)?,
-                raw: row.get(3)?,
-            })
-        })?;
-        rows.collect()
-    }
+/// Dead letters, latest first.
+fn letters(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<DeadLetter>> {
+    let mut find =
+        connection.prepare_cached("SELECT id, at_ms, reason, hex(raw) FROM dead_letters ORDER BY id DESC LIMIT ?1")?;
+    let rows = find.query_map([limit], |row| {
+        Ok(DeadLetter {
+            id: row.get(0)?,
+            at: DateTime::from_timestamp_millis(row.get(1)?).unwrap_or_default(),
+            reason: row.get(2)?,
+            raw: row.get(3)?,
+        })
+    })?;
+    rows.collect()
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {

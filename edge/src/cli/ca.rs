@@ -8,7 +8,7 @@ use common::clock;
 use common::tls::Mode;
 
 use super::ConfigArgs;
-use super::accounts::data_dir;
+use super::running::data_dir;
 use crate::config::Config;
 use crate::tls;
 

@@ -10,7 +10,7 @@ use common::clock;
 use common::join::JoinToken;
 
 use super::ConfigArgs;
-use super::accounts::data_dir;
+use super::running::data_dir;
 use crate::config::Config;
 use crate::enrolment::join;
 

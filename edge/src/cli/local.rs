@@ -12,7 +12,7 @@ use crate::config::Config;
 /// Where it listens. A wildcard address is reached through loopback.
 pub fn base(config: &Config) -> String {
     let scheme = if config.tls.mode == Mode::Off { "http" } else { "https" };
-    format!("{scheme}://{}", super::status::reachable(config))
+    format!("{scheme}://{}", super::running::reachable(config))
 }
 
 /// Asks the edge at [`base`].

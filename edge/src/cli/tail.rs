@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use common::backoff::Backoff;
+use common::cli::exit::Exit;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -77,12 +78,12 @@ impl Broken {
 pub async fn follow(config: &Config, args: &TailArgs) -> ExitCode {
     let tls = match args.url.as_ref().map_or_else(|| local::tls().map(Some), |_| Ok(None)) {
         Ok(tls) => tls.map(Arc::new),
-        Err(error) => return complain(&format!("set up TLS: {error}"), 1),
+        Err(error) => return complain(&format!("set up TLS: {error}"), Exit::Failure),
     };
     let base = args.url.clone().unwrap_or_else(|| local::base(config));
     let base = base.trim_end_matches('/').to_owned();
     if !base.starts_with("http://") && !base.starts_with("https://") {
-        return complain("--url: must begin with http:// or https://, for example http://127.0.0.1:8080", 64);
+        return complain("--url: must begin with http:// or https://, for example http://127.0.0.1:8080", Exit::Usage);
     }
     let mut tail = Tail { args, base, tls, place: None, lost: false, attempt: 0, lines: None };
     tokio::select! {
@@ -112,7 +113,7 @@ impl Tail<'_> {
             let Err(broken) = self.follow_once().await;
             let retry_after = match broken {
                 Broken::Unread => return ExitCode::SUCCESS,
-                Broken::Refused(why) => return complain(&why, 1),
+                Broken::Refused(why) => return complain(&why, Exit::Failure),
                 Broken::Lost { why, retry_after } => {
                     if !self.lost {
                         let what = if self.place.is_none() { "cannot reach" } else { "lost the connection to" };

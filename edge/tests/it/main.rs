@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod buffer_model;
+mod cli;
 mod headquarters;
 mod http;
 mod identity;

@@ -17,9 +17,9 @@ use uuid::Uuid;
 use super::super::account::Held;
 use super::schema;
 
-const DATABASE: &str = "spill.db";
+pub(super) const DATABASE: &str = "spill.db";
 /// Its presence says that SQLite found damage in the last run.
-const DAMAGE_MARK: &str = "spill.damaged";
+pub(super) const DAMAGE_MARK: &str = "spill.damaged";
 const BALLAST: &str = "ballast";
 /// SQLite before this has the WAL-reset bug that can lose committed rows.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
