@@ -87,7 +87,7 @@ def main():
         texts[f"alert {name}"] = rule
         anchor = re.search(r"runbook_url: RUNBOOK.md#(\S+)", rule)
         if not anchor or anchor.group(1) not in anchors:
-            faults.append(f"alert {name} has no section in runbook.md")
+            faults.append(f"alert {name} has no section in RUNBOOK.md")
         if f"alertname: {name}\n" not in tests:
             faults.append(f"alert {name} is never seen to come in alerts.test.yml")
     exprs = []
