@@ -196,19 +196,20 @@ async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
     match enrolled {
         Ok(Some(enrolled)) => {
             let until = common::cli::time(enrolled.not_after);
-            let _infallible = writeln!(out, "joined as edge {}; its certificate holds until {until}", enrolled.edge_id);
+            let _infallible =
+                writeln!(out, "# joined as edge {}; its certificate holds until {until}", enrolled.edge_id);
         }
         Ok(None) => {}
         Err(error) => {
-            let _infallible = writeln!(out, "whether this box has joined is not known: {error:#}; try sudo");
+            let _infallible = writeln!(out, "# whether this box has joined is not known: {error:#}; try sudo");
         }
     }
     if rules.rules.is_empty() {
-        let _infallible = writeln!(out, "{}", rules::ALERTS_OFF);
+        let _infallible = writeln!(out, "# {}", rules::ALERTS_OFF);
     }
     let zones = zones::warnings(&config, &rules.configs).await;
     for words in trouble.into_iter().chain(config.warnings()).chain(zones) {
-        let _infallible = writeln!(out, "{words}");
+        let _infallible = writeln!(out, "# {words}");
     }
     Ok(out)
 }

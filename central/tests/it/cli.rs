@@ -268,6 +268,6 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
         assert_eq!(run(writer.try_clone().expect("a copy").into()), (Some(0), String::new()), "{args:?}");
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
         let (code, error) = run(full.into());
-        assert!(code == Some(1) && error.contains("No space left"), "{args:?}: {code:?} {error}");
+        assert!(code == Some(74) && error.contains("No space left"), "{args:?}: {code:?} {error}");
     }
 }
