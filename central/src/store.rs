@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod audit;
 pub mod batch;
 pub mod certificates;
+mod database;
 pub mod dead_letters;
 pub mod edges;
 pub mod enrolment;
@@ -69,6 +70,7 @@ pub fn statements() -> Vec<&'static str> {
         audit::STATEMENTS,
         batch::STATEMENTS,
         certificates::STATEMENTS,
+        database::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
         enrolment::STATEMENTS,

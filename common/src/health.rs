@@ -44,6 +44,11 @@ pub enum Code {
     RulesTooSlow,
     RulesNotCurrent,
     HistoryNotKept,
+    ArchiveNotKept,
+    /// Headquarters' database is being asked what it lacks, or is sent it.
+    HeadquartersRestored,
+    /// Answers come from several databases in turn.
+    HeadquartersAlternate,
     ClockSkew,
     /// The box's certificate for headquarters is in danger, or over.
     Certificate,
@@ -78,6 +83,9 @@ impl Code {
             Self::RulesTooSlow => "rules_too_slow",
             Self::RulesNotCurrent => "rules_not_current",
             Self::HistoryNotKept => "history_not_kept",
+            Self::ArchiveNotKept => "archive_not_kept",
+            Self::HeadquartersRestored => "headquarters_restored",
+            Self::HeadquartersAlternate => "headquarters_alternate",
             Self::ClockSkew => "clock_skew",
             Self::Certificate => "certificate_ends",
             Self::NoCentral => "no_central",

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch, WarehouseId};
-use common::protocol::{EpochReport, Heartbeat};
+use common::protocol::{EpochReport, Heartbeat, LACKING_MAX, SeqRange};
 use common::quarter::Quarter;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -75,6 +75,14 @@ const RETIRE: &str = "\
 UPDATE edge_epochs SET current = false WHERE edge_id = $1 AND current AND reported_at IS NOT NULL
     AND NOT epoch = ANY ($2::uuid[])";
 
+/// Right after a heartbeat was stored: what the edge gave out, has no more, and is not here.
+const LACKING: &str = "\
+SELECT l.epoch, lower(r) AS first, upper(r) - 1 AS last
+FROM edge_epochs l
+CROSS JOIN LATERAL unnest(int8multirange(int8range(1, 1 + l.reported_head)) - l.received - l.buffered) r
+WHERE l.edge_id = $1 AND l.epoch = ANY ($2::uuid[])
+ORDER BY l.epoch, first LIMIT $3";
+
 /// While the edge reports, missing is judged by the head it last told together with what was buffered then: batches
 /// overtake each other, and what came in since would show its neighbours on the way as lost for a moment. Once it has
 /// been silent for longer than heartbeats may be late, everything below the highest seq we saw counts.
@@ -116,7 +124,7 @@ SELECT count(*) FROM gone";
 /// Epochs of one statement; each may have thousands of quarters.
 const FORGET_BATCH: i64 = 100;
 
-pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, SHOW, FORGET];
+pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, LACKING, SHOW, FORGET];
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
@@ -274,6 +282,25 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
         .await?;
     sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
     Ok(())
+}
+
+/// Which seqs of the reported epochs are neither here nor buffered; for the answer to the heartbeat that was just stored.
+pub(super) async fn lacking(
+    connection: &mut PgConnection,
+    heartbeat: &Heartbeat,
+) -> Result<Vec<SeqRange>, sqlx::Error> {
+    let ranges: Vec<(Uuid, i64, i64)> = sqlx::query_as(LACKING)
+        .bind(heartbeat.edge_id.uuid())
+        .bind(heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect::<Vec<_>>())
+        .bind(i64::try_from(LACKING_MAX).expect("a small number"))
+        .fetch_all(connection)
+        .await?;
+    let range = |(epoch, first, last): (Uuid, i64, i64)| SeqRange {
+        epoch: Epoch::from_uuid(epoch),
+        first: first.cast_unsigned(),
+        last: last.cast_unsigned(),
+    };
+    Ok(ranges.into_iter().map(range).collect())
 }
 
 /// The account of one epoch of one edge.

@@ -8,6 +8,7 @@ mod batches;
 mod cli;
 mod client;
 mod completeness;
+mod database_mark;
 mod dead_letters;
 mod enrolment;
 mod faults;

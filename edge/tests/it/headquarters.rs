@@ -88,6 +88,8 @@ async fn answer(State(desk): State<Arc<Mutex<Desk>>>, Json(heartbeat): Json<Hear
     desk.heard.push(heartbeat);
     Json(HeartbeatAnswer {
         settled: Vec::new(),
+        lacking: Vec::new(),
+        database: None,
         server_time: clock::now(),
         facts: Vec::new(),
         facts_until: 0,
@@ -107,7 +109,7 @@ async fn receipt(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap) -> Re
     let committed: u32 = header(HEADER_RECORDS).parse().expect("a number");
     desk.taken += committed;
     let batch_id = header(HEADER_BATCH_ID).parse().expect("an id");
-    Json(Receipt { batch_id, committed, duplicates: 0, dead_letters: Vec::new() }).into_response()
+    Json(Receipt { batch_id, committed, duplicates: 0, dead_letters: Vec::new(), database: None }).into_response()
 }
 
 async fn floor(url: &str, dir: &Path) -> Floor {
