@@ -8,7 +8,9 @@ mod ca;
 mod dead_letters;
 mod doctor;
 mod enroll;
+mod fsck;
 mod local;
+mod replay;
 mod rules;
 mod running;
 mod status;
@@ -83,6 +85,10 @@ enum Command {
     /// Make, show and remove the tokens by which cameras may send events.
     #[command(subcommand)]
     Cameras(tokens::Tokens),
+    /// Send to headquarters again what it has confirmed; it changes nothing there that is not missing.
+    Replay(replay::ReplayArgs),
+    /// Examine the files of an edge that does not run. Exits with 0 if they are whole or mended, 1 if not.
+    Fsck(fsck::FsckArgs),
     /// Show the alert rules in force, and try rules on recorded events.
     Rules(rules::RulesArgs),
     /// Put everything that helps to find a fault into one file, without secrets and without personal data.
@@ -174,6 +180,15 @@ pub fn main() -> ExitCode {
             told(Ok(String::from_utf8_lossy(&pages::completions(Cli::command(), shell)).into_owned()))
         }
         Command::Man { dir } => told(pages::man(Cli::command(), &dir).map(|()| String::new())),
+        Command::Replay(args) => with(&args.config, |config| told(replay::run(&config, &args))),
+        Command::Fsck(args) => with(&args.config, |config| match fsck::run(&config, &args) {
+            Ok(said) if said.well => say(&said.text),
+            Ok(said) => {
+                say(&said.text);
+                Exit::Failure.into()
+            }
+            Err(error) => told(Err(error)),
+        }),
     }
 }
 

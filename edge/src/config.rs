@@ -24,6 +24,8 @@ const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// Less than this would hold hardly a shift.
 const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
+/// Less than this would hold hardly a minute.
+const ARCHIVE_BYTES_MIN: u64 = 1024 * 1024;
 /// More would not fit into the files the service may have open (`LimitNOFILE`).
 const LIVE_CLIENTS_LIMIT: usize = 50_000;
 
@@ -84,6 +86,7 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     pub site: SiteConfig,
     pub history: HistoryConfig,
+    pub archive: ArchiveConfig,
     pub live: LiveConfig,
     pub alerts: AlertsConfig,
 }
@@ -186,6 +189,23 @@ impl Default for HistoryConfig {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// How long what headquarters has confirmed is kept to be sent again; 0s = not at all.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+    /// The most the archive may hold; the oldest goes first.
+    pub bytes_max: u64,
+}
+
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        // Longer than it takes to notice that a database was restored, and a day's backup is not older.
+        Self { keep: Duration::from_secs(86_400), bytes_max: 5 * 1024 * 1024 * 1024 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LiveConfig {
     /// Screens and other clients of `/ws/live` at a time.
     pub clients_max: usize,
@@ -260,6 +280,7 @@ impl Default for Config {
             privacy: PrivacyConfig::default(),
             site: SiteConfig::default(),
             history: HistoryConfig::default(),
+            archive: ArchiveConfig::default(),
             live: LiveConfig::default(),
             alerts: AlertsConfig::default(),
         }
@@ -369,6 +390,11 @@ impl Config {
         }
         if self.history.bytes_max < HISTORY_BYTES_MIN {
             return Err(ConfigError::of("history.bytes_max", format!("must be at least {HISTORY_BYTES_MIN}")));
+        }
+        if !self.archive.keep.is_zero() && self.archive.bytes_max < ARCHIVE_BYTES_MIN {
+            return Err(ConfigError::new(format!(
+                "archive.bytes_max: at least {ARCHIVE_BYTES_MIN}; archive.keep = \"0s\" switches the archive off"
+            )));
         }
         if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
             return Err(ConfigError::of("live.clients_max", format!("must be from 1 to {LIVE_CLIENTS_LIMIT}")));
@@ -489,6 +515,7 @@ mod tests {
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
             (&[("history.keep_days", "0")], "at least 1"),
+            (&[("archive.bytes_max", "1000")], "switches the archive off"),
         ] {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");

@@ -27,6 +27,7 @@ use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::outbox::Outbox;
 use crate::alerts::rules::{Current, Follower, InForce, kept};
 
+use crate::archive::{Archive, Resender};
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
@@ -129,6 +130,10 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         (Some(url), Some(token), None) => (Some(CentralClient::new(url, token)?), None),
         _ => (None, None),
     };
+    let archive = match client {
+        Some(_) => Archive::start(&dir, config.archive.clone(), config.spill.disk_free_min, now)?,
+        None => Archive::none(),
+    };
     let hub = Arc::new(hub(config.live.clients_max));
     let state = Arc::new(State {
         edge_id: config.edge_id,
@@ -136,6 +141,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         started_at: now,
         consumer,
         buffer: buffer.clone(),
+        archive: archive.clone(),
         metrics: Arc::clone(&metrics),
         registry,
         access: Arc::clone(&access),
@@ -190,8 +196,16 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     });
     let screens = Arc::clone(&hub);
     life.stage("live", move |stop| screens.run(stop));
+    let mut resender = None;
     if let Some(client) = client.clone() {
-        let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
+        resender = Some(Resender {
+            archive: archive.clone(),
+            buffer: buffer.clone(),
+            client: client.clone(),
+            link: link.clone(),
+            metrics: Arc::clone(&metrics),
+        });
+        let forwarder = Forwarder { buffer, client, archive, link, in_flight, metrics };
         let sign = life.signs().add("forward");
         life.stage("forward", move |stop| forwarder.run(sign, stop));
     }
@@ -209,6 +223,10 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let pulse = Pulse { state: Arc::clone(&state), headquarters };
     let sign = life.signs().add("heartbeat");
     life.stage("heartbeat", move |stop| pulse.run(sign, stop));
+    // The last, as it closes what the others keep in.
+    if let Some(resender) = resender {
+        life.stage("resend", move |stop| resender.run(stop));
+    }
     life.says(move || sentence(&state));
     life.then(buffer_life);
     info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on {scheme}://{addr}");

@@ -45,6 +45,8 @@ pub struct Findings {
     pub certificate: Option<String>,
     /// Why the configuration in force is not the one in the files, in words.
     pub config: Option<String>,
+    /// What is wrong with the archive, or with headquarters' database as far as it shows there, in words.
+    pub archive: Vec<(Code, String)>,
 }
 
 /// The verdict.
@@ -87,6 +89,9 @@ pub fn judge(f: &Findings) -> Health {
         if let Some(words) = words {
             health.add(Status::Degraded, code, words.clone());
         }
+    }
+    for (code, words) in &f.archive {
+        health.add(Status::Degraded, *code, words.clone());
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
         let (seconds, side) = (offset.abs() / 1000, if offset > 0 { "ahead of" } else { "behind" });
@@ -223,6 +228,7 @@ mod tests {
             rules: None,
             certificate: None,
             config: None,
+            archive: Vec::new(),
         }
     }
 
@@ -266,6 +272,10 @@ mod tests {
         assert_degraded(&Findings { rules: Some("damaged on disk".to_owned()), ..well() }, "damaged on disk");
         assert_degraded(&Findings { config: Some("edge.toml:3:1".to_owned()), ..well() }, "edge.toml:3:1");
         assert_degraded(&Findings { history: Some("it is not kept".to_owned()), ..well() }, "not kept");
+        assert_degraded(
+            &Findings { archive: vec![(Code::HeadquartersRestored, "sending it again: 40 %".to_owned())], ..well() },
+            "40 %",
+        );
         assert_degraded(&Findings { vanished: 7, ..well() }, "7 events vanished");
         let mut full = well();
         full.probe.spill.full = true;

@@ -12,13 +12,14 @@ use common::clock;
 use common::ids::{EdgeId, WarehouseId};
 use common::lifecycle::LifeSign;
 use common::protocol::{
-    FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LaneReport, RedisReport, SpillReport,
+    FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LACKING_MAX, LaneReport, RedisReport, SpillReport,
 };
 use common::site::SiteReport;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::alerts::rules::Follower;
+use crate::archive::{Answered, Verdict};
 use crate::buffer::{Lane, LiveState};
 use crate::central_client::CentralClient;
 use crate::http::State;
@@ -136,6 +137,12 @@ impl Pulse {
         }
         *state.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook(state, samples);
         let Some(headquarters) = &self.headquarters else { return false };
+        let archive = &state.archive;
+        let heads = archive.heads_to_tell().await;
+        if let Some(heads) = &heads {
+            state.buffer.recall(heads);
+        }
+        let (asked, receipts) = (archive.ask_database(), archive.receipts());
         let facts_after = if stopping { None } else { self.facts_until(headquarters).await };
         let heartbeat = self.compose(headquarters, facts_after, stopping);
         let told_site = heartbeat.site.is_some();
@@ -148,8 +155,26 @@ impl Pulse {
                 let middle = sent_at + (now - sent_at) / 2;
                 state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
                 let more = state.buffer.told(&heartbeat.epochs);
-                state.buffer.settle(&answer.settled).await;
+                // Else there may be more that it lacks of them.
+                if answer.lacking.len() < LACKING_MAX {
+                    state.buffer.settle(&answer.settled).await;
+                }
                 debug!("Central has a heartbeat");
+                let verdict = archive.hear(answer.database.as_ref(), &asked);
+                let unchecked = verdict == Verdict::Unchecked && heads.is_none();
+                if let Some(database) = answer.database.clone()
+                    && verdict != Verdict::Alternating
+                    && !unchecked
+                {
+                    let reported = heartbeat.epochs.iter().map(|report| (report.epoch, report.head)).collect();
+                    archive
+                        .take(
+                            Answered { database, heads: reported, lacking: answer.lacking.clone(), receipts },
+                            heads.is_some(),
+                        )
+                        .await;
+                }
+                let more = more | (unchecked && !stopping);
                 headquarters.site.wanted.store(answer.site_wanted, Ordering::Relaxed);
                 // Once is enough: what it did not take just now it will not take a moment later.
                 let mut more = more | (answer.site_wanted && !told_site);

@@ -26,6 +26,7 @@ use crate::alerts::facts::Desk;
 use crate::alerts::history::History;
 use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::rules::Current;
+use crate::archive::Archive;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::enrolment::keeper::CertificateState;
@@ -58,6 +59,8 @@ pub struct State {
 
     // What we work with.
     pub buffer: Buffer,
+    /// What headquarters has confirmed.
+    pub archive: Archive,
     pub metrics: Arc<Metrics>,
     pub registry: Registry,
     pub access: Arc<Access>,
@@ -170,6 +173,7 @@ impl State {
             rules: self.rules.health(),
             config: self.reloaded.trouble(),
             certificate: self.certificate.trouble(now),
+            archive: self.archive.health(),
         })
     }
 }

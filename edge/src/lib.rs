@@ -11,6 +11,9 @@ pub mod edge;
 pub mod http;
 pub mod tls;
 
+mod owner;
+mod sqlite;
+
 pub mod access;
 
 pub mod intake;
@@ -23,6 +26,7 @@ pub mod page;
 pub mod shift;
 pub mod site;
 
+pub mod archive;
 pub mod central_client;
 pub mod enrolment;
 pub mod forward;

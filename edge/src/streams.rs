@@ -18,6 +18,7 @@ use common::telemetry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::archive::Replay;
 use crate::buffer::{DeadLetter, Lane, LiveState};
 use crate::http::State;
 
@@ -135,6 +136,8 @@ struct Parts {
     lanes: Lanes,
     outlook: OutlookView,
     ledger: LedgerView,
+    /// What headquarters has confirmed, to be sent again; null if none is kept.
+    archive: Option<ArchiveView>,
     /// Null if none is configured.
     central: Option<CentralView>,
     worker: WorkerView,
@@ -148,6 +151,7 @@ impl Parts {
             lanes: lanes(state),
             outlook: outlook(state),
             ledger: ledger(state),
+            archive: archive(state),
             central: central(state),
             worker: worker(state),
         }
@@ -185,6 +189,22 @@ struct SpillView {
     disk_bytes_free: u64,
     full: bool,
     oldest_age_ms: Option<i64>,
+}
+
+/// What headquarters has confirmed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ArchiveView {
+    batches: u64,
+    records: u64,
+    /// In use in its file.
+    bytes: u64,
+    #[schema(format = DateTime)]
+    oldest_at: Option<String>,
+    /// Confirmed records of this run that were not kept.
+    skipped: u64,
+    /// What is being sent again, or was last.
+    replay: Option<Replay>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -455,6 +475,17 @@ fn central(state: &State) -> Option<CentralView> {
         last_receipt_at: link.receipt_at.map(timestamp),
         failing_since: link.failing.as_ref().map(|(since, _)| timestamp(*since)),
         error: link.failing.as_ref().map(|(_, error)| error.to_string()),
+    })
+}
+
+fn archive(state: &State) -> Option<ArchiveView> {
+    state.archive.status().map(|status| ArchiveView {
+        batches: status.figures.batches,
+        records: status.figures.records,
+        bytes: status.figures.bytes,
+        oldest_at: status.figures.oldest_ms.and_then(DateTime::from_timestamp_millis).map(timestamp),
+        skipped: status.skipped,
+        replay: status.replay,
     })
 }
 

@@ -35,7 +35,14 @@ fn foreign_systems_are_spoken_to_in_one_place_each() {
         ("redis::", &["edge/src/buffer/redis.rs", "central/src/stream"][..]),
         (
             "rusqlite::",
-            &["edge/src/buffer/spill", "edge/src/buffer.rs", "edge/src/alerts/history", "edge/src/access/store.rs"],
+            &[
+                "edge/src/buffer/spill",
+                "edge/src/buffer.rs",
+                "edge/src/alerts/history",
+                "edge/src/access/store.rs",
+                "edge/src/archive",
+                "edge/src/sqlite.rs",
+            ],
         ),
         ("argon2::", &["common/src/credentials.rs"]),
         ("sqlx::", &["central/src/store"]),

@@ -10,7 +10,7 @@ use common::ids::Epoch;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
-use super::file::{DAMAGE_MARK, DATABASE};
+use super::file::{DAMAGE_MARK, database};
 use super::{DeadLetter, letters};
 
 /// A whole check reads the whole file; a doctor has so much patience.
@@ -54,7 +54,7 @@ impl Peek {
     /// # Errors
     /// If there is none, an edge has it, or SQLite cannot read it.
     pub fn open(dir: &Path) -> Result<Self, PeekError> {
-        let path = dir.join(DATABASE);
+        let path = database(dir);
         if !path.exists() {
             return Err(PeekError::None);
         }
