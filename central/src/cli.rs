@@ -7,6 +7,7 @@ mod dead_letters;
 mod doctor;
 mod ledger;
 mod privacy;
+mod replay;
 mod running;
 mod sites;
 mod status;
@@ -89,6 +90,9 @@ enum Command {
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Store dead letters, or what is still in the stream, once more
+    #[command(subcommand)]
+    Replay(replay::Replay),
     /// Forget workers
     #[command(subcommand)]
     Privacy(privacy::Privacy),
@@ -256,6 +260,7 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
         Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
+        Command::Replay(replay) => named(&config, Box::pin(replay::run(&config, replay, &mut out)).await)?,
         Command::Privacy(privacy) => named(&config, privacy::run(&config, privacy, &mut out).await)?,
         Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await)?,
         Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } | Command::SupportBundle(_) => {

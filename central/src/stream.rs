@@ -12,6 +12,7 @@
 
 mod examine;
 mod hints;
+mod range;
 mod reader;
 mod receipts;
 mod upkeep;

@@ -45,10 +45,15 @@ WHERE id = $1";
 
 const FIND: &str = "SELECT id FROM dead_letters WHERE edge_id = $1 AND raw_sha256 = $2";
 
+const OPEN_IDS: &str = "\
+SELECT id FROM dead_letters
+WHERE state = 'open' AND ($1::text IS NULL OR strpos(reason, $1) > 0) AND ($2::uuid IS NULL OR warehouse_id = $2)
+ORDER BY id";
+
 const OPEN_BY_WAREHOUSE: &str = "\
 SELECT warehouse_id, count(*) FROM dead_letters WHERE state = 'open' GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, ERASE, FIND, OPEN_BY_WAREHOUSE];
+pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, ERASE, FIND, OPEN_IDS, OPEN_BY_WAREHOUSE];
 
 /// Reasons come from Postgres and decoders; long ones repeat the data.
 const REASON_CHARS_MAX: usize = 1_000;
@@ -141,6 +146,18 @@ pub async fn show(db: &Db, id: i64) -> Result<Option<Shown>, StoreError> {
     let shown = within(sqlx::query_as(SHOW).bind(id).fetch_optional(&mut *lease)).await?;
     lease.done();
     Ok(shown)
+}
+
+/// The open ones, oldest first: those with this text in their reason, of this warehouse.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn open_ids(db: &Db, reason: Option<&str>, warehouse: Option<Uuid>) -> Result<Vec<i64>, StoreError> {
+    let mut lease = db.lease().await?;
+    let query = sqlx::query_scalar(OPEN_IDS).bind(reason).bind(warehouse);
+    let ids = within(query.fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(ids)
 }
 
 /// How many wait for somebody, per warehouse.

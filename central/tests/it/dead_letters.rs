@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Batch, EdgeClient, System};
 
 /// Makes a dead letter that this version could store: one whose reason has gone away since.
-async fn curable(system: &System, edge: &EdgeClient, seq: u64) -> i64 {
+pub async fn curable(system: &System, edge: &EdgeClient, seq: u64) -> i64 {
     crate::servers::execute(
         &system.pool,
         "ALTER TABLE ergonomic_snapshots ADD CONSTRAINT strict CHECK (camera_id <> 'cam-07')",

@@ -23,6 +23,7 @@ mod poison;
 mod privacy;
 mod queries;
 mod raw;
+mod replay;
 mod rollups;
 mod rules;
 mod servers;
