@@ -22,6 +22,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 pub struct Postgres {
     /// Of the server, without a database.
     base_url: String,
+    data: PathBuf,
+    user: Option<&'static str>,
+    log: PathBuf,
     service: Service,
 }
 
@@ -57,13 +60,20 @@ impl Postgres {
             // Small statements only: compiling them costs more than it saves.
             "jit=off".to_owned(),
         ];
-        let mut args = vec!["-D".to_owned(), home.join("data").display().to_string()];
+        let data = home.join("data");
+        let mut args = vec!["-D".to_owned(), data.display().to_string()];
         args.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
         let mut spec = plain(dir, "postgres", system_binary("postgres", &debian_dirs())?, args, user);
         // An immediate shutdown: SIGKILL would leave shared memory behind.
         spec.last_signal = Signal::QUIT;
         let service = Service::start(spec).await?;
-        let postgres = Self { base_url: format!("postgres://{USER}:{password}@127.0.0.1:{port}"), service };
+        let postgres = Self {
+            base_url: format!("postgres://{USER}:{password}@127.0.0.1:{port}"),
+            data,
+            user,
+            log: dir.path().join("postgres-files.log"),
+            service,
+        };
         postgres.ready().await?;
         Ok(postgres)
     }
@@ -114,6 +124,43 @@ impl Postgres {
         self.service.stop(Signal::QUIT, STOP_WITHIN).await?;
         self.service.start_again().await?;
         self.ready().await
+    }
+
+    /// Copies its data directory while it is down for a moment, as a snapshot of the disk would.
+    ///
+    /// # Errors
+    /// If it cannot be copied, or the server does not come back.
+    pub async fn snapshot(&self) -> anyhow::Result<PathBuf> {
+        let to = self.data.with_extension("snapshot");
+        self.stop_immediate().await?;
+        self.files("cp", &["-a", &self.data.display().to_string(), &to.display().to_string()]).await?;
+        self.start_again().await?;
+        Ok(to)
+    }
+
+    /// Puts a snapshot in the place of the data directory: all that was committed since is gone. `promoted`: as the end of a
+    /// recovery from an archive, which begins a new timeline; else as a disk that is rolled back, which does not.
+    ///
+    /// # Errors
+    /// If it cannot be put there, or the server does not come back.
+    pub async fn roll_back(&self, snapshot: &Path, promoted: bool) -> anyhow::Result<()> {
+        self.stop_immediate().await?;
+        let data = self.data.display().to_string();
+        self.files("rm", &["-r", &data]).await?;
+        self.files("cp", &["-a", &snapshot.display().to_string(), &data]).await?;
+        if promoted {
+            self.files("touch", &[&format!("{data}/recovery.signal")]).await?;
+            let setting = format!("echo \"restore_command = 'false'\" >> {data}/postgresql.auto.conf");
+            self.files("sh", &["-c", &setting]).await?;
+        }
+        self.start_again().await
+    }
+
+    /// Runs a program on its files, as its user.
+    async fn files(&self, program: &str, args: &[&str]) -> anyhow::Result<()> {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let (name, program, log) = (program.to_owned(), program.into(), self.log.clone());
+        process::run(Spec { name, program, args, user: self.user, log, last_signal: Signal::KILL }).await.map(drop)
     }
 
     /// # Errors

@@ -15,6 +15,7 @@ mod ledger_hours;
 mod link_faults;
 mod long;
 mod replay;
+mod restore;
 mod rules;
 mod tools;
 
