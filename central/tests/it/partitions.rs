@@ -96,17 +96,17 @@ async fn however_much_is_past_retention_one_pass_deletes_it() {
     let (bins, zeros) = (bins.join(", "), ["0"; 20].join(", "));
     for sql in [
         "INSERT INTO edge_heartbeats (edge_id, at, warehouse_id, live, backlog, disk_bytes_free, accepted, rejected, redis)
-             SELECT gen_random_uuid(), now() - interval '3 years', gen_random_uuid(), 0, 0, 0, 0, 0, 'ready'
+             SELECT gen_random_uuid(), now() - interval '4 years', gen_random_uuid(), 0, 0, 0, 0, 0, 'ready'
              FROM generate_series(1, 25000)"
             .to_owned(),
         format!(
             "INSERT INTO zone_quarters (warehouse_id, zone_id, quarter, risk_sum_hundredths, risk_max_hundredths, events,
                                         minutes_observed, seconds_observed, seconds_at_risk, people, {bins})
-                 SELECT gen_random_uuid(), gen_random_uuid(), date_trunc('hour', now()) - interval '3 years', 0, 0, 1, 1, 1, 0, '{{}}', {zeros}
+                 SELECT gen_random_uuid(), gen_random_uuid(), date_trunc('hour', now()) - interval '4 years', 0, 0, 1, 1, 1, 0, '{{}}', {zeros}
                  FROM generate_series(1, 25000)"
         ),
         "INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, first_seen_at, current)
-             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - interval '3 years', false
+             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - interval '4 years', false
              FROM generate_series(1, 350)"
             .to_owned(),
     ] {
