@@ -508,7 +508,7 @@ mod tests {
             (&[("central.url", "hq")], "https://"),
             (&[("tls.mode", "files")], "tls.certificate"),
             (&[("tls.mode", "on")], "own"),
-            (&[("redis.url", "localhost")], "redis://"),
+            (&[("redis.url", "localhost")], "unix://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
             (&[("live.clients_max", "0")], "from 1"),

@@ -473,7 +473,7 @@ async fn alerts_are_filtered_and_listed_page_by_page() {
     assert_eq!(numbers("&state=acknowledged").await, [1, 4]);
     assert_eq!(numbers("&state=raised").await, [2, 5, 7, 8, 10, 11]);
     assert_eq!(numbers("&severity=critical&state=open").await, [2, 4, 8, 10]);
-    assert_eq!(numbers(&format!("&zone={zone}")).await, [0, 1, 2, 3]);
+    assert_eq!(numbers(&format!("&zone_id={zone}")).await, [0, 1, 2, 3]);
     let time = |minutes| (now - TimeDelta::minutes(minutes)).format("%Y-%m-%dT%H:%M:%S%.6fZ");
     assert_eq!(numbers(&format!("&from={}&to={}", time(5), time(3))).await, [4, 5]);
 

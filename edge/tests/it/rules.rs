@@ -311,10 +311,10 @@ fn what_cannot_be_done_is_said_with_the_fix() {
     files.write("bad.toml", "[[alerts.rules]]\nname = 'heavy'\nthreshold = 70\nclear_below = 80\n");
     files.write("none.jsonl", "nothing\n");
     for (args, code, words) in [
-        (&["test", "--replay", "events.jsonl", "--config", "bad.toml"][..], 64, "rule 1 \"heavy\": clear_below"),
-        (&["diff", "old.toml", "bad.toml"], 64, "rule 1 \"heavy\": clear_below"),
-        (&["diff", "old.toml", "gone.toml"], 64, "gone.toml: no such file"),
-        (&["test", "--replay", "gone.jsonl", "--config", "old.toml"], 1, "cannot open gone.jsonl"),
+        (&["test", "--replay", "events.jsonl", "--config", "bad.toml"][..], 78, "rule 1 \"heavy\": clear_below"),
+        (&["diff", "old.toml", "bad.toml"], 78, "rule 1 \"heavy\": clear_below"),
+        (&["diff", "old.toml", "gone.toml"], 78, "gone.toml: no such file"),
+        (&["test", "--replay", "gone.jsonl", "--config", "old.toml"], 66, "cannot open gone.jsonl"),
         (&["test", "--replay", "none.jsonl", "--config", "old.toml"], 1, "line 1: event: "),
     ] {
         let output = files.run(args);
