@@ -14,7 +14,6 @@ pub mod central;
 pub mod http;
 
 pub mod access;
-pub mod enrolment;
 
 pub mod receive;
 
@@ -45,6 +44,5 @@ pub mod openapi;
 
 pub mod health;
 pub mod metrics;
-pub mod reload;
 
 pub mod page;

@@ -8,7 +8,6 @@
 pub(crate) mod check;
 mod crew;
 mod open;
-pub mod replay;
 mod scaling;
 mod work;
 mod worker;

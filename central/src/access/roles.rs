@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Look at sites, alerts, figures of groups.
+    /// Look at sites, alerts, figures.
     Read,
-    /// Acknowledge and silence alerts, decide about dead letters, set rules and names; look at single events.
+    /// Acknowledge and silence alerts, decide about dead letters, set rules and names.
     Act,
     /// See who it was: worker ids. Each such view is in the audit.
     People,

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::clock;
 use common::health::Status;
-use common::reload::ConfigView;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -34,9 +33,6 @@ pub struct Page {
     status: Status,
     /// In words, most severe first.
     reasons: Vec<String>,
-    /// The code of each reason; the runbook has a section for each.
-    codes: Vec<String>,
-    config: ConfigView,
     stream: StreamView,
     worker: WorkerView,
     /// The persist workers of this instance.
@@ -211,9 +207,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, (StatusC
 fn page(app: &App, now: DateTime<Utc>) -> Page {
     let samples = app.observed.samples();
     let seen = app.observed.progress();
-    let config = app.reloaded.view();
-    let trouble = app.reloaded.trouble();
-    let health = judge(&Facts { now, samples: &samples, seen: &seen, config: trouble.as_deref() });
+    let health = judge(&Facts { now, samples: &samples, seen: &seen });
     let sum = |of: fn(&PartitionSample) -> u64| samples.partitions.iter().map(of).sum::<u64>();
     let worker = |(name, turned): (&String, &DateTime<Utc>)| Worker {
         consumer_name: name.clone(),
@@ -250,8 +244,6 @@ fn page(app: &App, now: DateTime<Utc>) -> Page {
         timestamp: timestamp(now),
         status: health.status,
         reasons: health.reasons,
-        codes: health.codes,
-        config,
     }
 }
 

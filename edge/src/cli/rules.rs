@@ -8,17 +8,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use common::config::ConfigError;
 use indicatif::ProgressBar;
 
-use super::{ConfigArgs, load, zones};
+use super::{ConfigArgs, EXIT_USAGE, complain, load, say};
 use crate::alerts::replay::{Outcome, Replay};
 use crate::alerts::rules::{InForce, Rule, kept};
 use crate::config::Config;
-use crate::enrolment;
 use crate::simulate;
 use crate::site::Site;
 
@@ -69,34 +70,36 @@ struct DiffArgs {
     json: bool,
 }
 
-/// What is said of a set without rules.
-pub const ALERTS_OFF: &str = "There are none: alerts about people are off, whatever cameras see";
-
-/// Does what was asked, and returns what to say.
-pub async fn run(args: &RulesArgs) -> anyhow::Result<String> {
-    match &args.command {
+/// Does what was asked.
+pub fn run(args: &RulesArgs) -> ExitCode {
+    let done = match &args.command {
         RulesCommand::Test(args) => test(args),
         RulesCommand::Diff(args) => compare(args),
-        RulesCommand::Show(args) => show(args).await,
+        RulesCommand::Show(args) => show(args),
+    };
+    match done {
+        Ok(text) => say(&text),
+        Err(error) if error.is::<ConfigError>() => complain(&format!("{error:#}"), EXIT_USAGE),
+        Err(error) => complain(&format!("{error:#}"), 1),
     }
 }
 
 fn test(args: &TestArgs) -> anyhow::Result<String> {
-    let config = load(&args.config)?.config;
+    let config = load(&args.config)?;
     let site = Site::new(&config.site)?;
-    let rules = config.alerts.rules()?;
+    let rules = checked(&config)?;
     let [outcome] = replay(&args.replay, [(&config, rules)])?;
     Ok(if args.json { format!("{:#}\n", report::as_json(&outcome, &site)) } else { report::as_text(&outcome, &site) })
 }
 
 fn compare(args: &DiffArgs) -> anyhow::Result<String> {
-    let (old, new) = (Config::load(Some(&args.old), &[])?.config, Config::load(Some(&args.new), &[])?.config);
+    let (old, new) = (Config::load(Some(&args.old), &[])?, Config::load(Some(&args.new), &[])?);
     let site = Site::new(&new.site)?;
     let rules = diff::Rules::between(&old.alerts.rules, &new.alerts.rules);
     let alerts = match &args.replay {
         None => None,
         Some(path) => {
-            let [before, after] = replay(path, [(&old, old.alerts.rules()?), (&new, new.alerts.rules()?)])?;
+            let [before, after] = replay(path, [(&old, checked(&old)?), (&new, checked(&new)?)])?;
             Some(diff::Alerts::between(before.alerts, after.alerts))
         }
     };
@@ -107,15 +110,15 @@ fn compare(args: &DiffArgs) -> anyhow::Result<String> {
     })
 }
 
-async fn show(args: &ConfigArgs) -> anyhow::Result<String> {
-    let config = load(args)?.config;
+fn show(args: &ConfigArgs) -> anyhow::Result<String> {
+    let config = load(args)?;
     let (rules, trouble) = in_force(&config)?;
     let mut out = format!("# The rules in force are {rules}\n");
-    if rules.rules.is_empty() {
-        let _infallible = writeln!(out, "# {ALERTS_OFF}");
-    }
-    for words in trouble.into_iter().chain(zones::warnings(&config, &rules.configs).await) {
+    if let Some(words) = trouble {
         let _infallible = writeln!(out, "# {words}");
+    }
+    if rules.rules.is_empty() {
+        out.push_str("# There are none: nothing that cameras see raises an alert\n");
     }
     for rule in &rules.configs {
         let one = BTreeMap::from([("rules", [rule])]);
@@ -127,12 +130,15 @@ async fn show(args: &ConfigArgs) -> anyhow::Result<String> {
 
 /// The rules that the edge goes by, running or not, and what there is to say of headquarters'.
 pub fn in_force(config: &Config) -> anyhow::Result<(InForce, Option<String>)> {
-    let own = InForce::own(&config.alerts.rules)?;
-    let config = enrolment::in_force(config)?;
+    let own = InForce::own(&config.alerts.rules).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))?;
     Ok(match config.headquarters() {
         Some((_, warehouse_id)) => kept::peek(&config.data_dir()?, warehouse_id, own),
         None => (own, None),
     })
+}
+
+fn checked(config: &Config) -> Result<Vec<Rule>, ConfigError> {
+    config.alerts.rules().map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
 }
 
 /// Replays a file once, under each of several configurations.

@@ -3,7 +3,6 @@
 mod access;
 mod alerts;
 mod buffer_model;
-mod cli;
 mod headquarters;
 mod http;
 mod identity;
@@ -11,5 +10,4 @@ mod live;
 mod redis_server;
 mod rules;
 mod shift;
-mod tls;
 mod weak_redis;

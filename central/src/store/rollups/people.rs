@@ -8,8 +8,6 @@ use common::ids::WorkerId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::store::retention::in_batches;
-
 const NUMBERS: &str = "SELECT worker_id, number FROM worker_numbers WHERE worker_id = ANY ($1::uuid[])";
 
 /// In key order, so that two transactions that meet the same new people wait for each other in the same order.
@@ -21,8 +19,7 @@ const SEEN: &str = "\
 UPDATE worker_numbers SET seen_on = $1
 WHERE seen_on < $1 AND number IN (SELECT unnest(people) FROM zone_days WHERE day >= $1::timestamp AT TIME ZONE 'UTC' - interval '2 days')";
 
-const DELETE_UNSEEN: &str = "\
-DELETE FROM worker_numbers WHERE ctid = ANY (ARRAY(SELECT ctid FROM worker_numbers WHERE seen_on < $1 LIMIT 10000))";
+const DELETE_UNSEEN: &str = "DELETE FROM worker_numbers WHERE seen_on < $1";
 
 pub const STATEMENTS: &[&str] = &[NUMBERS, ADD_WORKERS, SEEN, DELETE_UNSEEN];
 
@@ -63,5 +60,6 @@ pub(in crate::store) async fn upkeep(
     oldest: NaiveDate,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(SEEN).bind(today).execute(&mut *connection).await?;
-    in_batches(connection, DELETE_UNSEEN, oldest).await
+    sqlx::query(DELETE_UNSEEN).bind(oldest).execute(connection).await?;
+    Ok(())
 }

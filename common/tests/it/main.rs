@@ -1,3 +1,0 @@
-//! What `common` does as a process.
-
-mod watchdog;
