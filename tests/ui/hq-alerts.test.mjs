@@ -75,7 +75,7 @@ test('a silence with a reason holds on the floor too, and ends when somebody say
   await row.locator('[data-action=silence]').click();
   await page.getByText('Training').click();
   await page.locator('[data-action=silence-now]').click();
-  await until('the row to say so', async () => /Silenced until .*\d\d:\d\d: Training/.test(await row.innerText()));
+  await until('the row to say so', async () => /Silenced until (?:\w{3},? \w+ \w+, )?\d\d:\d\d: Training/.test(await row.innerText()));
   await until('the floor to be silent', async () => (await onTheFloor(id))?.silenced?.reason === 'Training', 30_000);
   await page.goto(`${hq.url}/silences`);
   await page.locator('#silences tbody tr').first().waitFor();
