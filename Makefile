@@ -17,7 +17,7 @@ TEST_THREADS := 4
 FUZZ_CASES := 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui build demo stack test test-ui test-api test-consumer test-monitoring openapi screenshots faults bench fuzz clean
+.PHONY: help setup ui build demo stack test test-ui test-api test-consumer test-monitoring test-units test-deb deb openapi screenshots faults bench fuzz clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ test: setup ui ## All that CI runs
 	fi
 	$(BUILD)
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --workspace
-	@$(MAKE) --no-print-directory test-ui test-api test-consumer test-monitoring
+	@$(MAKE) --no-print-directory test-units test-ui test-api test-consumer test-monitoring
 
 test-ui: ui tests/ui/node_modules/.package-lock.json ## The pages: types, pure parts, and in a browser against a real edge and headquarters
 	@for ui in $(UIS); do (cd $$ui && node_modules/.bin/tsc --noEmit && npm test --silent) || exit 1; done
@@ -81,6 +81,19 @@ test-consumer: ui $(PYTHON)/.ready ## The example consumer of the consolidated s
 test-monitoring: ui $(PYTHON)/.ready ## Alert rules and dashboards against the metrics that there are
 	$(BUILD)
 	$(PYTHON)/bin/python tests/monitoring/check.py $(PROMTOOL) $(BIN)/stack
+
+# Neither this machine's paths nor its time are in what is shipped, so the same commit gives the same bytes. Its own flags
+# make cargo keep it beside what the other targets build.
+deb: setup ui ## Both .deb packages, in target/deb
+	RUSTFLAGS='--remap-path-prefix=$(CURDIR)=/smartpick --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo' $(BUILD)
+	@CARGO='$(CARGO)' packaging/deb/build
+	@packaging/deb/check
+
+test-deb: ## The packages of `make deb` in a booted Debian; needs root, debootstrap and systemd-container
+	@python3 -B tests/deb/run.py target/deb
+
+test-units: ## The systemd units: sound, and hardly exposed
+	@tests/units/check
 
 openapi: ui ## Write packaging/openapi-*.json anew, after a change of the API
 	SMARTPICK_WRITE_OPENAPI=1 $(CARGO) test --release --workspace --lib --quiet -- the_committed_document

@@ -5,8 +5,8 @@
 //!              └─ what Postgres said of the credential, remembered for a few seconds
 //! ```
 //!
-//! There are three kinds of credentials: an edge's token (brings data, and nothing else), a machine's token with its
-//! scopes, and a person's session, which has the scopes of the person's role. All are in Postgres, so every instance of
+//! There are four kinds of credentials: an edge's certificate or its token (either brings data, and nothing else), a
+//! machine's token with its scopes, and a person's session, which has the scopes of the person's role. All are in Postgres, so every instance of
 //! central lets in the same callers.
 
 mod guard;
@@ -18,17 +18,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use common::clock;
 use common::credentials::TokenHash;
 use common::ids::{EdgeId, WarehouseId};
+use common::tls::Fingerprint;
 use common::web::sign_in::SignIns;
 use serde::Serialize;
 use tokio::time::Instant;
 use tracing::warn;
 
-pub use guard::{Pass, guard, require, sign_in_first};
+pub use guard::{Pass, guard, not_taken, require, sign_in_first};
 use remembered::{REMEMBERED_FOR, Remembered};
 pub use roles::{Role, Scope, Scopes};
 
+use crate::store::certificates::{self, Standing};
 use crate::store::{Db, StoreError, sessions, tokens, users};
 
 /// Holds a session's token.
@@ -44,7 +47,7 @@ const USES_MAX: usize = 10_000;
 pub enum Need {
     /// Nothing: anybody who reaches the port.
     Public,
-    /// An edge's token, and only that. The handler gets [`EdgeIdentity`].
+    /// An edge's certificate or token, and only that. The handler gets [`EdgeIdentity`].
     Edge,
     /// Any valid session or machine's token, whatever its scopes.
     Known,
@@ -113,6 +116,7 @@ enum Credential {
 pub struct Access {
     db: Arc<Db>,
     edges: Remembered<EdgeIdentity>,
+    certificates: Remembered<Standing>,
     tokens: Remembered<Caller>,
     sessions: Remembered<Caller>,
     pub sign_ins: SignIns,
@@ -127,6 +131,7 @@ impl Access {
         Self {
             db,
             edges: Remembered::default(),
+            certificates: Remembered::default(),
             tokens: Remembered::default(),
             sessions: Remembered::default(),
             sign_ins: SignIns::default(),
@@ -160,6 +165,14 @@ impl Access {
             Ok(found.map(|(edge_id, warehouse_id)| EdgeIdentity { edge_id, warehouse_id }))
         });
         found.await
+    }
+
+    /// What a certificate is worth that a connection was made with.
+    async fn certificate(&self, fingerprint: Fingerprint) -> Result<Standing, StoreError> {
+        let found = self
+            .certificates
+            .get(&fingerprint.0, async |_| certificates::show(&self.db, fingerprint, clock::now()).await.map(Some));
+        Ok(found.await?.unwrap_or(Standing::Unknown))
     }
 
     /// Whom a credential stands for now. Asking is no use of it.

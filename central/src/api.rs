@@ -29,6 +29,9 @@ use common::credentials::Unfit;
 use common::problem::Problem;
 use uuid::Uuid;
 
+use crate::http::{ApiError, App};
+use crate::store::sites;
+
 /// The most that one page holds.
 const LIMIT_MAX: i64 = 1_000;
 const LIMIT_DEFAULT: i64 = 100;
@@ -44,8 +47,17 @@ fn bad_query(message: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "query_invalid", message)
 }
 
+/// What chrono says of a time that it cannot read, such as one with a blank in it.
+const NO_TIME: &str = "input contains invalid characters";
+
 fn query<T>(query: Result<axum::extract::Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|q| q.0).map_err(|rejection| bad_query(&rejection.body_text()))
+    query.map(|q| q.0).map_err(|rejection| {
+        let mut text = rejection.body_text();
+        if text.contains(NO_TIME) {
+            text += "; write a time as 2026-05-01T06:00:00Z, and the + of an offset as %2B: a bare + means a blank";
+        }
+        bad_query(&text)
+    })
 }
 
 /// A path that cannot be an id names nothing.
@@ -57,8 +69,15 @@ fn bad_body(message: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body_invalid", message)
 }
 
+/// # Errors
+/// 400, or 413 if it is longer than axum takes where a route says nothing else.
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
-    body.map(|b| b.0).map_err(|rejection| bad_body(&rejection.body_text()))
+    body.map(|b| b.0).map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 2 MiB; send less at once")
+        }
+        _ => bad_body(&rejection.body_text()),
+    })
 }
 
 /// The most that somebody says of why.
@@ -114,10 +133,30 @@ fn parse_hour_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid, Uuid), Problem>
 /// The only one found.
 fn the_one<T>(mut found: Vec<T>, what: &str) -> Result<T, Problem> {
     if found.len() > 1 {
-        let message = format!("{} warehouses have a {what} of this id; say which with ?warehouse=UUID", found.len());
+        let message = format!("{} warehouses have a {what} of this id; say which with ?warehouse_id=UUID", found.len());
         return Err(Problem::new(StatusCode::CONFLICT, "ambiguous", message));
     }
     found.pop().ok_or_else(|| not_found(what))
+}
+
+/// Of a site that we do not know: an empty answer would say that nothing happened there.
+///
+/// # Errors
+/// 404 if there is no such site, 503.
+async fn known(app: &App, site: Option<Uuid>) -> Result<(), ApiError> {
+    match site {
+        Some(site) if !sites::exists(&app.db, site).await? => Err(not_found("site").into()),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// 400 if the range would end before it begins.
+fn in_order(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    match from.zip(to) {
+        Some((from, to)) if from > to => Err(bad_query("from is after to; exchange them")),
+        _ => Ok(()),
+    }
 }
 
 fn not_found(what: &str) -> Problem {

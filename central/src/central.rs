@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::backoff::Backoff;
+use common::clock;
+use common::config::{ConfigError, Loaded};
 use common::lifecycle::Lifecycle;
-use common::{clock, serve};
+use common::reload::Reloaded;
+use common::serve::{self, Limits, Listener};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,14 +21,16 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::config::{Config, Retention};
+use crate::enrolment;
 use crate::fleet::{FleetMetrics, Hints, Looker};
-use crate::health::{Observed, Progress, Sampler, Samples};
+use crate::health::{Observed, Progress, Sampler, Samples, sentence};
 use crate::heartbeats::KnownCameras;
 use crate::http::{App, router};
 use crate::inflight::Inflight;
 use crate::live::{self, Teller};
 use crate::metrics::Metrics;
 use crate::persist::{Crew, Deps};
+use crate::reload::Reloader;
 use crate::store::{Db, partitions};
 use crate::stream::{Heard, Stream};
 
@@ -42,6 +47,7 @@ pub struct Central {
     /// Where it listens; the port is known here also if the configuration said 0.
     pub address: SocketAddr,
     lifecycle: Lifecycle,
+    reloader: Reloader,
 }
 
 impl Central {
@@ -57,8 +63,14 @@ impl Central {
         let listener =
             TcpListener::bind(&config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
         let address = listener.local_addr()?;
+        let (tls, enrolment) = enrolment::start(&config, &db, clock::now()).await?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if tls.is_none() && !address.ip().is_loopback() {
+            warn!("Central speaks plain HTTP beyond this host: let a proxy before it end TLS, or set [tls] mode");
+        }
 
         let instance = Uuid::new_v4();
+        let reloaded = Arc::new(Reloaded::new(clock::now()));
         let hints = Hints::default();
         let (looker, fleet) = Looker::new(Arc::clone(&db), hints.clone());
         let hub = Arc::new(live::hub(config.live.clients_max));
@@ -67,6 +79,9 @@ impl Central {
         let inflight = Arc::new(Inflight::new(config.receive.timeout(), config.receive.in_flight_bytes_max));
         let (seen, samples) = watch::channel(Samples::default());
         let observed = Observed::new(samples, Arc::clone(&progress));
+        // In the data's order, which is the order of stopping: what was taken in is still stored.
+        let mut lifecycle = Lifecycle::new();
+        let signs = lifecycle.signs();
         let deps = Deps {
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),
@@ -76,6 +91,7 @@ impl Central {
             hints: hints.clone(),
             instance,
             retry_delay: Duration::from_millis(config.workers.retry_delay_ms),
+            signs: signs.clone(),
         };
         let crew = Crew::new(deps, observed.clone(), &config.workers);
         let sampler = Sampler {
@@ -85,9 +101,14 @@ impl Central {
             retain: Duration::from_secs(config.stream.retain_seconds),
             retain_bytes_max: config.stream.retain_bytes_max,
             metrics: Arc::clone(&metrics),
+            sign: signs.add("health"),
         };
+        let (watched, sites) = (observed.clone(), fleet.clone());
+        let told = Arc::clone(&reloaded);
+        lifecycle.says(move || sentence(&watched, &sites, &told));
         let app = App {
             access: Arc::new(Access::new(Arc::clone(&db))),
+            enrolment,
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),
             inflight: Arc::clone(&inflight),
@@ -99,12 +120,15 @@ impl Central {
             hints: hints.clone(),
             hub: Arc::clone(&hub),
             cameras: KnownCameras::default(),
+            reloaded: Arc::clone(&reloaded),
         };
         let teller =
             Teller { db: Arc::clone(&db), hub: Arc::clone(&hub), fleet, hints: hints.clone(), gone: Vec::new() };
 
-        // In the data's order, which is the order of stopping: what was taken in is still stored.
-        let mut lifecycle = Lifecycle::new();
+        if let Some(tls) = tls.clone() {
+            lifecycle.stage("tls", |stop| tls.run(stop));
+        }
+        let listener = Listener { tcp: listener, tls, limits: Limits::default() };
         lifecycle.stage("http", |stop| serve::serve(listener, router(Arc::new(app)), stop));
         lifecycle.stage("screens", |stop| hub.run(stop));
         lifecycle.stage("persist", |stop| crew.run(stop));
@@ -114,18 +138,22 @@ impl Central {
             Ok(())
         });
         lifecycle.stage("live", |stop| teller.run(stop));
-        lifecycle.stage("fleet", |stop| looker.run(stop));
-        lifecycle.stage("partitions", |stop| keep_partitions(db, config.retention, first_pass, stop));
-        info!(%address, %instance, "Central listens on {address}");
-        Ok(Self { address, lifecycle })
+        let sign = signs.add("fleet");
+        lifecycle.stage("fleet", |stop| looker.run(sign, stop));
+        let (retention, kept) = watch::channel(config.retention.clone());
+        lifecycle.stage("partitions", |stop| keep_partitions(db, kept, first_pass, stop));
+        let reloader = Reloader { running: config, reloaded, retention };
+        info!(%address, %instance, "Central listens on {scheme}://{address}");
+        Ok(Self { address, lifecycle, reloader })
     }
 
-    /// Runs until a signal or until a stage dies.
+    /// Runs until a signal or until a stage dies. On SIGHUP the configuration is read again by `read`.
     ///
     /// # Errors
     /// What ended it, if it was not a signal.
-    pub async fn run(self) -> anyhow::Result<()> {
-        self.lifecycle.run().await
+    pub async fn run(self, read: &dyn Fn() -> Result<Loaded<Config>, ConfigError>) -> anyhow::Result<()> {
+        let Self { lifecycle, mut reloader, .. } = self;
+        lifecycle.run(async || reloader.take(read())).await
     }
 
     /// Stops all stages in order.
@@ -172,7 +200,7 @@ async fn receipts(
 /// Keeps partitions made ahead and dropped by retention.
 async fn keep_partitions(
     db: Arc<Db>,
-    retention: Retention,
+    retention: watch::Receiver<Retention>,
     mut wait: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -181,7 +209,10 @@ async fn keep_partitions(
             // We stop.
             () = stop.cancelled() => return Ok(()),
             // Time for a pass.
-            () = tokio::time::sleep(wait) => wait = partitions_pass(&db, &retention).await,
+            () = tokio::time::sleep(wait) => {
+                let keep = retention.borrow().clone();
+                wait = partitions_pass(&db, &keep).await;
+            }
         }
     }
 }

@@ -2,32 +2,41 @@
 
 mod admin;
 mod audit;
+mod bundle;
+mod dead_letters;
+mod doctor;
 mod ledger;
 mod privacy;
+mod replay;
+mod running;
+mod sites;
 mod status;
 mod users;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use common::cli::exit::{self, Exit, say};
+use common::cli::{Output, is_unread, pages};
+use common::config::{ConfigError, Loaded, shown};
 use common::ids::{EdgeId, WarehouseId};
 use common::telemetry;
 use tracing::{error, warn};
 
 use crate::access::Scope;
 use crate::central::Central;
-use crate::config::{Config, FILE};
+use crate::config::{Config, FILE, SCHEMA};
 use crate::store::{Db, StoreError};
 
-/// EX_USAGE of sysexits.h; supervisors know not to try again.
-const EXIT_CONFIG: u8 = 64;
+const NAME: &str = "smartpick-central";
 
 /// SmartPick's headquarters: takes batches from edges, stores them in Postgres exactly once.
 #[derive(Parser)]
-#[command(name = "smartpick-central", version)]
+#[command(name = NAME, version)]
 struct Cli {
     /// The configuration file; its drop-ins are in the directory of the same name ending in .d
     #[arg(long, global = true, value_name = "FILE", help = format!("The configuration file [default: {FILE}]"))]
@@ -45,17 +54,34 @@ enum Command {
     Run,
     /// Read the configuration from all its places and say whether it is good
     CheckConfig,
-    /// Ask the central that runs with this configuration how it is
-    Status {
+    /// Show the configuration in force
+    #[command(subcommand)]
+    Config(ShowConfig),
+    /// Look at everything that must be right at headquarters, and say how to mend what is not. Exits with 0 if all is fine, 1 if
+    /// something is to be looked at, 2 if something is to be mended
+    Doctor {
         /// As JSON, all of it
         #[arg(long)]
         json: bool,
     },
+    /// Show how central and the sites are. Exits with 0 if central is healthy, 1 if degraded, 2 if unhealthy, 69 if nothing answers
+    Status(status::Args),
+    /// Show, replay and discard what could never be stored
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
+    /// Put everything that helps to find a fault into one file, without secrets and without personal data
+    SupportBundle(bundle::Args),
     /// How complete the data of the sites is, by shift, day or hour
     Ledger(ledger::Args),
     /// Apply the database migrations; `run` does so too
     Migrate,
-    /// Credentials of edges
+    /// Sites, and the tokens by which boxes join them
+    #[command(subcommand)]
+    Sites(sites::Sites),
+    /// Central's own certificate authority
+    #[command(subcommand)]
+    Ca(sites::Ca),
+    /// Edges, and credentials of those behind a proxy
     #[command(subcommand)]
     Edges(Edges),
     /// Accounts of people
@@ -64,16 +90,33 @@ enum Command {
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Store dead letters, or what is still in the stream, once more
+    #[command(subcommand)]
+    Replay(replay::Replay),
     /// Forget workers
     #[command(subcommand)]
     Privacy(privacy::Privacy),
     /// Show who did what; oldest first
     Audit(audit::AuditArgs),
+    /// Print what a shell reads to complete these commands
+    Completions { shell: Shell },
+    /// Write the manual pages, one for each command, into a directory
+    Man { dir: PathBuf },
+}
+
+#[derive(Subcommand)]
+enum ShowConfig {
+    /// Print every key in force, as a configuration file, with secrets left out
+    Show {
+        /// Say of each key where it is from
+        #[arg(long)]
+        origin: bool,
+    },
 }
 
 #[derive(Subcommand)]
 enum Edges {
-    /// Make a credential for an edge; its token is shown this once
+    /// Make a bearer token for an edge, for a central behind a proxy that ends TLS; shown this once. Else see `sites add`
     Add {
         #[arg(long, value_name = "UUID")]
         warehouse: WarehouseId,
@@ -91,7 +134,7 @@ enum Edges {
         #[arg(long)]
         json: bool,
     },
-    /// Make an edge's credential invalid; what it has stored stays
+    /// Shut an edge out, token and certificates; what it has stored stays
     Revoke { edge_id: EdgeId },
 }
 
@@ -99,7 +142,7 @@ enum Edges {
 enum Tokens {
     /// Make a token for the API; it is shown this once
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
         /// What it may do; may be repeated
         #[arg(long = "scope", value_enum, default_values_t = [Scope::Read, Scope::Act])]
@@ -128,57 +171,101 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Once per process, before anything speaks TLS. It fails only if it was done already.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        // Help and version are "errors" of clap's, with exit code 0.
-        Err(error) => error.exit(),
+        Err(error) => return exit::usage(&error),
     };
+    // These two need no configuration.
+    match cli.command {
+        Command::Completions { shell } => {
+            return say(&String::from_utf8_lossy(&pages::completions(Cli::command(), shell)));
+        }
+        Command::Man { dir } => {
+            return match pages::man(Cli::command(), &dir) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
+        _ => {}
+    }
     let env = |name: &str| std::env::var(name).ok();
-    let config = match Config::load(cli.config.as_deref(), &cli.set, &env) {
-        Ok(config) => config,
-        Err(error) => return failed(&error.to_string(), EXIT_CONFIG),
-    };
+    let read = || Config::load(cli.config.as_deref(), &cli.set, &env);
+    let file = cli.config.as_deref().unwrap_or(Path::new(FILE));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start: {error}"), 1),
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
     };
-    match runtime.block_on(command(cli.command, config)) {
-        Ok(code) => code,
-        Err(error) if error.is::<common::config::ConfigError>() => failed(&format!("{error:#}"), EXIT_CONFIG),
-        Err(error) => failed(&format!("{error:#}"), 1),
+    // These two say what is wrong with a configuration among the rest.
+    match &cli.command {
+        Command::Doctor { json } => return runtime.block_on(doctor::examine(read(), file)).print(*json),
+        Command::SupportBundle(args) => {
+            let made = runtime.block_on(bundle::make(read(), file, args, &mut std::io::stdout()));
+            return made.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS);
+        }
+        _ => {}
     }
+    let loaded = match read() {
+        Ok(loaded) => loaded,
+        Err(error) => return failed(&error.into()),
+    };
+    let origins = loaded.origins.clone();
+    runtime.block_on(Box::pin(command(cli.command, loaded, &read))).unwrap_or_else(|error| {
+        if is_unread(&error) {
+            return ExitCode::SUCCESS;
+        }
+        // What only a stage finds wrong has a place in a file too.
+        let placed = error.downcast_ref::<ConfigError>().map(|error| origins.place(error.clone()).into());
+        failed(&placed.unwrap_or(error))
+    })
 }
 
-/// The last words on stderr, where people look for them.
-fn failed(message: &str, code: u8) -> ExitCode {
-    // Nowhere to report a closed stderr.
-    drop(writeln!(std::io::stderr(), "smartpick-central: {message}"));
-    ExitCode::from(code)
+/// The last words, with the code that says what kind of failure it was.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let exit = match error.downcast_ref::<StoreError>() {
+        Some(error) if error.is_unavailable() => Exit::Unavailable,
+        _ => Exit::of(error),
+    };
+    exit::complain(NAME, &format!("{error:#}"), exit)
 }
 
-async fn command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout();
+/// Reads the configuration once more.
+type Read<'a> = &'a dyn Fn() -> Result<Loaded<Config>, ConfigError>;
+
+async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> anyhow::Result<ExitCode> {
+    let mut out = Output::default();
+    let Loaded { config, origins } = loaded;
     match command {
-        Command::Run => serve(config).await?,
+        Command::Run => serve(config, read).await?,
         Command::CheckConfig => {
             // Also what only the stages check.
             Db::open(&config.database)?;
             crate::stream::Stream::open(&config.redis, &config.stream)?;
-            filter(&config)?;
             writeln!(out, "The configuration is good.")?;
         }
-        Command::Status { json } => return status::show(&config, json, &mut out).await,
+        Command::Config(ShowConfig::Show { origin }) => {
+            return Ok(say(&shown(&config, &SCHEMA, origin.then_some(&origins))));
+        }
+        Command::Status(args) => return status::show(&config, &args).await,
+        Command::DeadLetters(command) => named(&config, dead_letters::run(&config, command, &mut out).await)?,
         Command::Migrate => {
             init_log(&config)?;
             Db::open(&config.database)?.prepare().await?;
             writeln!(out, "The database schema is up to date.")?;
         }
         Command::Ledger(args) => named(&config, ledger::show(&config, args, &mut out).await)?,
+        Command::Sites(sites) => named(&config, sites::run(&config, sites, &mut out).await)?,
+        Command::Ca(ca) => named(&config, sites::ca(&config, ca, &mut out).await)?,
         Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
         Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
         Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
+        Command::Replay(replay) => named(&config, Box::pin(replay::run(&config, replay, &mut out)).await)?,
         Command::Privacy(privacy) => named(&config, privacy::run(&config, privacy, &mut out).await)?,
         Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await)?,
+        Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } | Command::SupportBundle(_) => {
+            unreachable!("done before the configuration was needed")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -201,24 +288,18 @@ fn named(config: &Config, result: anyhow::Result<()>) -> anyhow::Result<()> {
     })
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, read: Read<'_>) -> anyhow::Result<()> {
     init_log(&config)?;
     if std::env::var_os("WORKER_RETRY_ATTEMPTS").is_some() {
         warn!("WORKER_RETRY_ATTEMPTS is ignored: events are tried until they are stored, none is dropped by counting");
     }
     let central = Central::start(config).await?;
-    central.run().await.inspect_err(|error| error!("Ended by a failure: {error:#}"))
+    central.run(read).await.inspect_err(|error| error!("Ended by a failure: {error:#}"))
 }
 
 fn init_log(config: &Config) -> anyhow::Result<()> {
-    filter(config)?;
     telemetry::init(&config.log)?;
     Ok(())
-}
-
-fn filter(config: &Config) -> Result<(), common::config::ConfigError> {
-    telemetry::check(&config.log)
-        .map_err(|e| common::config::ConfigError::new(format!("log = {:?}: {e}; try \"info\"", config.log)))
 }
 
 #[cfg(test)]

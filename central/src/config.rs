@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, EnvKey, Sources};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources};
+use common::telemetry;
+use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
 pub const FILE: &str = "/etc/smartpick/central.toml";
@@ -12,7 +14,7 @@ pub const FILE: &str = "/etc/smartpick/central.toml";
 const MINUTES_DAYS_MIN: u64 = 40;
 
 /// The original system's variables keep their meaning; ours start with SMARTPICK_.
-const ENV_KEYS: &[EnvKey] = &[
+const ENV: &[Named] = &[
     ("SMARTPICK_LISTEN", "listen"),
     ("SMARTPICK_LOG", "log"),
     ("DATABASE_URL", "database.url"),
@@ -24,12 +26,16 @@ const ENV_KEYS: &[EnvKey] = &[
     ("WORKER_RETRY_DELAY_MS", "workers.retry_delay_ms"),
 ];
 
+/// What the configuration can be set by, and what of it is never shown. The passwords are in its URLs.
+pub static SCHEMA: Schema = Schema { env: ENV, secrets: &[], reference: include_str!("../../packaging/central.toml") };
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub listen: String,
     /// A `tracing` filter.
     pub log: String,
+    pub tls: Tls,
     pub database: Database,
     pub redis: Redis,
     pub stream: Stream,
@@ -38,6 +44,45 @@ pub struct Config {
     pub retention: Retention,
     pub live: Live,
     pub metrics: Metrics,
+}
+
+/// How the port speaks TLS, and edges' certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    pub mode: Mode,
+    /// Names and addresses under which clients reach us; empty: the host's name.
+    pub names: Vec<String>,
+    /// How edges reach us, for join tokens; empty: by the first name, on the port of `listen`.
+    pub url: String,
+    /// For `files`: PEM files of the certificate with its chain, its key, and its authority if that is none that every
+    /// browser knows.
+    pub certificate: String,
+    pub key: String,
+    pub authority: String,
+    /// Where our own authority is kept; empty: below systemd's state directory, else below the user's home.
+    pub ca_dir: String,
+    /// How long an edge's certificate holds.
+    pub edge_certificate_seconds: u64,
+    /// For how long after its certificate expired an edge may come back with it.
+    pub return_within_days: u32,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Off,
+            names: Vec::new(),
+            url: String::new(),
+            certificate: String::new(),
+            key: String::new(),
+            authority: String::new(),
+            ca_dir: String::new(),
+            // Renewed after 60; a month is left to notice that it does not work.
+            edge_certificate_seconds: 90 * 86_400,
+            return_within_days: 365,
+        }
+    }
 }
 
 /// No `Debug`: the URL may hold a password.
@@ -142,6 +187,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8090".to_owned(),
             log: "info".to_owned(),
+            tls: Tls::default(),
             database: Database::default(),
             redis: Redis::default(),
             stream: Stream::default(),
@@ -156,7 +202,10 @@ impl Default for Config {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "postgres:///smartpick?host=/run/postgresql&user=smartpick".to_owned(), connections_max: 10 }
+        Self {
+            url: "postgres:///smartpick?host=/run/postgresql&user=smartpick-central".to_owned(),
+            connections_max: 10,
+        }
     }
 }
 
@@ -217,15 +266,14 @@ impl Config {
         file: Option<&Path>,
         overrides: &[(String, String)],
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Loaded<Self>, ConfigError> {
         let file_required = file.is_some();
         let file = file.unwrap_or(Path::new(FILE));
         // `central.toml` has its drop-ins in `central.d`.
         let dir: PathBuf = file.with_extension("d");
-        let config: Self =
-            common::config::load(&Sources { file, file_required, dir: &dir, env_keys: ENV_KEYS, env, overrides })?;
-        config.check()?;
-        Ok(config)
+        let service_credentials = Path::new("/run/credentials/smartpick-central.service");
+        let sources = Sources { schema: &SCHEMA, file, file_required, dir: &dir, env, service_credentials, overrides };
+        common::config::load(&sources, Self::check)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -249,14 +297,46 @@ impl Config {
         within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;
         within("live.clients_max", self.live.clients_max as u64, 1, 50_000)?;
         within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0, 100_000)?;
+        self.tls.check()?;
         if self.stream.consumer_group.is_empty() {
-            return Err(ConfigError::new("stream.consumer_group is empty; give the group a name"));
+            return Err(ConfigError::of("stream.consumer_group", "is empty; give the group a name"));
         }
         if let Err(error) = self.listen.parse::<std::net::SocketAddr>() {
-            let listen = &self.listen;
-            return Err(ConfigError::new(format!("listen = {listen:?}: {error}; write it as 127.0.0.1:8090")));
+            return Err(ConfigError::of("listen", error.to_string()));
         }
-        Ok(())
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))
+    }
+}
+
+impl Tls {
+    fn check(&self) -> Result<(), ConfigError> {
+        let fail = |text: &str| Err(ConfigError::new(text));
+        if self.mode == Mode::Files && (self.certificate.is_empty() || self.key.is_empty()) {
+            return fail("tls.mode is \"files\", so tls.certificate and tls.key are needed: PEM files");
+        }
+        if !self.url.is_empty() && !self.url.starts_with("https://") {
+            return fail("tls.url: must begin with https://, for example https://smartpick.example.com:8090");
+        }
+        within("tls.edge_certificate_seconds", self.edge_certificate_seconds, 1, 10 * 366 * 86_400)?;
+        within("tls.return_within_days", u64::from(self.return_within_days), 0, 36_500)
+    }
+
+    /// Where our own authority is kept.
+    ///
+    /// # Errors
+    /// If there is no default for this user.
+    pub fn ca_dir(&self) -> Result<PathBuf, ConfigError> {
+        if !self.ca_dir.is_empty() {
+            return Ok(PathBuf::from(&self.ca_dir));
+        }
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
+        var("STATE_DIRECTORY")
+            .or_else(|| var("XDG_STATE_HOME").map(|dir| dir.join("smartpick-central")))
+            .or_else(|| var("HOME").map(|home| home.join(".local/state/smartpick-central")))
+            .map(|dir| dir.join("ca"))
+            .ok_or_else(|| {
+                ConfigError::new("tls.ca_dir: set it, there is neither STATE_DIRECTORY nor HOME to derive it from")
+            })
     }
 }
 
@@ -270,7 +350,7 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigErro
     if (least..=most).contains(&value) {
         Ok(())
     } else {
-        Err(ConfigError::new(format!("{key} = {value} is out of range; choose {least} to {most}")))
+        Err(ConfigError::of(key, format!("{value} is out of range; choose {least} to {most}")))
     }
 }
 
@@ -278,7 +358,7 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigErro
 mod tests {
     use super::*;
 
-    fn load(overrides: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    fn load(overrides: &[(&str, &str)]) -> Result<Loaded<Config>, ConfigError> {
         let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Config::load(None, &overrides, &|_| None)
     }
@@ -304,7 +384,7 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named_with_its_range() {
         let error = load(&[("workers.concurrency", "0")]).err().expect("invalid").to_string();
-        assert!(error.contains("workers.concurrency = 0") && error.contains("1 to 256"), "{error}");
+        assert!(error.contains("workers.concurrency: 0") && error.contains("1 to 256"), "{error}");
         let error = load(&[("listen", "everywhere")]).err().expect("invalid").to_string();
         assert!(error.contains("listen") && error.contains("127.0.0.1:8090"), "{error}");
     }

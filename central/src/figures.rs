@@ -157,6 +157,15 @@ impl Range {
         let end = floor(self.to);
         if first < end { (first, end) } else { (self.from, self.from) }
     }
+
+    /// The range in stretches of a `length`, earliest first; the last may be shorter.
+    pub fn stretches(self, length: TimeDelta) -> impl Iterator<Item = Self> {
+        let mut from = self.from;
+        std::iter::from_fn(move || {
+            let to = (from + length).min(self.to);
+            (from < to).then(|| Self { from: std::mem::replace(&mut from, to), to })
+        })
+    }
 }
 
 #[cfg(test)]

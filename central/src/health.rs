@@ -5,10 +5,12 @@
 mod judge;
 pub(crate) mod pages;
 mod sampler;
+mod sentence;
 
-pub use judge::{Facts, judge};
+pub use judge::{Facts, fresh, judge};
 pub use pages::{ready, streams_health, streams_stats};
 pub use sampler::{Sampler, Samples};
+pub use sentence::sentence;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -16,8 +16,9 @@ use common::protocol::{FACTS_MAX, Heartbeat, HeartbeatAnswer};
 
 use crate::access::EdgeIdentity;
 use crate::http::{ApiError, App};
+use crate::store::edges::{self, Noted};
+use crate::store::facts;
 use crate::store::site_reports::{self, Due};
-use crate::store::{edges, facts};
 
 /// `POST /api/v1/heartbeats`: takes what an edge says of itself; the answer brings what it is to know.
 ///
@@ -53,7 +54,7 @@ pub async fn heartbeat(
     }
     // Kept in its own place, not with each heartbeat.
     let site = heartbeat.site.take();
-    let settled = edges::store_heartbeat(&app.db, &heartbeat).await?;
+    let Noted { settled, lacking, database } = edges::store_heartbeat(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
     app.hints.fleet();
     if let Some((mut site, digest)) = site.zip(heartbeat.site_digest.as_deref()) {
@@ -69,7 +70,16 @@ pub async fn heartbeat(
         None => (Vec::new(), 0),
     };
     let Due { site_wanted, rules } = site_reports::due(&app.db, &heartbeat).await?;
-    Ok(Json(HeartbeatAnswer { settled, server_time: clock::now(), facts, facts_until, site_wanted, rules }))
+    Ok(Json(HeartbeatAnswer {
+        settled,
+        lacking,
+        database: Some(database),
+        server_time: clock::now(),
+        facts,
+        facts_until,
+        site_wanted,
+        rules,
+    }))
 }
 
 /// Which cameras each edge last told of, as a hash: they are written when that changes, not with every heartbeat. An

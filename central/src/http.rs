@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, middleware};
+use common::clock;
 use common::ids::BatchId;
+use common::join::{ENROLL_PATH, IDENTITY_PATH, RENEW_PATH, RETURN_PATH};
 use common::problem::Problem;
 use common::protocol::{BATCHES_PATH, FRAME_BYTES_MAX, HEARTBEATS_PATH};
+use common::reload::Reloaded;
 use common::web::{docs, request_id};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -18,6 +21,7 @@ use uuid::Uuid;
 use crate::access::{self, Access, Need};
 use crate::api;
 use crate::config::Receive;
+use crate::enrolment::{self, Enrolment};
 use crate::fleet::{Fleet, Hints};
 use crate::health::Observed;
 use crate::heartbeats::KnownCameras;
@@ -31,11 +35,16 @@ use crate::{health, heartbeats, openapi, page, receive};
 /// A heartbeat with a thousand ranges and hundreds of cameras is about 100 KiB.
 const HEARTBEAT_BYTES_MAX: usize = 1024 * 1024;
 
+/// A certificate and a request are about 1.5 KiB.
+const ENROL_BYTES_MAX: usize = 16 * 1024;
+
 /// What every handler may use.
 pub struct App {
     pub db: Arc<Db>,
     pub stream: Arc<Stream>,
     pub access: Arc<Access>,
+    /// `None` without TLS of our own: edges come in by tokens then.
+    pub enrolment: Option<Enrolment>,
     pub inflight: Arc<Inflight>,
     pub observed: Observed,
     pub metrics: Arc<Metrics>,
@@ -47,6 +56,8 @@ pub struct App {
     pub hints: Hints,
     /// What heartbeats have told of cameras.
     pub cameras: KnownCameras,
+    /// What came of reading the configuration again.
+    pub reloaded: Arc<Reloaded>,
     /// Where screens hang.
     pub hub: Arc<Hub>,
 }
@@ -97,6 +108,13 @@ pub const ROUTES: &[Route] = &[
     route(POST, HEARTBEATS_PATH, Need::EDGE, |m| {
         on(m, heartbeats::heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_BYTES_MAX))
     }),
+    route(GET, IDENTITY_PATH, Need::EDGE, |m| on(m, enrolment::identity)),
+    route(POST, RENEW_PATH, Need::EDGE, |m| on(m, enrolment::renew).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))),
+    // From boxes that have a join token or an expired certificate to show.
+    route(POST, ENROLL_PATH, Need::PUBLIC, |m| on(m, enrolment::enrol).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))),
+    route(POST, RETURN_PATH, Need::PUBLIC, |m| {
+        on(m, enrolment::bring_back).layer(DefaultBodyLimit::max(ENROL_BYTES_MAX))
+    }),
     // For dashboards and tools.
     route(GET, "/api/v1/fleet/health", Need::READ, |m| on(m, api::fleet::health)),
     route(GET, "/api/v1/fleet/stats", Need::READ, |m| on(m, api::fleet::stats)),
@@ -109,7 +127,7 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/sites/{id}/rules", Need::ACT, |m| on(m, api::rules::make)),
     route(GET, "/api/v1/sites/{id}/rules/versions", Need::READ, |m| on(m, api::rules::versions)),
     route(POST, "/api/v1/sites/{id}/rules/check", Need::READ, |m| on(m, api::rules::check)),
-    route(GET, "/api/v1/events", Need::READ, |m| on(m, api::events::list)),
+    route(GET, "/api/v1/events", Need::ACT, |m| on(m, api::events::list)),
     route(GET, "/api/v1/alerts", Need::READ, |m| on(m, api::alerts::list)),
     route(GET, "/api/v1/alerts/{id}", Need::READ, |m| on(m, api::alerts::show)),
     route(GET, "/api/v1/alerts/{id}/person", Need::PEOPLE, |m| on(m, api::people::of_alert)),
@@ -163,6 +181,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/distribution", Need::READ, |m| on(m, api::queries::distribution::show)),
     route(GET, "/api/v1/compare", Need::READ, |m| on(m, api::queries::compare::show)),
     route(GET, "/api/v1/ranking", Need::READ, |m| on(m, api::queries::ranking::show)),
+    route(GET, "/api/v1/ranking.csv", Need::READ, |m| on(m, api::queries::ranking::csv)),
     // While it happens.
     route(GET, "/ws/fleet", Need::READ, |m| on(m, live::fleet)),
     // For whoever runs it.
@@ -172,8 +191,8 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/readyz", Need::PUBLIC, |m| on(m, health::ready)),
     route(GET, "/metrics", Need::PUBLIC, |m| on(m, metrics)),
     route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
-    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
-    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, async || docs::page("SmartPick central: API"))),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, async |Path(name): Path<String>| docs::asset(&name))),
 ];
 
 /// What the table asks for a method of a path that the router knows, `None` if it knows none.
@@ -233,6 +252,11 @@ pub async fn livez() -> &'static str {
     ))
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    // By fresh success, and as of now: whoever looks at the servers may hang with one of them.
+    let samples = app.observed.samples();
+    let now = clock::now();
+    app.metrics.redis_up.set(health::fresh(&samples.redis, now).into());
+    app.metrics.database_up.set(health::fresh(&samples.postgres, now).into());
     let (content_type, text) = app.metrics.render();
     ([(header::CONTENT_TYPE, content_type)], text)
 }

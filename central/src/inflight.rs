@@ -219,7 +219,7 @@ mod tests {
 
     fn committed(n: u128) -> Report {
         let (edge_id, batch_id) = key(n);
-        let receipt = Receipt { batch_id, committed: 1, duplicates: 0, dead_letters: Vec::new() };
+        let receipt = Receipt { batch_id, committed: 1, duplicates: 0, dead_letters: Vec::new(), database: None };
         Report { edge_id, batch_id, outcome: Outcome::Committed(receipt) }
     }
 

@@ -14,6 +14,7 @@ pub mod central;
 pub mod http;
 
 pub mod access;
+pub mod enrolment;
 
 pub mod receive;
 
@@ -44,5 +45,6 @@ pub mod openapi;
 
 pub mod health;
 pub mod metrics;
+pub mod reload;
 
 pub mod page;

@@ -3,16 +3,16 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::response::Response;
 use common::openapi::{Guarded, complete};
 use common::web::docs;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, ResponseBuilder};
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
-use crate::{api, health, heartbeats, http, live, receive};
+use crate::{api, enrolment, health, heartbeats, http, live, receive};
 
 const EDGE: &str = "edge";
 const TOKEN: &str = "token";
@@ -36,6 +36,10 @@ const SESSION: &str = "session";
         health::pages::ready,
         receive::batch,
         heartbeats::heartbeat,
+        enrolment::identity,
+        enrolment::renew,
+        enrolment::enrol,
+        enrolment::bring_back,
         api::alerts::list,
         api::alerts::show,
         api::people::of_alert,
@@ -84,6 +88,7 @@ const SESSION: &str = "session";
         api::queries::distribution::show,
         api::queries::compare::show,
         api::queries::ranking::show,
+        api::queries::ranking::csv,
     )
 )]
 struct Said;
@@ -97,21 +102,46 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let bearer = |text: &str| {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
     };
-    components.add_security_scheme(EDGE, bearer("An edge's token, of `smartpick-central edges add`."));
+    components.add_security_scheme(
+        EDGE,
+        bearer(
+            "An edge's token, of `smartpick-central edges add`. Edges that were enrolled show a certificate instead.",
+        ),
+    );
     components
         .add_security_scheme(TOKEN, bearer("A machine's token with its scopes, of `smartpick-central tokens add`."));
     let cookie = ApiKeyValue::with_description(COOKIE, "The session of a person who signed in at `/api/v1/session`.");
     components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    bodies(&mut doc);
     complete(&mut doc, ROUTES.iter().map(guarded));
     doc
+}
+
+/// Who says that a body cannot be read says of a long one that it is too long.
+fn bodies(doc: &mut utoipa::openapi::OpenApi) {
+    for item in doc.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            let reads =
+                matches!(responses.get("400"), Some(RefOr::T(one)) if one.description.contains("`body_invalid`"));
+            if reads {
+                let text = "`too_large`: the body is larger than the message says.";
+                responses.insert("413".to_owned(), ResponseBuilder::new().description(text).build().into());
+            }
+        }
+    }
 }
 
 /// What [`crate::access::guard`] asks and answers before a route's handler runs.
 fn guarded(route: &Route) -> Guarded<'_> {
     const DOWN: (u16, &str) = (503, "`database_unavailable`: the database cannot be used now; try again.");
     const FOREIGN: (u16, &str) = (403, "`foreign_origin`: the request does not come from a page that was served here.");
-    const NO_EDGE: (u16, &str) =
-        (401, "`unauthorized`: there is no valid edge's token with the request; the message says how to get one.");
+    const NO_EDGE: (u16, &str) = (
+        401,
+        "`unauthorized`: there is neither an edge's certificate nor a valid token of one; the message says how to get \
+               one. `certificate_revoked`, `certificate_superseded`, `certificate_expired`, `certificate_unknown`: why an \
+               edge's certificate is not taken, with what to do.",
+    );
     const UNKNOWN: (u16, &str) = (
         401,
         "`unauthorized`: the token is not valid; the message says how to get one. `sign_in`: nobody is signed in. \
@@ -144,16 +174,6 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub async fn document() -> Response {
     docs::document(&DOCUMENT)
-}
-
-/// `GET /docs`: the document, readable.
-pub async fn page() -> Response {
-    docs::page("SmartPick central: API")
-}
-
-/// `GET /docs/{name}`: a file of that page.
-pub async fn asset(Path(name): Path<String>) -> Response {
-    docs::asset(&name)
 }
 
 #[cfg(test)]

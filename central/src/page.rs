@@ -1,7 +1,7 @@
 //! Headquarters' page, embedded in the binary: it needs nothing from anywhere else.
 
 use axum::extract::Path;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use common::web::page;
 use rust_embed::RustEmbed;
@@ -20,6 +20,16 @@ struct Files;
 /// The page itself, or how to build it.
 pub async fn index(headers: HeaderMap) -> Response {
     page::index::<Files>(&headers, NOT_BUILT)
+}
+
+/// The page for an address that it does not have: it has a view that says so, and leads on.
+pub fn missing(headers: &HeaderMap) -> Response {
+    let mut headers = headers.clone();
+    // The answer is not that of the address under which the browser may know these bytes.
+    headers.remove(header::IF_NONE_MATCH);
+    let mut response = page::index::<Files>(&headers, NOT_BUILT);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// A file that the page names.

@@ -8,6 +8,7 @@
 pub(crate) mod check;
 mod crew;
 mod open;
+pub mod replay;
 mod scaling;
 mod work;
 mod worker;

@@ -40,7 +40,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
     post,
     path = "/api/v1/batches",
     params(
-        ("smartpick-protocol" = u16, Header, description = "The protocol that the edge speaks.", example = 1),
+        ("smartpick-protocol" = u16, Header, description = "The protocol that the edge speaks.", example = 2),
         ("smartpick-batch-id" = uuid::Uuid, Header, description = "The same in all tries of a batch."),
         ("smartpick-crc32c" = String, Header, description = "CRC32C of the body, 8 hexadecimal digits.",
             pattern = "^[0-9a-fA-F]{8}$"),

@@ -4,9 +4,13 @@
 pub mod alerts;
 pub mod audit;
 pub mod batch;
+pub mod certificates;
+mod database;
 pub mod dead_letters;
 pub mod edges;
+pub mod enrolment;
 pub mod events;
+pub mod examine;
 pub mod facts;
 pub mod fleet;
 pub mod forgotten;
@@ -26,10 +30,11 @@ use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use common::backoff::Backoff;
 use common::config::ConfigError;
-use sqlx::migrate::Migrator;
+use common::lifecycle;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
@@ -49,6 +54,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A migration may rewrite a table.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// A connection that was idle for longer is asked for a sign of life before it is used.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Postgres is often started together with us.
 const START_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
@@ -62,9 +69,13 @@ pub fn statements() -> Vec<&'static str> {
         alerts::STATEMENTS,
         audit::STATEMENTS,
         batch::STATEMENTS,
+        certificates::STATEMENTS,
+        database::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
+        enrolment::STATEMENTS,
         events::STATEMENTS,
+        examine::STATEMENTS,
         facts::STATEMENTS,
         fleet::STATEMENTS,
         forgotten::STATEMENTS,
@@ -99,6 +110,22 @@ pub enum StoreError {
     Sql(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether Postgres could not be reached, or not in time, rather than refused what was asked of it.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::NotMigrated => false,
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_)) => true,
+            // No connection, no resources, going down.
+            Self::Sql(error) => error
+                .as_database_error()
+                .and_then(|e| e.code())
+                .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))),
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         /// `undefined_table`
@@ -124,13 +151,16 @@ impl Db {
     /// If the URL cannot be read.
     pub fn open(config: &config::Database) -> Result<Self, ConfigError> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
-            return Err(ConfigError::new("database.url is not a Postgres URL: it does not start with postgres://"));
+            return Err(ConfigError::of("database.url", "is not a Postgres URL: it does not start with postgres://"));
         }
         let options = PgConnectOptions::from_str(&config.url)
-            .map_err(|e| ConfigError::new(format!("database.url is not a Postgres URL: {e}")))?
+            .map_err(|e| ConfigError::of("database.url", format!("is not a Postgres URL: {e}")))?
             .application_name("smartpick-central")
-            // Every session ends by itself what its client has forgotten. The socket's are for the server's side.
+            // Every session ends by itself what its client has forgotten, before the client does. The socket's are for the
+            // server's side.
             .options([
+                // A COMMIT is what edges rely on, whatever the role's or the database's default is.
+                ("synchronous_commit", "on"),
                 ("statement_timeout", "8s"),
                 ("lock_timeout", "4s"),
                 ("idle_in_transaction_session_timeout", "15s"),
@@ -145,6 +175,16 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // One that was in use a moment ago is not asked whether it is still there: that would be every other round trip.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self { options, pool })
     }
@@ -189,6 +229,7 @@ impl Db {
             match self.connect().await {
                 Ok(connection) => break connection,
                 Err(error) => {
+                    lifecycle::say(&format!("waiting for {}", self.place()));
                     let wait = START_BACKOFF.delay(attempt, None, &mut rand::rng());
                     warn!("Waiting for {}: {:#}", self.place(), anyhow::Error::new(error));
                     tokio::time::sleep(wait).await;
@@ -214,7 +255,14 @@ impl Db {
         tokio::time::timeout(MIGRATE_TIMEOUT, MIGRATIONS.run_direct(None, &mut connection, false))
             .await
             .context("migrations did not end in time")?
-            .context("apply the migrations")?;
+            .map_err(|error| match error {
+                MigrateError::VersionMissing(version) => anyhow!(
+                    "{} was brought to schema {version} by a newer smartpick-central; it was left as it is, and only that \
+                     version or a newer one can use it: install it again",
+                    self.place()
+                ),
+                error => anyhow!(error).context("apply the migrations"),
+            })?;
         // A failure to say goodbye changes nothing.
         drop(connection.close().await);
         info!("The database schema is up to date");

@@ -10,7 +10,9 @@
 //! The lag is our own measure. XINFO's is wrong after deletions; we count what was acknowledged beside the stream, in
 //! one atom with XACK, and compare with all that was ever added.
 
+mod examine;
 mod hints;
+mod range;
 mod reader;
 mod receipts;
 mod upkeep;
@@ -89,7 +91,7 @@ impl Stream {
     /// If the URL cannot be read.
     pub fn open(redis: &config::Redis, config: &config::Stream) -> Result<Self, common::config::ConfigError> {
         let client = Client::open(redis.url.as_str())
-            .map_err(|e| common::config::ConfigError::new(format!("redis.url is not a Redis URL: {e}")))?;
+            .map_err(|e| common::config::ConfigError::of("redis.url", format!("is not a Redis URL: {e}")))?;
         Ok(Self {
             client,
             shared: Mutex::new(None),

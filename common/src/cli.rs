@@ -1,12 +1,25 @@
-//! What both command lines do alike: ask for a password, say who is at the keyboard, show a table.
+//! What both command lines do alike: end with the right code, ask for a password, say who is at the keyboard, show a
+//! table, print.
 
+mod output;
+
+pub mod bundle;
+pub mod doctor;
+pub mod exit;
+pub mod pages;
 pub mod password;
+pub mod style;
+pub mod watch;
+
+pub use output::{Output, is_unread};
 
 use std::fs;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+
+use crate::words::duration;
 
 /// The name of the OS user, for the audit.
 pub fn who() -> String {
@@ -26,6 +39,12 @@ fn name_of(passwd: &str, uid: u32) -> Option<String> {
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     })
+}
+
+/// How long ago a time in a page was.
+pub fn ago(time: Option<&str>, now: DateTime<Utc>) -> Option<String> {
+    let time = DateTime::parse_from_rfc3339(time?).ok()?;
+    Some(format!("{} ago", duration((now - time.to_utc()).as_seconds_f64().max(0.0))))
 }
 
 /// To the second.
@@ -52,6 +71,13 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\nodd\n";
         assert_eq!(name_of(passwd, 1000).as_deref(), Some("anna"));
         assert_eq!(name_of(passwd, 1001), None);
+    }
+
+    #[test]
+    fn how_long_ago_is_said_roughly() {
+        let now = DateTime::from_timestamp(1_000, 0).expect("a time");
+        assert_eq!(ago(Some("1970-01-01T00:16:30.000Z"), now).as_deref(), Some("10 s ago"));
+        assert_eq!(ago(None, now), None);
     }
 
     #[test]

@@ -25,27 +25,117 @@ impl Status {
     }
 }
 
+/// What made it so, for programs and for the runbook, which has a section for each. It never changes its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The file says something that cannot be used; what was in force before still is.
+    ConfigRefused,
+    StreamLong,
+
+    // An edge's.
+    SpillFull,
+    SpillNearlyFull,
+    SpillSalvaged,
+    RedisNotDurable,
+    RedisDown,
+    RedisWiped,
+    Damaged,
+    EventsRefused,
+    RulesTooSlow,
+    RulesNotCurrent,
+    HistoryNotKept,
+    ArchiveNotKept,
+    /// Headquarters' database is being asked what it lacks, or is sent it.
+    HeadquartersRestored,
+    /// Answers come from several databases in turn.
+    HeadquartersAlternate,
+    ClockSkew,
+    /// The box's certificate for headquarters is in danger, or over.
+    Certificate,
+    NoCentral,
+    CentralUnreachable,
+    CentralSilent,
+    NotMoving,
+    ReceiptsLate,
+
+    // Central's.
+    PostgresUnavailable,
+    RedisUnavailable,
+    FramesStuck,
+    FramesHeld,
+    NoWorker,
+    TransactionsFail,
+}
+
+impl Code {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigRefused => "config_refused",
+            Self::StreamLong => "stream_long",
+            Self::SpillFull => "spill_full",
+            Self::SpillNearlyFull => "spill_nearly_full",
+            Self::SpillSalvaged => "spill_salvaged",
+            Self::RedisNotDurable => "redis_not_durable",
+            Self::RedisDown => "redis_down",
+            Self::RedisWiped => "redis_wiped",
+            Self::Damaged => "damaged",
+            Self::EventsRefused => "events_refused",
+            Self::RulesTooSlow => "rules_too_slow",
+            Self::RulesNotCurrent => "rules_not_current",
+            Self::HistoryNotKept => "history_not_kept",
+            Self::ArchiveNotKept => "archive_not_kept",
+            Self::HeadquartersRestored => "headquarters_restored",
+            Self::HeadquartersAlternate => "headquarters_alternate",
+            Self::ClockSkew => "clock_skew",
+            Self::Certificate => "certificate_ends",
+            Self::NoCentral => "no_central",
+            Self::CentralUnreachable => "central_unreachable",
+            Self::CentralSilent => "central_silent",
+            Self::NotMoving => "not_moving",
+            Self::ReceiptsLate => "receipts_late",
+            Self::PostgresUnavailable => "postgres_unavailable",
+            Self::RedisUnavailable => "redis_unavailable",
+            Self::FramesStuck => "frames_stuck",
+            Self::FramesHeld => "frames_held",
+            Self::NoWorker => "no_worker",
+            Self::TransactionsFail => "transactions_fail",
+        }
+    }
+}
+
 /// A status with what made it so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     pub status: Status,
     /// In words a site technician understands, most severe first.
     pub reasons: Vec<String>,
+    /// The code of each reason. Texts, because another version may know others.
+    #[serde(default)]
+    pub codes: Vec<String>,
 }
 
 impl Health {
     pub const fn healthy() -> Self {
-        Self { status: Status::Healthy, reasons: Vec::new() }
+        Self { status: Status::Healthy, reasons: Vec::new(), codes: Vec::new() }
+    }
+
+    /// For one line: the status, the most severe reason, how many more there are, and what else there is to say.
+    pub fn sentence(&self, figures: &str) -> String {
+        let status = self.status.as_str();
+        let said = match self.reasons.as_slice() {
+            [] => format!("{status}: {figures}"),
+            [reason] => format!("{status}: {reason}; {figures}"),
+            [reason, others @ ..] => format!("{status}: {reason} (and {} more); {figures}", others.len()),
+        };
+        said.replace('\n', " ")
     }
 
     /// Adds a finding: its reason is listed, and the whole is at least as bad as it.
-    pub fn add(&mut self, status: Status, reason: impl Into<String>) {
-        if status > self.status {
-            self.status = status;
-            self.reasons.insert(0, reason.into());
-        } else {
-            self.reasons.push(reason.into());
-        }
+    pub fn add(&mut self, status: Status, code: Code, reason: impl Into<String>) {
+        let at = if status > self.status { 0 } else { self.reasons.len() };
+        self.status = self.status.max(status);
+        self.reasons.insert(at, reason.into());
+        self.codes.insert(at, code.as_str().to_owned());
     }
 }
 

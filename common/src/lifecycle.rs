@@ -2,7 +2,10 @@
 //! stop token. They are stopped in that order, so that what the first has taken in, the later ones still carry on.
 //!
 //! A stage that ends before it was told to takes the whole process with it, so that systemd starts it again: a
-//! half-dead process is worse than a dead one.
+//! half-dead process is worse than a dead one. The same goes for one that hangs: see [`LifeSign`].
+
+mod signs;
+mod systemd;
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,6 +17,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+
+pub use signs::{LifeSign, LifeSigns};
+pub use systemd::say;
 
 /// From the first signal to the end of the process (design: 10 s, less what the process needs to go).
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
@@ -29,6 +35,9 @@ pub struct Lifecycle {
     stages: Vec<Stage>,
     died: mpsc::Sender<anyhow::Error>,
     deaths: mpsc::Receiver<anyhow::Error>,
+    /// Our own first, then those of the rows that were appended.
+    signs: Vec<LifeSigns>,
+    sentence: Option<systemd::Sentence>,
 }
 
 impl Default for Lifecycle {
@@ -41,7 +50,17 @@ impl Lifecycle {
     pub fn new() -> Self {
         // One place is enough: the first death ends the process, later ones are only logged.
         let (died, deaths) = mpsc::channel(1);
-        Self { stages: Vec::new(), died, deaths }
+        Self { stages: Vec::new(), died, deaths, signs: vec![LifeSigns::default()], sentence: None }
+    }
+
+    /// Where the signs of life of this row's stages are.
+    pub fn signs(&self) -> LifeSigns {
+        self.signs[0].clone()
+    }
+
+    /// What `systemctl status` shows while we run; asked every few seconds.
+    pub fn says(&mut self, sentence: impl Fn() -> String + Send + Sync + 'static) {
+        self.sentence = Some(Box::new(sentence));
     }
 
     /// Starts the next stage. `run` gets the token that tells it to finish what it has and return.
@@ -70,6 +89,7 @@ impl Lifecycle {
     /// Appends another row of stages: they are stopped after those that are here already.
     pub fn then(&mut self, mut later: Self) {
         self.stages.append(&mut later.stages);
+        self.signs.append(&mut later.signs);
         let died = self.died.clone();
         tokio::spawn(async move {
             while let Some(death) = later.deaths.recv().await {
@@ -79,24 +99,38 @@ impl Lifecycle {
         });
     }
 
-    /// Runs until a signal or a death, then stops all stages in order.
+    /// Runs until a signal or a death, then stops all stages in order. On SIGHUP the configuration is read again by
+    /// `reload`, which systemd waits for.
     ///
     /// # Errors
     /// The death that ended the process, or a stop that took too long.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    pub async fn run(mut self, mut reload: impl AsyncFnMut()) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-        drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
-        let cause = tokio::select! {
-            // A stage is gone.
-            death = self.deaths.recv() => death,
-            // systemd or a person wants us to stop.
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-            // Never returns: keeps systemd's watchdog quiet while the runtime turns.
-            () = pet_watchdog() => None,
+        let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+        systemd::ready();
+        let cause = {
+            let mut telling = std::pin::pin!(systemd::keep_telling(&self.signs, self.sentence.as_ref()));
+            loop {
+                tokio::select! {
+                    // A stage is gone.
+                    death = self.deaths.recv() => break death,
+                    // systemd or a person wants us to stop.
+                    _ = terminate.recv() => break None,
+                    _ = interrupt.recv() => break None,
+                    // Never returns.
+                    () = &mut telling => break None,
+                    // The configuration may be another one.
+                    _ = hangup.recv() => {
+                        systemd::reloading();
+                        reload().await;
+                        systemd::ready();
+                    }
+                }
+            }
         };
-        drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
+        systemd::stopping();
+        systemd::say("stopping: what was taken in is being put away");
         info!("Stopping");
         let stopped = tokio::select! {
             stopped = self.stop() => stopped,
@@ -126,16 +160,5 @@ impl Lifecycle {
             }
         }
         late.map_or(Ok(()), |name| Err(anyhow!("stage {name} did not stop within {STOP_DEADLINE:?}")))
-    }
-}
-
-async fn pet_watchdog() {
-    let Some(timeout) = sd_notify::watchdog_enabled() else {
-        return std::future::pending().await;
-    };
-    let mut turn = tokio::time::interval(timeout / 3);
-    loop {
-        turn.tick().await;
-        drop(sd_notify::notify(&[sd_notify::NotifyState::Watchdog]));
     }
 }

@@ -45,7 +45,7 @@ pub struct Guarded<'r> {
 /// Whether a path must be in the document: all but the pages and their files.
 pub fn is_documented(path: &str) -> bool {
     ["/api/", "/ingestion/", "/streams/", "/ws/"].iter().any(|prefix| path.starts_with(prefix))
-        || ["/metrics", "/livez", "/readyz", "/openapi.json"].contains(&path)
+        || ["/metrics", "/livez", "/readyz", "/openapi.json", "/ca.crt"].contains(&path)
 }
 
 /// Completes what utoipa collected.

@@ -19,8 +19,9 @@ use crate::record::RECORD_BYTES_MAX;
 use crate::rules::RuleSet;
 use crate::site::SiteReport;
 
-/// The protocol of this build; central refuses others with `protocol_unsupported`.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// The protocol of this build; central refuses others with `protocol_unsupported`, and the edge keeps what it has until
+/// both are of one version. 2: records say when they were accepted ([`record`](crate::record)), which 1 did not.
+pub const PROTOCOL_VERSION: u16 = 2;
 pub const BATCHES_PATH: &str = "/api/v1/batches";
 pub const HEARTBEATS_PATH: &str = "/api/v1/heartbeats";
 pub const HEADER_PROTOCOL: &str = "smartpick-protocol";
@@ -118,6 +119,20 @@ pub struct Receipt {
     pub duplicates: u32,
     #[serde(default)]
     pub dead_letters: Vec<DeadLetterNote>,
+    /// The database that holds it. `None`: central is of a version that does not say.
+    #[serde(default)]
+    pub database: Option<DatabaseMark>,
+}
+
+/// Which database central's answer is about, and how far it had got. Another identity, or a position lower than one that was
+/// heard before the question, says that what was confirmed may be gone: a backup was restored, or a failover lost commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatabaseMark {
+    /// `SYSTEM/TIMELINE/ID`: Postgres' system identifier and timeline, and a random id of the database. To be compared, not
+    /// read.
+    pub identity: String,
+    /// In its write-ahead log, in bytes.
+    pub position: u64,
 }
 
 /// One record that can never be stored; central keeps its bytes.
@@ -264,6 +279,13 @@ pub struct HeartbeatAnswer {
     /// Earlier epochs whose head central has noted; the edge need not report them any more once they are drained.
     #[serde(default)]
     pub settled: Vec<Epoch>,
+    /// Seqs of the reported epochs that central does not have and the edge does not buffer, in order, at most
+    /// [`LACKING_MAX`]. An edge that confirmed them once has them in its archive, and sends them again.
+    #[serde(default)]
+    pub lacking: Vec<SeqRange>,
+    /// `None`: central is of a version that does not say.
+    #[serde(default)]
+    pub database: Option<DatabaseMark>,
     /// Central's clock when it answered.
     pub server_time: DateTime<Utc>,
     /// What people at headquarters said of this warehouse's alerts, after `facts_after`, in order, at most
@@ -281,6 +303,17 @@ pub struct HeartbeatAnswer {
     #[serde(default)]
     pub rules: Option<RuleSet>,
 }
+
+/// Seqs of an epoch that follow each other, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SeqRange {
+    pub epoch: Epoch,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// In an answer; if there are so many, more may follow.
+pub const LACKING_MAX: usize = 1_000;
 
 /// Facts in an answer, at most: with the longest texts about 300 KiB.
 pub const FACTS_MAX: usize = 100;

@@ -247,6 +247,16 @@ pub fn check(configs: &[RuleConfig]) -> Result<Vec<Rule>, RuleError> {
     Ok(rules)
 }
 
+/// The zones that rules name and the site does not have, each with its rule and the rule's place. There such a rule is
+/// silent, and from silence nobody would notice.
+pub fn unknown_zones(
+    configs: &[RuleConfig],
+    known: impl Fn(ZoneId) -> bool,
+) -> impl Iterator<Item = (usize, &RuleConfig, ZoneId)> {
+    let named = configs.iter().enumerate().flat_map(|(n, rule)| rule.zones.iter().map(move |zone| (n, rule, *zone)));
+    named.filter(move |(.., zone)| !known(*zone))
+}
+
 /// A set of rules that headquarters made for a site, on its way to an edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RuleSet {

@@ -8,8 +8,8 @@
 //! Pure, and shared: the floor and headquarters must mean the same stretch of time by "the early shift of Monday".
 
 use chrono::{
-    DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc,
-    Weekday,
+    DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _,
+    Timelike as _, Utc, Weekday,
 };
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -95,6 +95,31 @@ impl Shift {
             .filter_map(move |days| today.checked_add_signed(TimeDelta::days(days)))
             .filter_map(move |date| self.on(date, tz))
     }
+}
+
+const DAY_MINUTES: i64 = 24 * 60;
+const WEEK_MINUTES: i64 = 7 * DAY_MINUTES;
+
+/// The first two shifts that are on at the same time of some week, as the clocks on the wall show it, and when both are: the
+/// day and time at which the later one of them begins.
+pub fn overlapping(shifts: &[Shift]) -> Option<(&Shift, &Shift, Weekday, NaiveTime)> {
+    let minute = |time: NaiveTime| i64::from(time.num_seconds_from_midnight() / 60);
+    let length = |shift: &Shift| match (minute(shift.end) - minute(shift.start)).rem_euclid(DAY_MINUTES) {
+        0 => DAY_MINUTES,
+        minutes => minutes,
+    };
+    let begins =
+        |shift: &Shift, day: Weekday| i64::from(day.num_days_from_monday()) * DAY_MINUTES + minute(shift.start);
+    // Whether `b` begins while `a` is on.
+    let within = |a: &Shift, b: &Shift, on: Weekday| {
+        let since = |day: &Weekday| (begins(b, on) - begins(a, *day)).rem_euclid(WEEK_MINUTES);
+        a.days.iter().any(|day| since(day) < length(a))
+    };
+    let meet = |a: &Shift, b: &Shift| b.days.iter().find(|day| within(a, b, **day)).map(|day| (*day, b.start));
+    shifts.iter().enumerate().find_map(|(index, a)| {
+        let with = |b| meet(a, b).or_else(|| meet(b, a)).map(|(day, time)| (a, b, day, time));
+        shifts[index + 1..].iter().find_map(with)
+    })
 }
 
 /// What is on at `at`: the shift (of several the one listed first), the day if there are no shifts, or what is between

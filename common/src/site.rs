@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::CAMERA_ID_CHARS_MAX;
 use crate::ids::ZoneId;
-use crate::shift::Shift;
+use crate::shift::{Shift, overlapping};
+use crate::text::hidden;
 
 /// Zones and cameras, each: a hundred times what a site has, and small enough to look through.
 pub const NAMED_MAX: usize = 2_000;
@@ -118,10 +119,14 @@ pub fn time_zone(text: &str) -> Result<Tz, SiteError> {
 /// Whether something can be called this.
 ///
 /// # Errors
-/// If it is empty, too long for a screen, or not printable.
+/// If it is empty, too long for a screen, or has characters that nobody would see.
 pub fn name(field: &'static str, name: &str) -> Result<(), SiteError> {
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
         let problem = format!("name {name:?} must have 1 to {NAME_CHARS_MAX} printable characters");
+        return Err(SiteError::new(field, problem));
+    }
+    if let Some(c) = hidden(name) {
+        let problem = format!("name {name:?} has {c:?} in it, which nobody would see; leave it out");
         return Err(SiteError::new(field, problem));
     }
     Ok(())
@@ -143,6 +148,18 @@ pub fn shifts(written: &[ShiftConfig]) -> Result<Vec<Shift>, SiteError> {
         return Err(SiteError::new("shifts", problem));
     }
     Ok(shifts)
+}
+
+/// Names two shifts that are on at once, in words with the fix: of those only the one listed first would count.
+pub fn overlap(shifts: &[Shift]) -> Option<SiteError> {
+    let (a, b, day, time) = overlapping(shifts)?;
+    let problem = format!(
+        "{:?} and {:?} are on at once, for instance on {day} at {}; let one end where the other begins",
+        a.name,
+        b.name,
+        time.format("%H:%M")
+    );
+    Some(SiteError::new("shifts", problem))
 }
 
 /// What an edge's configuration says of its site, for headquarters.
@@ -300,7 +317,19 @@ mod tests {
             let error = shifts(&[shift]).expect_err(fix).to_string();
             assert!(error.starts_with("shifts: ") && error.contains(fix), "{error}");
         }
+        for hidden in ["Dock\u{202e}4", "Dock\u{200b}", "Do\tck"] {
+            let error = name("zones", hidden).expect_err("hidden").to_string();
+            assert!(error.starts_with("zones: name ") && error.contains("nobody would see"), "{error}");
+        }
         assert!(shifts(&[early.clone(), early.clone()]).expect_err("twice").to_string().contains("of its own"));
+        let office = ShiftConfig { name: "office".to_owned(), start: "09:00".to_owned(), ..early.clone() };
+        let both = shifts(&[early.clone(), office]).expect("each can be used");
+        let error = overlap(&both).expect("at once").to_string();
+        assert!(
+            error.starts_with("shifts: \"early\" and \"office\" are on at once, for instance on Mon at 09:00"),
+            "{error}"
+        );
+        assert_eq!(overlap(&both[..1]), None);
         let many: Vec<ShiftConfig> =
             (0..=SHIFTS_MAX).map(|n| ShiftConfig { name: n.to_string(), ..early.clone() }).collect();
         assert!(shifts(&many).expect_err("many").to_string().contains("at most 100"));

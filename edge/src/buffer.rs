@@ -41,10 +41,16 @@ use appender::{Appender, Request};
 use head::HeadFile;
 pub use lanes::{Done, Lane, Lanes, Taken};
 use quarters::QuartersFile;
-pub use redis::KeyStats;
 use redis::LiveConfig;
-use spill::Spill;
-pub use spill::{DeadLetter, SpillStats};
+pub use redis::{KeyStats, examine};
+pub use spill::{DeadLetter, Peek, PeekError, SpillStats, Waiting, is_marked_damaged, sqlite_version};
+use spill::{Salvaged, Spill};
+
+/// For `smartpick-edge fsck`.
+pub mod fsck {
+    pub use super::spill::DirLock;
+    pub use super::spill::examine::{Examined, examine, mend, take_over};
+}
 
 /// An idempotency key: one byte for its kind, 16 of identity.
 pub type Key = [u8; 17];
@@ -214,6 +220,7 @@ impl Buffer {
             live: None,
             live_state: live_state_tx,
             probe: probe_tx,
+            sign: life.signs().add("appender"),
             unforgotten: Vec::new(),
             spill_has_keys: true,
             stream_max_length: config.stream.max_length,
@@ -222,12 +229,7 @@ impl Buffer {
         life.stage("appender", move |stop| appender.run(left, queue, connected, stop));
         let closing = spill.clone();
         life.stage("spill", move |stop| watch_spill(closing, spill_end, stop));
-        let salvaged = opened.salvaged.map(|(aside, records)| {
-            format!(
-                "the spill was damaged at the last start; {records} records were taken over, the rest is in {}",
-                aside.display()
-            )
-        });
+        let salvaged = opened.salvaged.map(|(aside, salvaged)| salvaged_words(&aside, &salvaged));
         Ok(Self { requests, account, spill, filled, live_state, probe, live_config, salvaged })
     }
 
@@ -275,6 +277,11 @@ impl Buffer {
             // A spill that is gone takes the process with it.
             drop(self.spill.drop_epochs(gone).await);
         }
+    }
+
+    /// Tells central again of epochs that it may have forgotten.
+    pub fn recall(&self, heads: &[(Epoch, u64)]) {
+        self.account().recall(heads);
     }
 
     /// Central has noted these reports. True if there is more to tell it than one heartbeat holds.
@@ -344,6 +351,17 @@ impl Buffer {
     fn account(&self) -> MutexGuard<'_, Account> {
         lock(&self.account)
     }
+}
+
+/// What health says of a damaged spill.
+fn salvaged_words(aside: &Path, salvaged: &Salvaged) -> String {
+    let Salvaged { records, damaged, stopped } = salvaged;
+    let stopped = stopped.as_ref().map(|why| format!("; there may be more ({why})")).unwrap_or_default();
+    format!(
+        "the spill was not whole at the last start; {records} records were taken over, {damaged} were found damaged{stopped}; what \
+         is missing is in headquarters' ledger, and the damaged file is {}",
+        aside.display()
+    )
 }
 
 /// The spill thread as a stage: it ends by itself only with an error.

@@ -1,33 +1,48 @@
 //! The command line.
 
 mod accounts;
+mod alerts;
+mod backlog;
+mod bundle;
+mod ca;
+mod dead_letters;
+mod doctor;
+mod enroll;
+mod fsck;
+mod local;
+mod replay;
 mod rules;
+mod running;
 mod status;
 mod tail;
 mod tokens;
 mod users;
+mod zones;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
-use common::config::ConfigError;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use common::cli::exit::{self, Exit, say};
+use common::cli::{is_unread, pages};
+use common::config::{ConfigError, Loaded, shown};
 use common::telemetry;
 use tracing::{error, warn};
 
 use crate::access::store::TokenKind;
-use crate::config::{Config, ENV_OBSOLETE};
-use crate::{edge, simulate};
+use crate::config::{Config, ENV_OBSOLETE, SCHEMA};
+use crate::edge::{self, Edge};
+use crate::enrolment::{Enrolled, take_on};
+use crate::simulate;
 
-/// Exit code for a configuration that cannot be used (`EX_USAGE`), so that systemd need not try it again.
-const EXIT_USAGE: u8 = 64;
+const NAME: &str = "smartpick-edge";
 
 /// Takes camera events in a warehouse, keeps them safe, and forwards them to headquarters.
 #[derive(Debug, Parser)]
-#[command(name = "smartpick-edge", version, max_term_width = 100)]
+#[command(name = NAME, version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -37,10 +52,28 @@ struct Cli {
 enum Command {
     /// Run the edge until SIGTERM or Ctrl-C.
     Run(ConfigArgs),
-    /// Say whether the configuration can be used, and what is in force.
+    /// Say whether the configuration can be used.
     CheckConfig(ConfigArgs),
-    /// Ask the running edge how it is. Exits with 0 if healthy, 1 if degraded, 2 if unhealthy or not running.
-    Status(StatusArgs),
+    /// Join headquarters with a token of `smartpick-central sites add`.
+    Enroll(enroll::EnrollArgs),
+    /// Show the authority behind this box's HTTPS, and how devices come to trust it.
+    Ca(ca::CaArgs),
+    /// Show the configuration in force.
+    #[command(subcommand)]
+    Config(ShowConfig),
+    /// Look at everything that must be right on this box, and say how to mend what is not. Exits with 0 if all is fine, 1
+    /// if something is to be looked at, 2 if something is to be mended.
+    Doctor(doctor::DoctorArgs),
+    /// Ask the running edge how it is. Exits with 0 if healthy, 1 if degraded, 2 if unhealthy, 69 if nothing answers.
+    Status(status::StatusArgs),
+    /// Show what waits for headquarters.
+    Backlog(backlog::BacklogArgs),
+    /// Show alerts and acknowledge them.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    /// Show records that were found damaged on this box.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
     /// Follow the alerts of the running edge, until Ctrl-C.
     Tail(tail::TailArgs),
     /// Make, show, change and remove the accounts of people, and see who did.
@@ -52,10 +85,20 @@ enum Command {
     /// Make, show and remove the tokens by which cameras may send events.
     #[command(subcommand)]
     Cameras(tokens::Tokens),
+    /// Send to headquarters again what it has confirmed; it changes nothing there that is not missing.
+    Replay(replay::ReplayArgs),
+    /// Examine the files of an edge that does not run. Exits with 0 if they are whole or mended, 1 if not.
+    Fsck(fsck::FsckArgs),
     /// Show the alert rules in force, and try rules on recorded events.
     Rules(rules::RulesArgs),
+    /// Put everything that helps to find a fault into one file, without secrets and without personal data.
+    SupportBundle(bundle::BundleArgs),
     /// Be a row of cameras: for demos, load, and trying an installation.
     Simulate(Box<simulate::Args>),
+    /// Print what a shell reads to complete these commands.
+    Completions { shell: Shell },
+    /// Write the manual pages, one for each command, into a directory.
+    Man { dir: PathBuf },
 }
 
 #[derive(Debug, Args)]
@@ -68,17 +111,22 @@ struct ConfigArgs {
     set: Vec<(String, String)>,
 }
 
-#[derive(Debug, Args)]
-struct StatusArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-    /// Where the edge listens [default: `listen` of the configuration].
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-    /// Print the whole answer as JSON.
-    #[arg(long)]
-    json: bool,
+#[derive(Debug, Subcommand)]
+enum ShowConfig {
+    /// Print every key in force, as a configuration file, with secrets left out.
+    Show {
+        /// Say of each key where it is from.
+        #[arg(long)]
+        origin: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
 }
+
+/// Nobody answers where the edge should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreachable(String);
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
@@ -90,91 +138,148 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub fn main() -> ExitCode {
     // Once per process, before anything speaks TLS. It fails only if it was done already.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&format!("start the runtime: {error}"), 1),
+        Err(error) => return complain(&format!("start the runtime: {error}"), Exit::Failure),
     };
     match cli.command {
-        Command::Run(args) => match load(&args) {
-            Ok(config) => runtime.block_on(run(config)),
-            Err(error) => complain(&error.to_string(), EXIT_USAGE),
-        },
-        Command::CheckConfig(args) => match check_config(&args) {
-            Ok(text) => say(&text),
-            Err(error) => complain(&format!("{error:#}"), EXIT_USAGE),
-        },
-        Command::Status(args) => match load(&args.config) {
-            Ok(config) => runtime.block_on(status::show(&config, args.url.as_deref(), args.json)),
-            Err(error) => complain(&error.to_string(), EXIT_USAGE),
-        },
-        Command::Tail(args) => match load(&args.config) {
-            Ok(config) => runtime.block_on(tail::follow(&config, &args)),
-            Err(error) => complain(&error.to_string(), EXIT_USAGE),
-        },
-        Command::Users(command) => manage(command.config(), |config| users::run(&command, config)),
-        Command::Kiosk(command) => manage(command.config(), |config| tokens::run(TokenKind::Kiosk, &command, config)),
-        Command::Cameras(command) => {
-            manage(command.config(), |config| tokens::run(TokenKind::Camera, &command, config))
+        Command::Run(args) => with(&args, |config| runtime.block_on(run(config, &args))),
+        Command::CheckConfig(args) => told(runtime.block_on(check_config(&args))),
+        Command::Status(args) => with(&args.config, |config| runtime.block_on(status::show(&config, &args))),
+        Command::Config(ShowConfig::Show { origin, config }) => {
+            told(load(&config).map(|l| shown(&l.config, &SCHEMA, origin.then_some(&l.origins))).map_err(Into::into))
         }
-        Command::Rules(args) => rules::run(&args),
-        Command::Simulate(args) => match runtime.block_on(simulate::run(*args)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&format!("{error:#}"), 1),
-        },
+        Command::Doctor(args) => runtime.block_on(doctor::examine(load(&args.config))).print(args.json),
+        Command::Backlog(args) => with(&args.config, |config| told(runtime.block_on(backlog::show(&config, &args)))),
+        Command::Alerts(command) => {
+            with(command.config(), |config| told(runtime.block_on(alerts::run(&command, &config))))
+        }
+        Command::DeadLetters(command) => {
+            with(command.config(), |config| told(runtime.block_on(dead_letters::run(&command, &config))))
+        }
+        Command::SupportBundle(args) => told(runtime.block_on(bundle::make(&args))),
+        Command::Tail(args) => with(&args.config, |config| runtime.block_on(tail::follow(&config, &args))),
+        Command::Users(command) => with(command.config(), |config| told(users::run(&command, &config))),
+        Command::Kiosk(command) => {
+            with(command.config(), |config| told(tokens::run(TokenKind::Kiosk, &command, &config)))
+        }
+        Command::Cameras(command) => {
+            with(command.config(), |config| told(tokens::run(TokenKind::Camera, &command, &config)))
+        }
+        Command::Enroll(args) => {
+            with(&args.config, |config| told(runtime.block_on(Box::pin(enroll::run(&args, &config)))))
+        }
+        Command::Ca(args) => with(&args.config, |config| told(ca::run(&args, &config))),
+        Command::Rules(args) => told(runtime.block_on(rules::run(&args))),
+        Command::Simulate(args) => told(runtime.block_on(simulate::run(*args)).map(|()| String::new())),
+        Command::Completions { shell } => {
+            told(Ok(String::from_utf8_lossy(&pages::completions(Cli::command(), shell)).into_owned()))
+        }
+        Command::Man { dir } => told(pages::man(Cli::command(), &dir).map(|()| String::new())),
+        Command::Replay(args) => with(&args.config, |config| told(replay::run(&config, &args))),
+        Command::Fsck(args) => with(&args.config, |config| match fsck::run(&config, &args) {
+            Ok(said) if said.well => say(&said.text),
+            Ok(said) => {
+                say(&said.text);
+                Exit::Failure.into()
+            }
+            Err(error) => told(Err(error)),
+        }),
     }
 }
 
-fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
+fn load(args: &ConfigArgs) -> Result<Loaded<Config>, ConfigError> {
     Config::load(args.config.as_ref(), &args.set)
 }
 
-fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
-    let config = load(args)?;
+async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
+    let mut config = load(args)?.config;
     let dir = config.data_dir()?;
+    let enrolled = Enrolled::load(&dir);
+    // Others than the service may not read it.
+    if let Ok(enrolled) = &enrolled {
+        take_on(&mut config, enrolled.as_ref())?;
+    }
     let (rules, trouble) = rules::in_force(&config)?;
-    let mut out = format!("{}# data_dir in force: {}\n# rules in force: {rules}\n", config.shown(), dir.display());
-    for words in trouble.into_iter().chain(config.unheard_rules()) {
+    let mut out = "The configuration is good.\n".to_owned();
+    // A String takes everything.
+    let _infallible = writeln!(out, "Data is kept in {}; the rules in force are {rules}.", dir.display());
+    match enrolled {
+        Ok(Some(enrolled)) => {
+            let until = common::cli::time(enrolled.not_after);
+            let _infallible =
+                writeln!(out, "# joined as edge {}; its certificate holds until {until}", enrolled.edge_id);
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let _infallible = writeln!(out, "# whether this box has joined is not known: {error:#}; try sudo");
+        }
+    }
+    if rules.rules.is_empty() {
+        let _infallible = writeln!(out, "# {}", rules::ALERTS_OFF);
+    }
+    let zones = zones::warnings(&config, &rules.configs).await;
+    for words in trouble.into_iter().chain(config.warnings()).chain(zones) {
         let _infallible = writeln!(out, "# {words}");
     }
     Ok(out)
 }
 
-/// A command that changes the accounts' file, running edge or not.
-fn manage(args: &ConfigArgs, work: impl FnOnce(&Config) -> anyhow::Result<String>) -> ExitCode {
-    match load(args).map(|config| work(&config)) {
-        Ok(Ok(text)) => say(&text),
-        Ok(Err(error)) => complain(&format!("{error:#}"), 1),
-        Err(error) => complain(&error.to_string(), EXIT_USAGE),
+/// A command that needs the configuration.
+fn with(args: &ConfigArgs, work: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match load(args) {
+        Ok(loaded) => work(loaded.config),
+        Err(error) => complain(&error.to_string(), Exit::Config),
     }
 }
 
-async fn run(config: Config) -> ExitCode {
+/// What came of a command that answers with a text.
+fn told(result: anyhow::Result<String>) -> ExitCode {
+    match result {
+        Ok(text) => say(&text),
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Unreachable>() => complain(&format!("{error:#}"), Exit::Unavailable),
+        Err(error) => complain(&format!("{error:#}"), Exit::of(&error)),
+    }
+}
+
+async fn run(config: Config, args: &ConfigArgs) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log) {
-        return complain(&format!("log: {error}; for example \"info\" or \"edge=debug,info\""), EXIT_USAGE);
+        return complain(&format!("log: {error}; for example \"info\" or \"edge=debug,info\""), Exit::Config);
     }
     for (name, why) in ENV_OBSOLETE {
         if std::env::var_os(name).is_some() {
             warn!("{name} has no effect on the edge: {why}");
         }
     }
-    let result = async { Box::pin(edge::start(config)).await?.life.run().await.context("run") }.await;
+    let result = async {
+        let Edge { life, mut reloader, .. } = Box::pin(edge::start(config)).await?;
+        life.run(async || reloader.take(load(args)).await).await.context("run")
+    };
+    let result = result.await;
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error:#}");
-            ExitCode::FAILURE
+            Exit::of(&error).into()
         }
     }
 }
 
-fn say(text: &str) -> ExitCode {
-    // A reader that has gone away, such as `head`, has seen enough.
-    drop(std::io::stdout().write_all(text.as_bytes()));
-    ExitCode::SUCCESS
+fn complain(text: &str, exit: Exit) -> ExitCode {
+    exit::complain(NAME, text, exit)
 }
 
-fn complain(text: &str, code: u8) -> ExitCode {
-    drop(writeln!(std::io::stderr(), "smartpick-edge: {text}"));
-    ExitCode::from(code)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,14 +1,17 @@
 //! The edge's configuration. `packaging/edge.toml` is its reference for people; a test holds the two together.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, EnvKey, Sources, load};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
+use common::site;
+use common::telemetry;
+use common::tls::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::alerts::rules::{self, Rule, RuleConfig, RuleError, ScopeKind};
+use crate::alerts::rules::{self, Rule, RuleConfig, ScopeKind};
 use crate::alerts::system::Thresholds;
 use crate::intake::WorkerIdentity;
 use crate::site::{Site, SiteConfig};
@@ -21,11 +24,13 @@ const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// Less than this would hold hardly a shift.
 const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
+/// Less than this would hold hardly a minute.
+const ARCHIVE_BYTES_MIN: u64 = 1024 * 1024;
 /// More would not fit into the files the service may have open (`LimitNOFILE`).
 const LIVE_CLIENTS_LIMIT: usize = 50_000;
 
 /// Environment variables and what they set. Those without a prefix are the original system's.
-pub const ENV_KEYS: &[EnvKey] = &[
+const ENV: &[Named] = &[
     ("SMARTPICK_LISTEN", "listen"),
     ("SMARTPICK_DATA_DIR", "data_dir"),
     ("SMARTPICK_LOG", "log"),
@@ -39,6 +44,13 @@ pub const ENV_KEYS: &[EnvKey] = &[
     ("STREAM_CONSUMER_GROUP", "stream.consumer_group"),
     ("IDEMPOTENCY_TTL_SECONDS", "idempotency.ttl_seconds"),
 ];
+
+/// What the configuration can be set by, and what of it is never shown.
+pub static SCHEMA: Schema = Schema {
+    env: ENV,
+    secrets: &["camera_token", "central.token"],
+    reference: include_str!("../../packaging/edge.toml"),
+};
 
 /// The original's variables that mean nothing here any more, and why.
 pub const ENV_OBSOLETE: &[(&str, &str)] = &[
@@ -59,11 +71,12 @@ pub struct Config {
     pub data_dir: String,
     /// A `tracing` filter.
     pub log: String,
-    /// Given by `smartpick-central edges add`.
+    /// Given by `smartpick-central edges add`; a box that has joined by `smartpick-edge enroll` knows them by itself.
     pub edge_id: Option<EdgeId>,
     pub warehouse_id: Option<WarehouseId>,
     /// One token that all cameras may send as `Authorization: Bearer …`, beside those of `smartpick-edge cameras add`.
     pub camera_token: Option<String>,
+    pub tls: TlsConfig,
     pub central: CentralConfig,
     pub redis: RedisConfig,
     pub stream: StreamConfig,
@@ -73,8 +86,21 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     pub site: SiteConfig,
     pub history: HistoryConfig,
+    pub archive: ArchiveConfig,
     pub live: LiveConfig,
     pub alerts: AlertsConfig,
+}
+
+/// How `listen` speaks TLS.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    pub mode: Mode,
+    /// Names and addresses under which people reach the box, beside those that it knows itself.
+    pub names: Vec<String>,
+    /// For `files`: PEM files of the certificate with its chain, and its key.
+    pub certificate: String,
+    pub key: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -133,6 +159,8 @@ pub struct IntakeConfig {
     pub event_age_max_days: u64,
     /// Memory for request bodies being read.
     pub bytes_max: u64,
+    /// A camera that sends more is told to wait; 0 = none is.
+    pub camera_events_per_second_max: u32,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -156,6 +184,23 @@ impl Default for HistoryConfig {
         // A quarter, as shift reports want it. An alert with curve and posture takes about 2 KiB, a minute of a camera
         // 100 bytes: 512 MiB are enough for 20 cameras round the clock and a thousand alerts a day.
         Self { keep_days: 90, bytes_max: 512 * 1024 * 1024 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// How long what headquarters has confirmed is kept to be sent again; 0s = not at all.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+    /// The most the archive may hold; the oldest goes first.
+    pub bytes_max: u64,
+}
+
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        // Longer than it takes to notice that a database was restored, and a day's backup is not older.
+        Self { keep: Duration::from_secs(86_400), bytes_max: 5 * 1024 * 1024 * 1024 }
     }
 }
 
@@ -202,8 +247,8 @@ impl AlertsConfig {
     ///
     /// # Errors
     /// The first rule and field that cannot be used, with the fix.
-    pub fn rules(&self) -> Result<Vec<Rule>, RuleError> {
-        rules::check(&self.rules)
+    pub fn rules(&self) -> Result<Vec<Rule>, ConfigError> {
+        rules::check(&self.rules).map_err(|error| ConfigError::of("alerts.rules", error.to_string()))
     }
 
     pub const fn thresholds(&self) -> Thresholds {
@@ -225,6 +270,7 @@ impl Default for Config {
             edge_id: None,
             warehouse_id: None,
             camera_token: None,
+            tls: TlsConfig::default(),
             central: CentralConfig::default(),
             redis: RedisConfig::default(),
             stream: StreamConfig::default(),
@@ -234,6 +280,7 @@ impl Default for Config {
             privacy: PrivacyConfig::default(),
             site: SiteConfig::default(),
             history: HistoryConfig::default(),
+            archive: ArchiveConfig::default(),
             live: LiveConfig::default(),
             alerts: AlertsConfig::default(),
         }
@@ -274,7 +321,7 @@ impl Default for IdempotencyConfig {
 impl Default for IntakeConfig {
     fn default() -> Self {
         // 35 days: a month's outage of a camera gateway, and some.
-        Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024 }
+        Self { event_age_max_days: 35, bytes_max: 32 * 1024 * 1024, camera_events_per_second_max: 0 }
     }
 }
 
@@ -290,63 +337,90 @@ impl Config {
     ///
     /// # Errors
     /// What cannot be used, where it was said, and the fix.
-    pub fn load(file: Option<&PathBuf>, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&PathBuf>, overrides: &[(String, String)]) -> Result<Loaded<Self>, ConfigError> {
         let default = PathBuf::from(DEFAULT_FILE);
         let path = file.unwrap_or(&default);
-        let config: Self = load(&Sources {
+        let sources = Sources {
+            schema: &SCHEMA,
             file: path,
             file_required: file.is_some(),
             dir: &path.with_extension("d"),
-            env_keys: ENV_KEYS,
             env: &|name| std::env::var(name).ok(),
+            service_credentials: Path::new("/run/credentials/smartpick-edge.service"),
             overrides,
-        })?;
-        config.check()?;
-        Ok(config)
+        };
+        load(&sources, Self::check)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let fail = |text: &str| Err(ConfigError::new(text));
-        if let Some(url) = &self.central.url {
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                return fail("central.url: must begin with https:// or http://");
-            }
-            if self.edge_id.is_none() || self.warehouse_id.is_none() || self.central.token.is_none() {
-                return fail(
-                    "central.url is set, so edge_id, warehouse_id and central.token are needed too; \
-                     `smartpick-central edges add --warehouse ID` at headquarters prints all three",
-                );
-            }
+        let fail = |key: &str, problem: &str| Err(ConfigError::of(key, problem));
+        if let Some(url) = &self.central.url
+            && !url.starts_with("http://")
+            && !url.starts_with("https://")
+        {
+            return fail("central.url", "must begin with https:// or http://");
+        }
+        if self.tls.mode == Mode::Files && (self.tls.certificate.is_empty() || self.tls.key.is_empty()) {
+            return fail("tls.mode", "is \"files\", so tls.certificate and tls.key are needed: PEM files");
         }
         if let Some(url) = &self.redis.url
             && let Err(error) = ::redis::Client::open(url.as_str())
         {
-            return Err(ConfigError::new(format!("redis.url: {error}; for example redis://127.0.0.1:6379")));
+            return Err(ConfigError::of("redis.url", error.to_string()));
         }
         if self.redis.timeout.is_zero() {
-            return fail("redis.timeout: must be more than 0, for example \"200ms\"");
+            return fail("redis.timeout", "must be more than 0");
         }
         if self.spill.ballast_bytes < BALLAST_BYTES_MIN {
-            return Err(ConfigError::new(format!(
-                "spill.ballast_bytes: at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"
-            )));
+            return Err(ConfigError::of(
+                "spill.ballast_bytes",
+                format!("at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"),
+            ));
         }
-        if self.idempotency.ttl_seconds == 0 || self.idempotency.keys_max == 0 {
-            return fail("idempotency: ttl_seconds and keys_max must be more than 0");
+        for (key, value) in [
+            ("idempotency.ttl_seconds", self.idempotency.ttl_seconds),
+            ("idempotency.keys_max", self.idempotency.keys_max),
+        ] {
+            if value == 0 {
+                return fail(key, "must be more than 0");
+            }
         }
-        if self.history.keep_days == 0 || self.history.bytes_max < HISTORY_BYTES_MIN {
+        if self.history.keep_days == 0 {
+            return fail("history.keep_days", "must be at least 1");
+        }
+        if self.history.bytes_max < HISTORY_BYTES_MIN {
+            return Err(ConfigError::of("history.bytes_max", format!("must be at least {HISTORY_BYTES_MIN}")));
+        }
+        if !self.archive.keep.is_zero() && self.archive.bytes_max < ARCHIVE_BYTES_MIN {
             return Err(ConfigError::new(format!(
-                "history: keep_days must be at least 1, and bytes_max at least {HISTORY_BYTES_MIN}"
+                "archive.bytes_max: at least {ARCHIVE_BYTES_MIN}; archive.keep = \"0s\" switches the archive off"
             )));
         }
         if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
-            return Err(ConfigError::new(format!("live.clients_max: must be from 1 to {LIVE_CLIENTS_LIMIT}")));
+            return Err(ConfigError::of("live.clients_max", format!("must be from 1 to {LIVE_CLIENTS_LIMIT}")));
         }
         Site::new(&self.site)?;
         if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
-            return fail("alerts.buffer_filling_at: must be a share from 0 to 1, for example 0.8");
+            return fail("alerts.buffer_filling_at", "must be a share from 0 to 1");
         }
-        self.alerts.rules().map(drop).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))?;
+        self.alerts.rules().map(drop)
+    }
+
+    /// Whether there is all that a box needs which has not joined by a token of `sites add`.
+    ///
+    /// # Errors
+    /// If there is a central, and not who we are.
+    pub fn check_central(&self) -> Result<(), ConfigError> {
+        let known = self.edge_id.is_some() && self.warehouse_id.is_some() && self.central.token.is_some();
+        if self.central.url.is_none() || known {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "central.url is set, and this box has not joined: run `smartpick-edge enroll TOKEN` with a token of \
+             `smartpick-central sites add NAME`; or, for a central behind a proxy, set edge_id, warehouse_id and \
+             central.token too, which `smartpick-central edges add --warehouse ID` prints",
+        ))
     }
 
     /// As whom headquarters knows us, if there is one.
@@ -355,8 +429,19 @@ impl Config {
         self.edge_id.zip(self.warehouse_id)
     }
 
+    /// What can be used and yet is hardly meant, each in words with the fix.
+    pub fn warnings(&self) -> Vec<String> {
+        self.unheard_rules().into_iter().chain(self.overlapping_shifts()).collect()
+    }
+
+    /// Both sides go by the first of them, so figures come out; but somebody's hours count as somebody else's.
+    fn overlapping_shifts(&self) -> Option<String> {
+        let shifts = site::shifts(&self.site.shifts).ok()?;
+        site::overlap(&shifts).map(|error| format!("site.{error}; as long as both are on, the one listed first counts"))
+    }
+
     /// What to say of rules that will never see anybody, because the intake drops who it is.
-    pub fn unheard_rules(&self) -> Option<String> {
+    fn unheard_rules(&self) -> Option<String> {
         if self.privacy.worker_identity != WorkerIdentity::Drop {
             return None;
         }
@@ -389,38 +474,26 @@ impl Config {
                 ConfigError::new("data_dir: set it, there is neither STATE_DIRECTORY nor HOME to derive it from")
             })
     }
-
-    /// The effective configuration as TOML, secrets left out.
-    pub fn shown(&self) -> String {
-        let mut shown = self.clone();
-        for secret in [&mut shown.camera_token, &mut shown.central.token].into_iter().flatten() {
-            "(set)".clone_into(secret);
-        }
-        if let Some(url) = &mut shown.redis.url
-            && let Some((scheme, rest)) = url.split_once("://")
-            && let Some((_, host)) = rest.rsplit_once('@')
-        {
-            *url = format!("{scheme}://(set)@{host}");
-        }
-        toml::to_string(&shown).expect("a configuration of plain values can be written")
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use common::site::{Day, ShiftConfig};
+
     use super::*;
 
     fn set(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let overrides: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let config: Config = load(&Sources {
+        let sources = Sources {
+            schema: &SCHEMA,
             file: &PathBuf::from("/nonexistent"),
             file_required: false,
             dir: &PathBuf::from("/nonexistent"),
-            env_keys: ENV_KEYS,
             env: &|_| None,
+            service_credentials: Path::new("/nonexistent"),
             overrides: &overrides,
-        })?;
-        config.check().map(|()| config)
+        };
+        load(&sources, Config::check).and_then(|loaded| loaded.config.check_central().map(|()| loaded.config))
     }
 
     #[test]
@@ -433,13 +506,16 @@ mod tests {
         for (pairs, fix) in [
             (&[("central.url", "https://hq")][..], "edges add"),
             (&[("central.url", "hq")], "https://"),
-            (&[("redis.url", "localhost")], "redis://"),
+            (&[("tls.mode", "files")], "tls.certificate"),
+            (&[("tls.mode", "on")], "own"),
+            (&[("redis.url", "localhost")], "unix://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
             (&[("live.clients_max", "0")], "from 1"),
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
             (&[("history.keep_days", "0")], "at least 1"),
+            (&[("archive.bytes_max", "1000")], "switches the archive off"),
         ] {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");
@@ -459,20 +535,41 @@ mod tests {
     }
 
     #[test]
+    fn shifts_that_overlap_are_warned_of_and_taken() {
+        let shift = |name: &str, start: &str, end: &str| ShiftConfig {
+            name: name.to_owned(),
+            days: vec![Day::Mon],
+            start: start.to_owned(),
+            end: end.to_owned(),
+        };
+        let mut config = set(&[]).expect("valid");
+        config.site.shifts = vec![shift("early", "06:00", "14:00"), shift("late", "14:00", "22:00")];
+        assert_eq!((config.check().is_ok(), config.warnings()), (true, Vec::new()));
+        config.site.shifts.push(shift("office", "09:00", "17:00"));
+        let warnings = config.warnings();
+        assert!(config.check().is_ok() && warnings.len() == 1, "{warnings:?}");
+        for part in ["site.shifts: ", "\"early\" and \"office\"", "Mon at 09:00", "the one listed first counts"] {
+            assert!(warnings[0].contains(part), "{part}: {warnings:?}");
+        }
+    }
+
+    #[test]
     fn secrets_are_not_shown() {
         let config = set(&[("camera_token", "hunter2"), ("redis.url", "redis://u:hunter2@h:1")]).expect("valid");
-        assert!(!config.shown().contains("hunter2"), "{}", config.shown());
+        let shown = common::config::shown(&config, &SCHEMA, None);
+        assert!(!shown.contains("hunter2") && shown.contains("redis://(set)@h:1"), "{shown}");
     }
 
     #[test]
     fn every_variable_sets_a_key_that_exists() {
-        for (name, key) in ENV_KEYS {
+        for (name, key) in ENV {
             let value = match *key {
                 "edge_id" | "warehouse_id" => "366ed0a5-3794-5421-a05c-cd4828bbf97c",
                 "listen" => "127.0.0.1:1",
                 "redis.url" => "redis://h",
                 "stream.max_length" | "idempotency.ttl_seconds" => "7",
                 "central.url" => continue,
+                "log" => "debug",
                 _ => "text",
             };
             assert!(set(&[(key, value)]).is_ok(), "{name} sets {key}");
@@ -493,9 +590,16 @@ mod tests {
             .collect();
         let config: Config = toml::from_str(&uncommented).expect("the shipped file with all settings in is valid");
         let shown: toml::Table = toml::from_str(&uncommented).expect("a table");
+        // The package's own places, which whoever runs the program by hand does not have.
+        let mut set: toml::Table = toml::from_str(shipped).expect("a table");
+        set.retain(|_, value| value.as_table().is_none_or(|section| !section.is_empty()));
+        assert_eq!(set.keys().collect::<Vec<_>>(), ["data_dir", "redis"]);
         let defaults = toml::Table::try_from(Config::default()).expect("a table");
         for (key, value) in &defaults {
             let Some(section) = value.as_table() else {
+                if set.contains_key(key) {
+                    continue;
+                }
                 assert_eq!(shown.get(key), Some(value), "{key}");
                 continue;
             };

@@ -3,16 +3,18 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use common::clock;
 use common::ids::WarehouseId;
 use common::lifecycle::Lifecycle;
-use common::{clock, serve};
+use common::reload::Reloaded;
+use common::serve::{self, Limits, Listener};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -25,17 +27,23 @@ use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::outbox::Outbox;
 use crate::alerts::rules::{Current, Follower, InForce, kept};
 
+use crate::archive::{Archive, Resender};
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
 use crate::config::Config;
+use crate::enrolment::keeper::{CertificateState, Keeper};
+use crate::enrolment::{Enrolled, take_on};
 use crate::forward::{Forwarder, InFlight, LinkState};
 use crate::heartbeat::{Headquarters, Outlook, Pulse, Told};
 use crate::http::{self, State};
-use crate::intake::Identity;
+use crate::intake::{Identity, Rates};
 use crate::live::{Hub, hub};
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
+use crate::sentence::sentence;
 use crate::site::Site;
+use crate::tls::{self, Https};
 
 /// A running edge.
 pub struct Edge {
@@ -44,14 +52,18 @@ pub struct Edge {
     pub life: Lifecycle,
     /// What its screens see.
     pub hub: Arc<Hub>,
+    /// Who takes its configuration once it was read again.
+    pub reloader: Reloader,
 }
 
 /// Starts all stages.
 ///
 /// # Errors
 /// If the data directory or the address cannot be used. Neither Redis nor central need to be there.
-pub async fn start(config: Config) -> anyhow::Result<Edge> {
+pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let now = clock::now();
+    // Without what joining has added, so that it can be held beside what is read again.
+    let as_read = config.clone();
     let dir = config.data_dir()?;
     // What is buffered is personal data.
     DirBuilder::new()
@@ -59,10 +71,12 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .mode(0o700)
         .create(&dir)
         .with_context(|| format!("make the data directory {}", dir.display()))?;
+    let enrolled = Enrolled::load(&dir)?;
+    take_on(&mut config, enrolled.as_ref())?;
     let access = Access::open(&dir, config.camera_token.as_deref())
         .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
     let identity = Identity::open(config.privacy.worker_identity, &dir)?;
-    if let Some(warning) = config.unheard_rules() {
+    for warning in config.warnings() {
         warn!("{warning}");
     }
     if !config.listen.ip().is_loopback() && !access.has_cameras() {
@@ -76,6 +90,8 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;
     let addr = listener.local_addr()?;
+    let Https { server: tls, authority } = tls::server(&config, &dir, now)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
 
     // Stages are stopped in the order of starting, but the buffer must outlive those that use it: two rows.
     let (mut life, mut buffer_life) = (Lifecycle::new(), Lifecycle::new());
@@ -100,9 +116,23 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     let alert_metrics =
         AlertMetrics::new(&mut registry, entrance.unevaluated.clone(), floor::labels(&rules.get().rules));
     let (link, in_flight) = (LinkState::default(), InFlight::default());
-    let client = match (&config.central.url, &config.central.token) {
-        (Some(url), Some(token)) => Some(CentralClient::new(url, token)?),
-        _ => None,
+    let certificate = CertificateState::default();
+    let (client, keeper) = match (&config.central.url, &config.central.token, enrolled) {
+        (Some(url), token, Some(enrolled)) => {
+            if token.is_some() {
+                warn!("central.token has no effect: this box comes in by its certificate; leave it out");
+            }
+            let client = CentralClient::enrolled(url, &enrolled)?;
+            let (link, told) = (link.clone(), certificate.clone());
+            let keeper = Keeper { client: client.clone(), link, told, dir: dir.clone(), url: url.clone(), enrolled };
+            (Some(client), Some(keeper))
+        }
+        (Some(url), Some(token), None) => (Some(CentralClient::new(url, token)?), None),
+        _ => (None, None),
+    };
+    let archive = match client {
+        Some(_) => Archive::start(&dir, config.archive.clone(), config.spill.disk_free_min, now)?,
+        None => Archive::none(),
     };
     let hub = Arc::new(hub(config.live.clients_max));
     let state = Arc::new(State {
@@ -111,6 +141,7 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         started_at: now,
         consumer,
         buffer: buffer.clone(),
+        archive: archive.clone(),
         metrics: Arc::clone(&metrics),
         registry,
         access: Arc::clone(&access),
@@ -122,29 +153,40 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
         history: history.clone(),
         alert_metrics,
         outlook: Mutex::new(Outlook::default()),
-        site: Arc::new(Site::new(&config.site)?),
+        site: RwLock::new(Arc::new(Site::new(&config.site)?)),
+        reloaded: Reloaded::new(now),
         rules: Arc::clone(&rules),
         keep_days: config.history.keep_days,
         hub: Arc::clone(&hub),
         event_age_max: Duration::from_secs(config.intake.event_age_max_days.saturating_mul(86_400)),
         has_central: client.is_some(),
+        certificate,
         stream_name: config.stream.name.clone(),
         stream_max_length: config.stream.max_length,
         consumer_group: config.stream.consumer_group.clone(),
         identity,
+        rates: Rates::new(config.intake.camera_events_per_second_max),
+        authority,
         room: State::room(config.intake.bytes_max),
         clock_offset_ms: State::no_clock_offset(),
     });
 
     let router = http::router(Arc::clone(&state));
+    let listener = Listener { tcp: listener, tls: tls.clone(), limits: Limits::default() };
     life.stage("intake", move |stop| serve::serve(listener, router, stop));
+    if let Some(tls) = tls {
+        life.stage("tls", move |stop| tls.run(stop));
+    }
     life.stage("access", move |stop| access.run(stop));
     let filled = Arc::new(Notify::new());
     let site_id = config.warehouse_id.unwrap_or(WarehouseId::from_uuid(Uuid::nil()));
     let (follower, swaps) = Follower::new(dir.clone(), site_id, own, rules);
-    let inputs = Inputs { observations, says, swaps };
+    let (follower, told) = (Arc::new(follower), Arc::new(Told::new(&config.site)));
+    let (settings, read_again) = mpsc::channel(1);
+    let inputs = Inputs { observations, says, swaps, settings: read_again };
     let floor = Floor::new(Arc::clone(&state), inputs, config.alerts.thresholds(), Arc::clone(&filled));
-    life.stage("alerts", move |stop| floor.run(stop));
+    let sign = life.signs().add("alerts");
+    life.stage("alerts", move |stop| floor.run(sign, stop));
     let outbox = Outbox { history: history.clone(), buffer: buffer.clone(), filled };
     life.stage("outbox", move |stop| outbox.run(stop));
     life.stage("history", move |stop| async move {
@@ -154,20 +196,39 @@ pub async fn start(config: Config) -> anyhow::Result<Edge> {
     });
     let screens = Arc::clone(&hub);
     life.stage("live", move |stop| screens.run(stop));
+    let mut resender = None;
     if let Some(client) = client.clone() {
-        let forwarder = Forwarder { buffer, client, link, in_flight, metrics };
-        life.stage("forward", move |stop| forwarder.run(stop));
+        resender = Some(Resender {
+            archive: archive.clone(),
+            buffer: buffer.clone(),
+            client: client.clone(),
+            link: link.clone(),
+            metrics: Arc::clone(&metrics),
+        });
+        let forwarder = Forwarder { buffer, client, archive, link, in_flight, metrics };
+        let sign = life.signs().add("forward");
+        life.stage("forward", move |stop| forwarder.run(sign, stop));
+    }
+    if let Some(keeper) = keeper {
+        life.stage("certificate", move |stop| keeper.run(stop));
     }
     let headquarters = client.zip(config.headquarters()).map(|(client, (edge_id, warehouse_id))| Headquarters {
         client,
         edge_id,
         warehouse_id,
-        follower,
-        site: Told::new(&config.site),
+        follower: Arc::clone(&follower),
+        site: Arc::clone(&told),
     });
-    let pulse = Pulse { state, headquarters };
-    life.stage("heartbeat", move |stop| pulse.run(stop));
+    let reloader = Reloader { running: as_read, state: Arc::clone(&state), follower, told, floor: settings };
+    let pulse = Pulse { state: Arc::clone(&state), headquarters };
+    let sign = life.signs().add("heartbeat");
+    life.stage("heartbeat", move |stop| pulse.run(sign, stop));
+    // The last, as it closes what the others keep in.
+    if let Some(resender) = resender {
+        life.stage("resend", move |stop| resender.run(stop));
+    }
+    life.says(move || sentence(&state));
     life.then(buffer_life);
-    info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on http://{addr}");
-    Ok(Edge { addr, life, hub })
+    info!(%addr, data_dir = %dir.display(), "SmartPick edge listens on {scheme}://{addr}");
+    Ok(Edge { addr, life, hub, reloader })
 }

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
 use common::clock;
 use common::ids::BatchId;
+use common::lifecycle::LifeSign;
 use common::protocol::pack_frame;
 use common::record::Record;
 use rand::SeedableRng as _;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::archive::{Archive, Entry};
 use crate::buffer::{Buffer, Done, Lane, Lanes, Taken};
 use crate::central_client::{CentralClient, SendError};
 use crate::metrics::Metrics;
@@ -127,6 +129,7 @@ pub struct Forwarder {
     // What it works with.
     pub buffer: Buffer,
     pub client: CentralClient,
+    pub archive: Archive,
     pub link: LinkState,
     pub in_flight: InFlight,
     pub metrics: Arc<Metrics>,
@@ -137,12 +140,13 @@ impl Forwarder {
     ///
     /// # Errors
     /// If the spill is gone.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         let mut lanes = self.buffer.lanes();
         let mut slots: JoinSet<Done> = JoinSet::new();
         let mut backlog_slots = 0;
         let mut flush_until = None;
         loop {
+            sign.show();
             while slots.len() < SLOTS {
                 let Some(taken) = next_batch(&mut lanes, backlog_slots).await? else { break };
                 backlog_slots += usize::from(taken.lane == Lane::Backlog);
@@ -226,6 +230,9 @@ impl Forwarder {
             }
         };
         self.in_flight.enter(id, part.len());
+        // While it is on its way, so that nobody waits for it afterwards.
+        let keeping = self.archive.keep(|| Entry::of(id, &part.records, frame.clone()));
+        let asked = self.archive.ask_database();
         let started = Instant::now();
         let mut rng = StdRng::from_os_rng();
         let mut attempt = 0;
@@ -235,9 +242,14 @@ impl Forwarder {
                     self.link.succeeded(clock::now(), true);
                     self.metrics.forwarded(part.lane, &receipt, frame.len(), started.elapsed());
                     debug!(batch = %id, records = part.len(), lane = part.lane.as_str(), "Central has a batch");
+                    self.archive.hear(receipt.database.as_ref(), &asked);
+                    keeping.confirmed(&receipt).await;
                     break true;
                 }
-                Err(SendError::TooLarge) => break false,
+                Err(SendError::TooLarge) => {
+                    keeping.withdrawn().await;
+                    break false;
+                }
                 Err(error) => {
                     self.metrics.send_failed();
                     let retry_after = match &error {

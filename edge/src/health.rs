@@ -2,7 +2,7 @@
 //! [`Findings`].
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::health::{Health, Status, thresholds};
+use common::health::{Code, Health, Status, thresholds};
 
 use crate::buffer::{Contents, LiveState, Probe};
 use crate::forward::Link;
@@ -41,6 +41,12 @@ pub struct Findings {
     pub history: Option<String>,
     /// Why the rules in force are not headquarters' newest, in words.
     pub rules: Option<String>,
+    /// Why the certificate for headquarters could not be renewed, in words.
+    pub certificate: Option<String>,
+    /// Why the configuration in force is not the one in the files, in words.
+    pub config: Option<String>,
+    /// What is wrong with the archive, or with headquarters' database as far as it shows there, in words.
+    pub archive: Vec<(Code, String)>,
 }
 
 /// The verdict.
@@ -51,29 +57,49 @@ pub fn judge(f: &Findings) -> Health {
     let (rate, events) = f.error_rate;
     if rate > thresholds::ERROR_RATE && events >= RATE_EVENTS_MIN {
         let percent = rate * 100.0;
-        health.add(Status::Degraded, format!("{percent:.1} % of the last five minutes' events were refused"));
+        health.add(
+            Status::Degraded,
+            Code::EventsRefused,
+            format!("{percent:.1} % of the last five minutes' events were refused"),
+        );
     }
     if f.dead_letters > 0 {
         health.add(
             Status::Degraded,
+            Code::Damaged,
             format!("{} records were found damaged in the buffer; see /api/v1/dead-letters", f.dead_letters),
         );
     }
     if let Some(events) = f.unevaluated {
         health.add(
             Status::Degraded,
+            Code::RulesTooSlow,
             format!(
                 "{events} events were kept but not looked at by the alert rules: more came than the box can judge; \
                  spread the cameras over several edges"
             ),
         );
     }
-    for words in [&f.history, &f.rules].into_iter().flatten() {
-        health.add(Status::Degraded, words.clone());
+    for (code, words) in [
+        (Code::HistoryNotKept, &f.history),
+        (Code::RulesNotCurrent, &f.rules),
+        (Code::ConfigRefused, &f.config),
+        (Code::Certificate, &f.certificate),
+    ] {
+        if let Some(words) = words {
+            health.add(Status::Degraded, code, words.clone());
+        }
+    }
+    for (code, words) in &f.archive {
+        health.add(Status::Degraded, *code, words.clone());
     }
     if let Some(offset) = f.clock_offset_ms.filter(|offset| offset.abs() > CLOCK_OFFSET_MAX_MS) {
         let (seconds, side) = (offset.abs() / 1000, if offset > 0 { "ahead of" } else { "behind" });
-        health.add(Status::Degraded, format!("this box's clock is {seconds} s {side} headquarters'; check NTP"));
+        health.add(
+            Status::Degraded,
+            Code::ClockSkew,
+            format!("this box's clock is {seconds} s {side} headquarters'; check NTP"),
+        );
     }
     health
 }
@@ -82,15 +108,20 @@ fn buffer(f: &Findings, health: &mut Health) {
     let spill_full = f.probe.spill.full;
     match &f.live {
         LiveState::Absent if spill_full => {
-            health.add(Status::Unhealthy, "the spill is full; cameras are told to wait (507)")
+            health.add(Status::Unhealthy, Code::SpillFull, "the spill is full; cameras are told to wait (507)")
         }
         LiveState::Absent | LiveState::Ready { weak: None } => {}
         LiveState::Ready { weak: Some(reason) } => {
-            health.add(Status::Degraded, format!("Redis may lose acknowledged events in a power cut: {reason}"));
+            health.add(
+                Status::Degraded,
+                Code::RedisNotDurable,
+                format!("Redis may lose acknowledged events in a power cut: {reason}"),
+            );
         }
         LiveState::Weak { reason } => {
             health.add(
                 Status::Degraded,
+                Code::RedisNotDurable,
                 format!("spilling: Redis is not durable ({reason}), so SQLite takes everything"),
             );
         }
@@ -98,26 +129,28 @@ fn buffer(f: &Findings, health: &mut Health) {
             let since = since.format("%H:%M:%S");
             health.add(
                 Status::Degraded,
+                Code::RedisDown,
                 format!("spilling: Redis has been down since {since} UTC, SQLite takes everything ({reason})"),
             );
         }
     }
     if spill_full && f.live != LiveState::Absent {
         let status = if matches!(f.live, LiveState::Ready { .. }) { Status::Degraded } else { Status::Unhealthy };
-        health.add(status, "the spill is full");
+        health.add(status, Code::SpillFull, "the spill is full");
     }
     let spill = &f.probe.spill;
     if !spill_full && spill.bytes_max > 0 && (spill.bytes_free as f64) < spill.bytes_max as f64 * SPILL_FREE_SHARE_MIN {
         let mib = spill.bytes_free / (1024 * 1024);
-        health.add(Status::Degraded, format!("the spill has room for only {mib} MiB more"));
+        health.add(Status::Degraded, Code::SpillNearlyFull, format!("the spill has room for only {mib} MiB more"));
     }
     if f.contents.live_records > thresholds::STREAM_LENGTH {
         let (length, most) = (f.contents.live_records, thresholds::STREAM_LENGTH);
-        health.add(Status::Degraded, format!("{length} events wait in the stream, more than {most}"));
+        health.add(Status::Degraded, Code::StreamLong, format!("{length} events wait in the stream, more than {most}"));
     }
     if f.vanished > 0 {
         health.add(
             Status::Degraded,
+            Code::RedisWiped,
             format!(
                 "{} events vanished from Redis, which was wiped or lost its data; headquarters' ledger shows how many \
                  of them are missing",
@@ -126,33 +159,42 @@ fn buffer(f: &Findings, health: &mut Health) {
         );
     }
     if let Some(salvaged) = &f.salvaged {
-        health.add(Status::Degraded, salvaged.clone());
+        health.add(Status::Degraded, Code::SpillSalvaged, salvaged.clone());
     }
 }
 
 fn way_to_central(f: &Findings, health: &mut Health) {
     let waiting = f.contents.live_records + f.contents.backlog_records;
     let Some(link) = &f.link else {
-        health.add(Status::Degraded, "no central is configured; events stay in this box's buffer");
+        health.add(Status::Degraded, Code::NoCentral, "no central is configured; events stay in this box's buffer");
         return;
     };
     if let Some((since, error)) = &link.failing {
         let since = since.format("%H:%M:%S");
         health.add(
             Status::Degraded,
+            Code::CentralUnreachable,
             format!("central not reached since {since} UTC, {waiting} events kept safe: {error}"),
         );
     } else if link.confirmed_at.is_none_or(|at| f.now - at > RECEIPT_AGE_MAX) && f.now - f.started_at > RECEIPT_AGE_MAX
     {
-        health.add(Status::Degraded, "central has confirmed nothing for more than 30 s, not even a heartbeat");
+        health.add(
+            Status::Degraded,
+            Code::CentralSilent,
+            "central has confirmed nothing for more than 30 s, not even a heartbeat",
+        );
     } else if waiting > 0 && f.pending > 0 && link.receipt_at.is_none_or(|at| f.now - at > RECEIPT_AGE_MAX) {
-        health
-            .add(Status::Degraded, format!("{waiting} events wait, and central has confirmed none for more than 30 s"));
+        health.add(
+            Status::Degraded,
+            Code::NotMoving,
+            format!("{waiting} events wait, and central has confirmed none for more than 30 s"),
+        );
     }
     if f.pending > thresholds::PENDING {
         let (pending, most) = (f.pending, thresholds::PENDING);
         health.add(
             Status::Degraded,
+            Code::ReceiptsLate,
             format!("{pending} records have waited over 5 s for central's receipt, more than {most}"),
         );
     }
@@ -184,6 +226,9 @@ mod tests {
             unevaluated: None,
             history: None,
             rules: None,
+            certificate: None,
+            config: None,
+            archive: Vec::new(),
         }
     }
 
@@ -225,7 +270,12 @@ mod tests {
         assert_degraded(&Findings { dead_letters: 1, ..well() }, "damaged");
         assert_degraded(&Findings { unevaluated: Some(7), ..well() }, "7 events were kept but not looked at");
         assert_degraded(&Findings { rules: Some("damaged on disk".to_owned()), ..well() }, "damaged on disk");
+        assert_degraded(&Findings { config: Some("edge.toml:3:1".to_owned()), ..well() }, "edge.toml:3:1");
         assert_degraded(&Findings { history: Some("it is not kept".to_owned()), ..well() }, "not kept");
+        assert_degraded(
+            &Findings { archive: vec![(Code::HeadquartersRestored, "sending it again: 40 %".to_owned())], ..well() },
+            "40 %",
+        );
         assert_degraded(&Findings { vanished: 7, ..well() }, "7 events vanished");
         let mut full = well();
         full.probe.spill.full = true;

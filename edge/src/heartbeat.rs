@@ -4,20 +4,22 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::clock;
 use common::ids::{EdgeId, WarehouseId};
+use common::lifecycle::LifeSign;
 use common::protocol::{
-    FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LaneReport, RedisReport, SpillReport,
+    FACTS_MAX, HEARTBEAT_INTERVAL_SECS, Heartbeat, HeartbeatAnswer, LACKING_MAX, LaneReport, RedisReport, SpillReport,
 };
 use common::site::SiteReport;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::alerts::rules::Follower;
+use crate::archive::{Answered, Verdict};
 use crate::buffer::{Lane, LiveState};
 use crate::central_client::CentralClient;
 use crate::http::State;
@@ -32,30 +34,44 @@ pub struct Headquarters {
     pub edge_id: EdgeId,
     pub warehouse_id: WarehouseId,
     /// Who does what it says of the rules.
-    pub follower: Follower,
-    pub site: Told,
+    pub follower: Arc<Follower>,
+    pub site: Arc<Told>,
 }
 
-/// What headquarters is told of `[site]`: in full only when it asks, as it changes with a restart at most.
+/// What headquarters is told of `[site]`: in full only when it asks, as it changes with the configuration at most.
 pub struct Told {
-    report: SiteReport,
-    digest: String,
+    report: Mutex<(SiteReport, String)>,
     wanted: AtomicBool,
 }
 
 impl Told {
     pub fn new(site: &SiteConfig) -> Self {
+        Self { report: Mutex::new(Self::report(site)), wanted: AtomicBool::new(false) }
+    }
+
+    /// It is called otherwise from now on; headquarters asks once it sees another digest.
+    pub fn set(&self, site: &SiteConfig) {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = Self::report(site);
+    }
+
+    /// With its digest.
+    fn report(site: &SiteConfig) -> (SiteReport, String) {
         let mut report = site.report();
         let left_out = report.shorten();
         if left_out > 0 {
             warn!("[site] names more than headquarters takes; {left_out} names are not told there");
         }
-        Self { digest: report.digest(), report, wanted: AtomicBool::new(false) }
+        let digest = report.digest();
+        (report, digest)
+    }
+
+    fn said(&self) -> (SiteReport, String) {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The report, if the last answer asked for it.
     fn due(&self) -> Option<SiteReport> {
-        self.wanted.swap(false, Ordering::Relaxed).then(|| self.report.clone())
+        self.wanted.swap(false, Ordering::Relaxed).then(|| self.said().0)
     }
 }
 
@@ -78,11 +94,12 @@ impl Pulse {
     ///
     /// # Errors
     /// None; the type fits a lifecycle stage.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         let mut samples = VecDeque::with_capacity(RATE_BEATS + 1);
         let mut beats = tokio::time::interval(Duration::from_secs(HEARTBEAT_INTERVAL_SECS));
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            sign.show();
             tokio::select! {
                 // Time for the next.
                 _ = beats.tick() => {
@@ -107,6 +124,9 @@ impl Pulse {
         let contents = state.buffer.contents();
         state.metrics.buffered(Lane::Live, contents.live_records);
         state.metrics.buffered(Lane::Backlog, contents.backlog_records);
+        if let Some(until) = state.certificate.not_after() {
+            state.metrics.certificate_end_seconds.set(until.timestamp());
+        }
         samples.push_back(Sample {
             at: clock::now(),
             accepted: state.metrics.accepted_total(),
@@ -117,6 +137,12 @@ impl Pulse {
         }
         *state.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook(state, samples);
         let Some(headquarters) = &self.headquarters else { return false };
+        let archive = &state.archive;
+        let heads = archive.heads_to_tell().await;
+        if let Some(heads) = &heads {
+            state.buffer.recall(heads);
+        }
+        let (asked, receipts) = (archive.ask_database(), archive.receipts());
         let facts_after = if stopping { None } else { self.facts_until(headquarters).await };
         let heartbeat = self.compose(headquarters, facts_after, stopping);
         let told_site = heartbeat.site.is_some();
@@ -129,8 +155,26 @@ impl Pulse {
                 let middle = sent_at + (now - sent_at) / 2;
                 state.set_clock_offset_ms((middle - answer.server_time).num_milliseconds());
                 let more = state.buffer.told(&heartbeat.epochs);
-                state.buffer.settle(&answer.settled).await;
+                // Else there may be more that it lacks of them.
+                if answer.lacking.len() < LACKING_MAX {
+                    state.buffer.settle(&answer.settled).await;
+                }
                 debug!("Central has a heartbeat");
+                let verdict = archive.hear(answer.database.as_ref(), &asked);
+                let unchecked = verdict == Verdict::Unchecked && heads.is_none();
+                if let Some(database) = answer.database.clone()
+                    && verdict != Verdict::Alternating
+                    && !unchecked
+                {
+                    let reported = heartbeat.epochs.iter().map(|report| (report.epoch, report.head)).collect();
+                    archive
+                        .take(
+                            Answered { database, heads: reported, lacking: answer.lacking.clone(), receipts },
+                            heads.is_some(),
+                        )
+                        .await;
+                }
+                let more = more | (unchecked && !stopping);
                 headquarters.site.wanted.store(answer.site_wanted, Ordering::Relaxed);
                 // Once is enough: what it did not take just now it will not take a moment later.
                 let mut more = more | (answer.site_wanted && !told_site);
@@ -212,7 +256,7 @@ impl Pulse {
             dead_letters: probe.spill.dead_letters,
             cameras: state.cameras.reports(),
             facts_after,
-            site_digest: Some(headquarters.site.digest.clone()),
+            site_digest: Some(headquarters.site.said().1),
             site: headquarters.site.due(),
             rules: Some(state.rules.report()),
         }
@@ -222,6 +266,8 @@ impl Pulse {
 /// How long the buffer lasts and how soon it is empty, at the last minute's rates.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outlook {
+    /// Events.
+    pub accepted_per_second: f64,
     /// `None` while nothing comes in.
     pub room_hours: Option<f64>,
     /// `None` if there is no backlog, or it does not shrink.
@@ -241,6 +287,7 @@ fn outlook(state: &State, samples: &VecDeque<Sample>) -> Outlook {
     let (contents, spill) = (state.buffer.contents(), state.buffer.last_probe().spill);
     let bytes_per_record = 1_400.0_f64.max(mean_bytes(&contents));
     Outlook {
+        accepted_per_second: rates.accepted,
         room_hours: (rates.accepted > 0.0)
             .then(|| spill.bytes_free as f64 / bytes_per_record / rates.accepted / 3_600.0),
         drain_seconds: (contents.backlog_records > 0 && rates.drained > 0.0)

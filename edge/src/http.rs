@@ -1,9 +1,10 @@
 //! Every route of the edge with the role it needs, and what all handlers share.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use axum::extract::Path;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router, middleware};
@@ -11,6 +12,8 @@ use chrono::{DateTime, Utc};
 use common::health::Health;
 use common::ids::{EdgeId, WarehouseId};
 use common::problem::Problem;
+use common::reload::Reloaded;
+use common::tls::authority::Authority;
 use common::web::docs;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -23,12 +26,14 @@ use crate::alerts::facts::Desk;
 use crate::alerts::history::History;
 use crate::alerts::metrics::AlertMetrics;
 use crate::alerts::rules::Current;
+use crate::archive::Archive;
 use crate::buffer::Buffer;
 use crate::cameras::Cameras;
+use crate::enrolment::keeper::CertificateState;
 use crate::forward::{InFlight, LinkState};
 use crate::health::{self, Findings};
 use crate::heartbeat::Outlook;
-use crate::intake::{self, BODY_BYTES_MAX, Identity};
+use crate::intake::{self, BODY_BYTES_MAX, Identity, Rates};
 use crate::live::{self, Hub};
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -36,6 +41,7 @@ use crate::page;
 use crate::shift;
 use crate::site::{self, Site};
 use crate::streams;
+use crate::tls;
 
 /// Room for bodies is given out in pieces of this.
 const ROOM_UNIT: usize = 1024;
@@ -53,12 +59,16 @@ pub struct State {
 
     // What we work with.
     pub buffer: Buffer,
+    /// What headquarters has confirmed.
+    pub archive: Archive,
     pub metrics: Arc<Metrics>,
     pub registry: Registry,
     pub access: Arc<Access>,
     pub cameras: Cameras,
     pub link: LinkState,
     pub in_flight: InFlight,
+    /// How the certificate is by which we come in at headquarters.
+    pub certificate: CertificateState,
     /// The intake's way to the alerts.
     pub entrance: Entrance,
     /// Where people's facts are handed in.
@@ -74,7 +84,9 @@ pub struct State {
     pub outlook: Mutex<Outlook>,
 
     // Configuration.
-    pub site: Arc<Site>,
+    /// What people call things here. Read again on SIGHUP.
+    pub site: RwLock<Arc<Site>>,
+    pub reloaded: Reloaded,
     /// How long shift figures are kept.
     pub keep_days: u64,
     pub event_age_max: Duration,
@@ -84,6 +96,11 @@ pub struct State {
     pub stream_name: String,
     pub stream_max_length: u64,
     pub consumer_group: String,
+
+    /// How fast cameras may send.
+    pub rates: Rates,
+    /// Behind our HTTPS, if it is our own.
+    pub authority: Option<Arc<Authority>>,
 
     /// Memory for bodies, in units of [`ROOM_UNIT`].
     pub room: Semaphore,
@@ -101,6 +118,15 @@ impl State {
 
     pub const fn no_clock_offset() -> AtomicI64 {
         AtomicI64::new(NO_OFFSET)
+    }
+
+    /// What people call things here.
+    pub fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_site(&self, site: Arc<Site>) {
+        *self.site.write().unwrap_or_else(PoisonError::into_inner) = site;
     }
 
     pub fn set_clock_offset_ms(&self, offset: i64) {
@@ -145,6 +171,9 @@ impl State {
             unevaluated: self.entrance.trouble(now),
             history: self.history.trouble(),
             rules: self.rules.health(),
+            config: self.reloaded.trouble(),
+            certificate: self.certificate.trouble(now),
+            archive: self.archive.health(),
         })
     }
 }
@@ -200,9 +229,10 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/shift", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/silences", Need::PUBLIC, |m| on(m, page::index)),
     route(GET, "/assets/{name}", Need::PUBLIC, |m| on(m, page::asset)),
+    route(GET, "/ca.crt", Need::PUBLIC, |m| on(m, tls::certificate)),
     route(GET, docs::DOCUMENT_PATH, Need::PUBLIC, |m| on(m, openapi::document)),
-    route(GET, "/docs", Need::PUBLIC, |m| on(m, openapi::page)),
-    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, openapi::asset)),
+    route(GET, "/docs", Need::PUBLIC, |m| on(m, async || docs::page("SmartPick edge: API"))),
+    route(GET, "/docs/{name}", Need::PUBLIC, |m| on(m, async |Path(name): Path<String>| docs::asset(&name))),
 ];
 
 /// What the table asks for a method of a path that the router knows.

@@ -7,12 +7,14 @@
 //! | 400 | the body cannot be read as events at all |
 //! | 413, 415 | more than 4 MiB or 1,000 events; a content type we do not read |
 //! | 422 | every event was refused; the body says which field and why |
+//! | 429 | this camera sends faster than it may (`Retry-After`) |
 //! | 503, 507 | nothing can be stored now (`Retry-After`); the buffer is full |
 
 mod body;
 mod check;
 mod identity;
 mod keypoints;
+mod rate;
 mod wire;
 
 use std::sync::Arc;
@@ -43,6 +45,7 @@ use body::{BodyError, Format};
 pub use body::{EVENTS_MAX, json_from_messagepack, read as read_body};
 pub use check::Refusal;
 pub use identity::{Identity, WorkerIdentity};
+pub use rate::{Rates, Sender};
 
 /// Bytes of a request body, at most.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -189,14 +192,21 @@ struct CameraEvent {
         (status = 413, description = "`body_too_large`: at most 4 MiB are taken. `too_many_events`: at most 1,000 are."),
         (status = 415, description = "`unsupported_media_type`: the message says what is read."),
         (status = 422, description = "Every event was refused; the verdicts say which field and why.", body = Answer),
+        (status = 429, description = "`camera_too_fast`: this camera sends more than `intake.camera_events_per_second_max`; \
+                                      Retry-After says when to send it again."),
         (status = 503, description = "`busy`: too much comes in at once. `stopping`: the edge is about to stop."),
         (status = 507, description = "`buffer_full`: there is no room; keep the events and send them again later."),
     )
 )]
-pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn ingest(
+    Shared(state): Shared<Arc<State>>,
+    Extension(sender): Extension<Sender>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let header_key = idempotency_key(&headers)?;
     let (_room, json) = read(&state, &headers, body).await?;
-    take(&state, &json, header_key).await
+    take(&state, &json, header_key, sender).await
 }
 
 /// `POST /ingestion/ergonomics/test`: with a body, says what `ingest` would say of it, and stores nothing; without one,
@@ -222,6 +232,8 @@ pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body:
         (status = 413, description = "`body_too_large`: at most 4 MiB are taken. `too_many_events`: at most 1,000 are."),
         (status = 415, description = "`unsupported_media_type`: the message says what is read."),
         (status = 422, description = "Every event was refused; the verdicts say which field and why.", body = Tried),
+        (status = 429, description = "`camera_too_fast`: this camera sends more than `intake.camera_events_per_second_max`; \
+                                      Retry-After says when to send it again."),
         (status = 503, description = "`busy`: too much comes in at once. `stopping`: the edge is about to stop."),
         (status = 507, description = "`buffer_full`: there is no room; keep the events and send them again later."),
     )
@@ -229,13 +241,14 @@ pub async fn ingest(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body:
 pub async fn test(
     Shared(state): Shared<Arc<State>>,
     Extension(random): Extension<Random>,
+    Extension(sender): Extension<Sender>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (_room, json) = read(&state, &headers, body).await?;
     if json.trim_ascii().is_empty() {
         let event = test_event(&state, random());
-        return take(&state, event.to_string().as_bytes(), None).await;
+        return take(&state, event.to_string().as_bytes(), None, sender).await;
     }
     let parsed = parse(&state, &json, None)?;
     let mut outcomes = parsed.refused;
@@ -272,6 +285,12 @@ fn too_large() -> Problem {
         "body_too_large",
         format!("at most {mib} MiB are taken in one request; send the events in several"),
     )
+}
+
+fn too_fast(wait: Duration) -> Problem {
+    let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let text = format!("this camera sends more than it may; keep the events and send them again in {secs} s");
+    Problem { retry_after_secs: Some(secs), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "camera_too_fast", text) }
 }
 
 /// `None` without the header.
@@ -460,11 +479,15 @@ fn key(event_id: EventId, header_key: Option<&str>, index: usize) -> Key {
 }
 
 /// Stores what is valid and answers.
-async fn take(state: &State, json: &[u8], header_key: Option<String>) -> Result<Response, Problem> {
+async fn take(state: &State, json: &[u8], header_key: Option<String>, sender: Sender) -> Result<Response, Problem> {
     let ParsedBody { events, refused: mut outcomes } = parse(state, json, header_key.as_deref())?;
     let mut events = events;
     let all = (events.len() + outcomes.len()) as u64;
     state.metrics.received.inc_by(all);
+    state.rates.take(sender, events.len() + outcomes.len(), Instant::now()).map_err(|wait| {
+        state.metrics.unstored(Instant::now(), all);
+        too_fast(wait)
+    })?;
     let candidates: Vec<Candidate> = events
         .iter_mut()
         .map(|parsed| Candidate { payload: std::mem::take(&mut parsed.candidate.payload), ..parsed.candidate })

@@ -9,6 +9,10 @@ pub mod config;
 pub mod edge;
 
 pub mod http;
+pub mod tls;
+
+mod owner;
+mod sqlite;
 
 pub mod access;
 
@@ -22,7 +26,9 @@ pub mod page;
 pub mod shift;
 pub mod site;
 
+pub mod archive;
 pub mod central_client;
+pub mod enrolment;
 pub mod forward;
 pub mod heartbeat;
 
@@ -30,6 +36,8 @@ pub mod cameras;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
+pub mod reload;
+pub mod sentence;
 pub mod streams;
 
 pub mod cli;

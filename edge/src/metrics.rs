@@ -43,10 +43,13 @@ pub struct Metrics {
     forwarded: Family<LaneLabel, Counter>,
     pub duplicates_at_central: Counter,
     pub dead_letters_at_central: Counter,
+    resent: Family<Outcome, Counter>,
     dead_letters: Counter,
     frame_bytes: Counter,
     send_seconds: Histogram,
     buffered: Family<LaneLabel, Gauge>,
+    /// Zero for an edge that comes in by a token.
+    pub certificate_end_seconds: Gauge,
     recent: Mutex<Recent>,
 }
 
@@ -64,10 +67,12 @@ impl Metrics {
             forwarded: Family::default(),
             duplicates_at_central: Counter::default(),
             dead_letters_at_central: Counter::default(),
+            resent: Family::default(),
             dead_letters: Counter::default(),
             frame_bytes: Counter::default(),
             send_seconds: seconds(),
             buffered: Family::default(),
+            certificate_end_seconds: Gauge::default(),
             recent: Mutex::new(Recent::new(Instant::now())),
         };
         for outcome in ["accepted", "duplicate", "rejected", "unstored"] {
@@ -75,6 +80,9 @@ impl Metrics {
         }
         for outcome in ["confirmed", "failed"] {
             drop(metrics.batches.get_or_create(&Outcome { outcome }));
+        }
+        for outcome in ["committed", "duplicate", "dead"] {
+            drop(metrics.resent.get_or_create(&Outcome { outcome }));
         }
         for lane in ["live", "backlog"] {
             drop(metrics.forwarded.get_or_create(&LaneLabel { lane }));
@@ -108,6 +116,7 @@ impl Metrics {
             "Confirmed records that central could not store",
             metrics.dead_letters_at_central.clone(),
         );
+        r.register("records_resent", "Records sent again from the archive, by what they were", metrics.resent.clone());
         r.register("dead_letters", "Records that were found damaged here", metrics.dead_letters.clone());
         r.register_with_unit("frames", "Sent and confirmed, compressed", Unit::Bytes, metrics.frame_bytes.clone());
         r.register_with_unit(
@@ -115,6 +124,11 @@ impl Metrics {
             "From the first attempt of a batch to its receipt",
             Unit::Seconds,
             metrics.send_seconds.clone(),
+        );
+        r.register(
+            "certificate_end_timestamp_seconds",
+            "When the certificate for headquarters ends; 0 for an edge that comes in by a token",
+            metrics.certificate_end_seconds.clone(),
         );
         r.register("records_buffered", "Records that wait for central", metrics.buffered.clone());
         metrics
@@ -147,6 +161,16 @@ impl Metrics {
         self.batches.get_or_create(&Outcome { outcome: "confirmed" }).inc();
         self.frame_bytes.inc_by(frame_bytes as u64);
         self.send_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A batch from the archive.
+    pub fn resent(&self, receipt: &Receipt) {
+        let count = |outcome, records| {
+            self.resent.get_or_create(&Outcome { outcome }).inc_by(records);
+        };
+        count("committed", u64::from(receipt.committed));
+        count("duplicate", u64::from(receipt.duplicates));
+        count("dead", receipt.dead_letters.len() as u64);
     }
 
     pub fn send_failed(&self) {

@@ -3,7 +3,6 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use common::openapi::{Guarded, complete};
@@ -13,7 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::access::{COOKIE, Need};
 use crate::http::{ROUTES, Route};
-use crate::{access, alerts, intake, live, shift, site, streams};
+use crate::{access, alerts, intake, live, shift, site, streams, tls};
 
 const CAMERA: &str = "camera";
 const KIOSK: &str = "kiosk";
@@ -52,6 +51,7 @@ const SESSION: &str = "session";
         access::api::session,
         access::api::sign_in,
         access::api::sign_out,
+        tls::certificate,
     )
 )]
 struct Said;
@@ -106,16 +106,6 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub async fn document() -> Response {
     docs::document(&DOCUMENT)
-}
-
-/// `GET /docs`: the document, readable.
-pub async fn page() -> Response {
-    docs::page("SmartPick edge: API")
-}
-
-/// `GET /docs/{name}`: a file of that page.
-pub async fn asset(Path(name): Path<String>) -> Response {
-    docs::asset(&name)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Site {
     /// # Errors
     /// What of `[site]` cannot be used, and the fix.
     pub fn new(config: &SiteConfig) -> Result<Self, ConfigError> {
-        Self::checked(config).map_err(|error| ConfigError::new(format!("site.{error}")))
+        Self::checked(config).map_err(|error| ConfigError::of(format!("site.{}", error.field), error.problem))
     }
 
     fn checked(config: &SiteConfig) -> Result<Self, SiteError> {
@@ -179,7 +179,7 @@ struct RuleView {
 /// `GET /api/v1/site`: names, clock, shifts and rules; what a screen needs to know before anything happens.
 #[utoipa::path(get, path = "/api/v1/site", responses((status = 200, description = "The site.", body = View)))]
 pub async fn show(Shared(state): Shared<Arc<State>>) -> Json<View> {
-    let (site, rules) = (&state.site, state.rules.get());
+    let (site, rules) = (state.site(), state.rules.get());
     Json(View {
         name: site.config.name.clone(),
         time_zone: site.time_zone.name(),

@@ -12,11 +12,13 @@ use common::clock;
 use common::health::Status;
 use common::ids::Epoch;
 use common::problem::Problem;
-use common::protocol::{CameraReport, RedisReport};
+use common::protocol::{CameraReport, EpochReport, RedisReport};
+use common::reload::ConfigView;
 use common::telemetry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::archive::Replay;
 use crate::buffer::{DeadLetter, Lane, LiveState};
 use crate::http::State;
 
@@ -31,9 +33,12 @@ pub struct HealthView {
     status: Status,
     /// In words a site technician understands, most severe first.
     reasons: Vec<String>,
+    /// The code of each reason; the runbook has a section for each.
+    codes: Vec<String>,
     #[serde(flatten)]
     parts: Parts,
     rules: RulesView,
+    config: ConfigView,
     version: &'static str,
     #[schema(format = DateTime)]
     started_at: String,
@@ -76,8 +81,23 @@ pub struct Stats {
     dead_letters: u64,
     idempotency: Idempotency,
     cameras: Vec<CameraReport>,
+    /// What of each run of this edge is still here.
+    epochs: Vec<EpochView>,
+    /// Alerts that are going on.
+    alerts_open: i64,
     #[schema(format = DateTime)]
     timestamp: String,
+}
+
+/// A run of this edge, as the ledger has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamsEpoch)]
+struct EpochView {
+    epoch: Epoch,
+    current: bool,
+    head: u64,
+    /// How many of its records wait here.
+    waiting: u64,
 }
 
 /// Records that wait for headquarters.
@@ -114,7 +134,10 @@ struct Parts {
     stream: StreamView,
     spill: SpillView,
     lanes: Lanes,
+    outlook: OutlookView,
     ledger: LedgerView,
+    /// What headquarters has confirmed, to be sent again; null if none is kept.
+    archive: Option<ArchiveView>,
     /// Null if none is configured.
     central: Option<CentralView>,
     worker: WorkerView,
@@ -126,7 +149,9 @@ impl Parts {
             stream: stream(state, now),
             spill: spill(state, now),
             lanes: lanes(state),
+            outlook: outlook(state),
             ledger: ledger(state),
+            archive: archive(state),
             central: central(state),
             worker: worker(state),
         }
@@ -166,6 +191,22 @@ struct SpillView {
     oldest_age_ms: Option<i64>,
 }
 
+/// What headquarters has confirmed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ArchiveView {
+    batches: u64,
+    records: u64,
+    /// In use in its file.
+    bytes: u64,
+    #[schema(format = DateTime)]
+    oldest_at: Option<String>,
+    /// Confirmed records of this run that were not kept.
+    skipped: u64,
+    /// What is being sent again, or was last.
+    replay: Option<Replay>,
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Lanes {
@@ -180,6 +221,17 @@ struct Lanes {
 #[derive(Serialize, ToSchema)]
 struct LaneView {
     waiting: u64,
+}
+
+/// At the last minute's rates.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OutlookView {
+    accepted_per_second: f64,
+    /// How long the spill has room; null while nothing comes in.
+    room_hours: Option<f64>,
+    /// How long the backlog takes; null if there is none, or it does not shrink.
+    drain_seconds: Option<f64>,
 }
 
 /// The edge's half of the ledger.
@@ -237,8 +289,10 @@ pub async fn health(Shared(state): Shared<Arc<State>>) -> Response {
     let body = HealthView {
         status: health.status,
         reasons: health.reasons,
+        codes: health.codes,
         parts: Parts::of(&state, now),
         rules: RulesView { from: rules.to_string(), version: rules.version(), count: rules.rules.len() },
+        config: state.reloaded.view(),
         version: env!("CARGO_PKG_VERSION"),
         started_at: timestamp(state.started_at),
         timestamp: timestamp(now),
@@ -277,6 +331,8 @@ pub async fn stats(Shared(state): Shared<Arc<State>>) -> Json<Stats> {
             generation_age_seconds: probe.live_keys.age_secs,
         },
         cameras: state.cameras.reports(),
+        epochs: epochs(&state),
+        alerts_open: state.alert_metrics.open.get(),
         timestamp: timestamp(now),
     })
 }
@@ -384,9 +440,28 @@ fn lanes(state: &State) -> Lanes {
     }
 }
 
+fn outlook(state: &State) -> OutlookView {
+    let outlook = state.outlook();
+    OutlookView {
+        accepted_per_second: outlook.accepted_per_second,
+        room_hours: outlook.room_hours,
+        drain_seconds: outlook.drain_seconds,
+    }
+}
+
 fn ledger(state: &State) -> LedgerView {
     let (epoch, head) = state.buffer.head();
     LedgerView { epoch, head }
+}
+
+fn epochs(state: &State) -> Vec<EpochView> {
+    let view = |report: EpochReport| EpochView {
+        epoch: report.epoch,
+        current: report.current,
+        head: report.head,
+        waiting: report.buffered.iter().map(|(first, last)| last + 1 - first).sum(),
+    };
+    state.buffer.epoch_reports().into_iter().map(view).collect()
 }
 
 fn central(state: &State) -> Option<CentralView> {
@@ -400,6 +475,17 @@ fn central(state: &State) -> Option<CentralView> {
         last_receipt_at: link.receipt_at.map(timestamp),
         failing_since: link.failing.as_ref().map(|(since, _)| timestamp(*since)),
         error: link.failing.as_ref().map(|(_, error)| error.to_string()),
+    })
+}
+
+fn archive(state: &State) -> Option<ArchiveView> {
+    state.archive.status().map(|status| ArchiveView {
+        batches: status.figures.batches,
+        records: status.figures.records,
+        bytes: status.figures.bytes,
+        oldest_at: status.figures.oldest_ms.and_then(DateTime::from_timestamp_millis).map(timestamp),
+        skipped: status.skipped,
+        replay: status.replay,
     })
 }
 

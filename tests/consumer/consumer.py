@@ -2,40 +2,33 @@
 
 consumer.py REDIS_URL [GROUP] [PARTITIONS]
 """
-import json, struct, sys, uuid
+import contextlib, json, sys, uuid
 import msgpack, redis, zstandard
 from crc32c import crc32c
 
 url, group, partitions = (sys.argv[1:] + ["example", "8"][len(sys.argv) - 2:])[:3]
-store = redis.Redis.from_url(url)
+store = redis.Redis.from_url(url, protocol=2)
 keys = ["ergonomics:events:{%d}" % partition for partition in range(int(partitions))]
 seen = set()  # A real consumer would let its database tell repetitions, by a unique key.
 
-def create():
-    for key in keys:
-        try:
-            store.xgroup_create(key, group, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if "BUSYGROUP" not in str(error): raise
-
 def events(frame):
     for record in msgpack.unpackb(zstandard.ZstdDecompressor().decompress(frame)):
-        body, (crc,) = record[:-4], struct.unpack("<I", record[-4:])
-        if crc32c(body) != crc: raise ValueError("a record's checksum does not match")
-        if body[0] in (1, 2) and body[1] == 1:
-            yield msgpack.unpackb(body[26 if body[0] == 1 else 34:])
+        if crc32c(record[:-4]) != int.from_bytes(record[-4:], "little"): raise ValueError("a record's checksum is wrong")
+        if record[0] in (1, 2) and record[1] == 1:  # Of a version that we know, and an event.
+            yield msgpack.unpackb(record[26 if record[0] == 1 else 34:-4])
 
-create()
 while True:
     try:
-        found = store.xreadgroup(group, "example-1", {key: ">" for key in keys}, count=16, block=1000)
-    except redis.ResponseError:  # NOGROUP: Redis was wiped.
-        create()
+        found = store.xreadgroup(group, "example-1", dict.fromkeys(keys, ">"), count=16, block=1000)
+    except redis.ResponseError as error:
+        if "NOGROUP" not in str(error): raise
+        for key in keys:  # It is the first time, or Redis was wiped. Where a group is already, it stays.
+            with contextlib.suppress(redis.ResponseError): store.xgroup_create(key, group, id="0", mkstream=True)
         continue
-    for key, entries in dict(found or {}).items():
-        for id, fields in (entries[0] if entries and isinstance(entries[0], list) else entries):
+    for key, entries in found:
+        for id, fields in entries:
             try:
-                if crc32c(fields[b"frame"]) != int(fields[b"crc32c"]): raise ValueError("a frame's checksum does not match")
+                if crc32c(fields[b"frame"]) != int(fields[b"crc32c"]): raise ValueError("a frame's checksum is wrong")
                 for event_id, at, _, warehouse, zone, camera, *rest in events(fields[b"frame"]):
                     if (warehouse, at, event_id) not in seen:
                         seen.add((warehouse, at, event_id))

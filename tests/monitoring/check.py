@@ -78,16 +78,16 @@ def main():
     faults = []
     for words in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
         subprocess.run([promtool, *words], cwd=ROOT / "prometheus", check=True)
-    headings = re.findall(r"^## (.*)$", (ROOT / "prometheus/runbook.md").read_text(), re.M)
+    headings = re.findall(r"^## (.*)$", (ROOT / "RUNBOOK.md").read_text(), re.M)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     tests = (ROOT / "prometheus/alerts.test.yml").read_text()
     texts = {}
     for rule in alert_rules():
         name = rule.split("\n")[0]
         texts[f"alert {name}"] = rule
-        anchor = re.search(r"runbook_url: runbook.md#(\S+)", rule)
+        anchor = re.search(r"runbook_url: RUNBOOK.md#(\S+)", rule)
         if not anchor or anchor.group(1) not in anchors:
-            faults.append(f"alert {name} has no section in runbook.md")
+            faults.append(f"alert {name} has no section in RUNBOOK.md")
         if f"alertname: {name}\n" not in tests:
             faults.append(f"alert {name} is never seen to come in alerts.test.yml")
     exprs = []

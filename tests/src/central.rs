@@ -31,6 +31,14 @@ pub struct Setup {
     log: PathBuf,
     database_url: String,
     redis_url: String,
+    tls: Option<Tls>,
+}
+
+/// For a central that speaks TLS by its own authority.
+#[derive(Debug, Clone)]
+struct Tls {
+    ca_dir: PathBuf,
+    certificate_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,16 +52,26 @@ struct TokenAdded {
 }
 
 impl Setup {
-    /// Migrates the database.
+    /// Migrates the database. With `certificate_seconds` edges come in by certificates that hold for so long.
     ///
     /// # Errors
     /// If central's binary is missing or the migration fails.
-    pub async fn new(dir: &Dir, database_url: &str, redis_url: &str) -> anyhow::Result<Self> {
+    pub async fn new(
+        dir: &Dir,
+        database_url: &str,
+        redis_url: &str,
+        certificate_seconds: Option<u64>,
+    ) -> anyhow::Result<Self> {
         let config = dir.path().join("central-setup.toml");
         let (database_url, redis_url) = (database_url.to_owned(), redis_url.to_owned());
-        let setup = Self { config, log: dir.path().join("central-setup.log"), database_url, redis_url };
+        let tls = certificate_seconds
+            .map(|certificate_seconds| Tls { ca_dir: dir.path().join("central-ca"), certificate_seconds });
+        let setup = Self { config, log: dir.path().join("central-setup.log"), database_url, redis_url, tls };
         setup.write_config(&setup.config, 0)?;
         setup.command(&["migrate"]).await?;
+        if setup.tls.is_some() {
+            setup.command(&["ca", "new"]).await?;
+        }
         Ok(setup)
     }
 
@@ -64,13 +82,23 @@ impl Setup {
 
     fn write_config(&self, path: &PathBuf, port: u16) -> anyhow::Result<()> {
         let Self { database_url, redis_url, .. } = self;
-        let text = format!(
+        let mut text = format!(
             "listen = \"127.0.0.1:{port}\"\n[database]\nurl = \"{database_url}\"\n[redis]\nurl = \"{redis_url}\"\n"
         );
+        if let Some(Tls { ca_dir, certificate_seconds }) = &self.tls {
+            let ca_dir = ca_dir.display();
+            text += &format!(
+                "[tls]\nmode = \"own\"\nca_dir = \"{ca_dir}\"\nedge_certificate_seconds = {certificate_seconds}\n"
+            );
+        }
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    async fn command(&self, words: &[&str]) -> anyhow::Result<String> {
+    /// Runs a command of central's.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub async fn command(&self, words: &[&str]) -> anyhow::Result<String> {
         let mut args: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         args.extend(["--config".to_owned(), self.config.display().to_string()]);
         process::run(Spec {
@@ -92,6 +120,21 @@ impl Setup {
         let (warehouse, edge) = (warehouse_id.to_string(), edge_id.to_string());
         let words = ["edges", "add", "--warehouse", &warehouse, "--edge-id", &edge, "--json"];
         let added: EdgeAdded = serde_json::from_str(&self.command(&words).await?).context("edges add --json")?;
+        Ok(added.token)
+    }
+
+    /// A token by which a box joins this warehouse, or is enrolled anew as `edge`.
+    ///
+    /// # Errors
+    /// If the command fails or prints something else than promised.
+    pub async fn join_token(&self, warehouse_id: Uuid, url: &str, edge: Option<Uuid>) -> anyhow::Result<String> {
+        let (warehouse, name) = (warehouse_id.to_string(), format!("Site {warehouse_id}"));
+        let edge = edge.map(|edge| edge.to_string());
+        let words = match &edge {
+            None => vec!["sites", "add", &name, "--warehouse", &warehouse, "--url", url, "--json"],
+            Some(edge) => vec!["sites", "token", &warehouse, "--edge", edge, "--url", url, "--json"],
+        };
+        let added: TokenAdded = serde_json::from_str(&self.command(&words).await?).context("sites --json")?;
         Ok(added.token)
     }
 
@@ -144,8 +187,11 @@ impl Central {
             last_signal: Signal::KILL,
         })
         .await?;
-        let http = http::client(ANSWER_TIMEOUT)?;
-        let central = Self { url: format!("http://127.0.0.1:{port}"), token: token.to_owned(), http, service };
+        let (scheme, http) = match &setup.tls {
+            Some(tls) => ("https", http::trusting(ANSWER_TIMEOUT, &tls.ca_dir.join("ca.crt"))?),
+            None => ("http", http::client(ANSWER_TIMEOUT)?),
+        };
+        let central = Self { url: format!("{scheme}://127.0.0.1:{port}"), token: token.to_owned(), http, service };
         central.ready().await?;
         Ok(central)
     }

@@ -1,6 +1,6 @@
 //! The `smartpick-edge` binary: started, asked, killed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::dir::Dir;
-use crate::process::{Service, Spec, our_binary};
+use crate::process::{self, Service, Spec, our_binary};
 use crate::{http, ports};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub struct Options {
     pub warehouse_id: Uuid,
     pub edge_id: Uuid,
     pub central_url: String,
-    pub central_token: String,
+    pub entry: Entry,
     /// `None` = SQLite alone.
     pub redis_url: Option<String>,
     pub stream_max_length: Option<u64>,
@@ -37,15 +37,25 @@ pub struct Options {
     pub alerts: Option<String>,
 }
 
+/// How it comes in at central.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// By a bearer token, as this edge.
+    Token(String),
+    /// By a certificate that it gets for this join token, as the edge that central makes of it.
+    Join(String),
+}
+
 pub struct Edge {
     pub url: String,
     pub camera_token: String,
-    /// What it shows to central.
-    pub central_token: String,
+    /// What it shows to central, if that is a token.
+    pub central_token: Option<String>,
     pub warehouse_id: Uuid,
     pub edge_id: Uuid,
     pub redis_url: Option<String>,
     pub data_dir: PathBuf,
+    config: PathBuf,
     http: reqwest::Client,
     service: Service,
 }
@@ -84,7 +94,7 @@ impl Edge {
     /// # Errors
     /// If it does not start.
     pub async fn start(dir: &Dir, options: Options) -> anyhow::Result<Self> {
-        let Options { name, warehouse_id, edge_id, central_url, central_token, .. } = options;
+        let Options { name, warehouse_id, edge_id, central_url, entry, .. } = options;
         let port = ports::free()?;
         let camera_token = format!("camera-{}", Uuid::new_v4().simple());
         let data_dir = match options.data_dir {
@@ -92,10 +102,15 @@ impl Edge {
             None => dir.sub(&format!("{name}-data"))?,
         };
         let mut text = format!(
-            "listen = \"127.0.0.1:{port}\"\ndata_dir = \"{}\"\nedge_id = \"{edge_id}\"\nwarehouse_id = \"{warehouse_id}\"\n\
-             camera_token = \"{camera_token}\"\n[central]\nurl = \"{central_url}\"\ntoken = \"{central_token}\"\n",
+            "listen = \"127.0.0.1:{port}\"\ndata_dir = \"{}\"\ncamera_token = \"{camera_token}\"\n",
             data_dir.display()
         );
+        if let Entry::Token(token) = &entry {
+            text += &format!(
+                "edge_id = \"{edge_id}\"\nwarehouse_id = \"{warehouse_id}\"\n\
+                 [central]\nurl = \"{central_url}\"\ntoken = \"{token}\"\n"
+            );
+        }
         if let Some(url) = &options.redis_url {
             text.push_str(&format!("[redis]\nurl = \"{url}\"\n"));
         }
@@ -110,6 +125,10 @@ impl Edge {
         }
         let config = dir.path().join(format!("{name}.toml"));
         std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        let (edge_id, central_token) = match entry {
+            Entry::Token(token) => (edge_id, Some(token)),
+            Entry::Join(token) => (enroll(dir, &config, &data_dir, &[&token]).await?, None),
+        };
         let service = Service::start(Spec {
             log: dir.path().join(format!("{name}.log")),
             name,
@@ -121,9 +140,30 @@ impl Edge {
         .await?;
         let (url, redis_url) = (format!("http://127.0.0.1:{port}"), options.redis_url);
         let http = http::client(ANSWER_TIMEOUT)?;
-        let edge = Self { url, camera_token, central_token, warehouse_id, edge_id, redis_url, data_dir, http, service };
+        let edge = Self {
+            url,
+            camera_token,
+            central_token,
+            warehouse_id,
+            edge_id,
+            redis_url,
+            data_dir,
+            config,
+            http,
+            service,
+        };
         edge.ready().await?;
         Ok(edge)
+    }
+
+    /// Enrols it again; the running edge takes that up when it starts again.
+    ///
+    /// # Errors
+    /// If the command fails, or makes it another edge.
+    pub async fn enroll_again(&self, dir: &Dir, token: &str) -> anyhow::Result<()> {
+        let edge_id = enroll(dir, &self.config, &self.data_dir, &[token, "--replace"]).await?;
+        anyhow::ensure!(edge_id == self.edge_id, "it is edge {edge_id} now");
+        Ok(())
     }
 
     async fn ready(&self) -> anyhow::Result<()> {
@@ -186,4 +226,25 @@ impl Edge {
         let text = response.send().await.context("GET /streams/health")?.text().await.context("GET /streams/health")?;
         serde_json::from_str(&text).with_context(|| format!("GET /streams/health: {text}"))
     }
+}
+
+/// Runs `smartpick-edge enroll`; answers as whom.
+async fn enroll(dir: &Dir, config: &Path, data_dir: &Path, args: &[&str]) -> anyhow::Result<Uuid> {
+    #[derive(Deserialize)]
+    struct Identity {
+        edge_id: Uuid,
+    }
+    let mut all = vec!["enroll".to_owned(), "--config".to_owned(), config.display().to_string()];
+    all.extend(args.iter().map(|arg| (*arg).to_owned()));
+    process::run(Spec {
+        name: "smartpick-edge enroll".to_owned(),
+        program: our_binary("smartpick-edge")?,
+        args: all,
+        user: None,
+        log: dir.path().join("enroll.log"),
+        last_signal: Signal::KILL,
+    })
+    .await?;
+    let identity = std::fs::read(data_dir.join("identity.json")).context("cannot read the identity")?;
+    Ok(serde_json::from_slice::<Identity>(&identity).context("identity.json")?.edge_id)
 }

@@ -1,5 +1,6 @@
 //! The few HTTP calls that both of our binaries get.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +14,18 @@ pub fn client(timeout: Duration) -> anyhow::Result<Client> {
     // Somebody else may have installed it already; either will do.
     drop(rustls::crypto::ring::default_provider().install_default());
     Client::builder().timeout(timeout).tcp_nodelay(true).no_proxy().build().context("cannot make an HTTP client")
+}
+
+/// A client that believes the authority in this PEM file and no other.
+///
+/// # Errors
+/// If the file cannot be read or the client not be made.
+pub fn trusting(timeout: Duration, authority: &Path) -> anyhow::Result<Client> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let pem = std::fs::read(authority).with_context(|| format!("cannot read {}", authority.display()))?;
+    let authority = reqwest::Certificate::from_pem(&pem).context("no certificate")?;
+    let builder = Client::builder().timeout(timeout).tcp_nodelay(true).no_proxy().tls_certs_only([authority]);
+    builder.build().context("cannot make an HTTP client")
 }
 
 /// Whether `/readyz` says 200.

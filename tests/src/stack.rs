@@ -11,12 +11,15 @@ use uuid::Uuid;
 use crate::camera::{Camera, Ledger};
 use crate::central::{Central, Setup};
 use crate::dir::Dir;
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Entry};
 use crate::events::{NORTH, SOUTH};
 use crate::link::Link;
 use crate::postgres::Postgres;
 use crate::process::Service;
 use crate::redis::{Durability, Redis};
+
+/// What the database of a stack's own Postgres is called.
+pub const DATABASE: &str = "smartpick";
 
 /// What a stack is made of.
 #[derive(Debug, Clone)]
@@ -37,6 +40,10 @@ pub struct Options {
     pub spill: Option<String>,
     pub alerts: Option<String>,
     pub data_dir: Option<std::path::PathBuf>,
+    /// Edges come in by certificates that hold for so many seconds, over TLS; else by tokens.
+    pub certificate_seconds: Option<u64>,
+    /// Where Postgres has its cluster, instead of in the stack's directory; what is there goes on.
+    pub postgres_home: Option<std::path::PathBuf>,
 }
 
 impl Default for Options {
@@ -53,6 +60,8 @@ impl Default for Options {
             spill: None,
             alerts: None,
             data_dir: None,
+            certificate_seconds: None,
+            postgres_home: None,
         }
     }
 }
@@ -85,24 +94,30 @@ impl Stack {
         let (postgres, database_url) = if options.shared_postgres {
             (None, shared_postgres().await?.create_database().await?)
         } else {
-            let postgres = Postgres::start(&dir).await?;
-            let database_url = postgres.create_database_named("smartpick").await?;
+            let postgres = match &options.postgres_home {
+                Some(home) => Postgres::start_in(&dir, home).await?,
+                None => Postgres::start(&dir).await?,
+            };
+            let database_url = postgres.database_named(DATABASE).await?;
             (Some(postgres), database_url)
         };
         let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
-        let setup = Setup::new(&dir, &database_url, &central_redis.url).await?;
+        let setup = Setup::new(&dir, &database_url, &central_redis.url, options.certificate_seconds).await?;
         let token = setup.add_token("harness").await?;
         let mut centrals = Vec::new();
         for index in 0..options.centrals {
             centrals.push(Central::start(&dir, &setup, index, &token).await?);
         }
+        let is_tls = options.certificate_seconds.is_some();
         let (mut edges, mut links, mut edge_redis) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..options.edges {
             let central = &centrals[index % centrals.len()];
             let mut central_url = central.url.clone();
             if options.linked {
                 let link = Link::start(address(&central.url)?).await?;
-                central_url.clone_from(&link.url);
+                // The link carries TLS as it is.
+                central_url =
+                    format!("{}{}", if is_tls { "https" } else { "http" }, link.url.trim_start_matches("http"));
                 links.push(link);
             }
             let mut redis_url = None;
@@ -112,12 +127,17 @@ impl Stack {
                 edge_redis.push(redis);
             }
             let (warehouse_id, edge_id) = ids(index, options.one_site);
+            let entry = if is_tls {
+                Entry::Join(setup.join_token(warehouse_id, &central_url, None).await?)
+            } else {
+                Entry::Token(setup.add_edge(warehouse_id, edge_id).await?)
+            };
             let options = edge::Options {
                 name: format!("edge-{index}"),
                 warehouse_id,
                 edge_id,
                 central_url,
-                central_token: setup.add_edge(warehouse_id, edge_id).await?,
+                entry,
                 redis_url,
                 stream_max_length: options.stream_max_length,
                 data_dir: options.data_dir.clone(),
@@ -191,7 +211,10 @@ impl Stack {
 }
 
 fn address(url: &str) -> anyhow::Result<SocketAddr> {
-    url.trim_start_matches("http://").parse().with_context(|| format!("{url} is not http://address:port"))
+    url.trim_start_matches("https://")
+        .trim_start_matches("http://")
+        .parse()
+        .with_context(|| format!("{url} is not http://address:port"))
 }
 
 /// The warehouse and edge ids of the `index`th edge: the two sites of the recorded data first, then made-up ones that

@@ -35,13 +35,21 @@ fn foreign_systems_are_spoken_to_in_one_place_each() {
         ("redis::", &["edge/src/buffer/redis.rs", "central/src/stream"][..]),
         (
             "rusqlite::",
-            &["edge/src/buffer/spill", "edge/src/buffer.rs", "edge/src/alerts/history", "edge/src/access/store.rs"],
+            &[
+                "edge/src/buffer/spill",
+                "edge/src/buffer.rs",
+                "edge/src/alerts/history",
+                "edge/src/access/store.rs",
+                "edge/src/archive",
+                "edge/src/sqlite.rs",
+            ],
         ),
         ("argon2::", &["common/src/credentials.rs"]),
         ("sqlx::", &["central/src/store"]),
         ("tokio_tungstenite::", &["common/src/live", "edge/src/cli/tail.rs"]),
         ("rust_embed::", &["common/src/web/page", "edge/src/page.rs", "central/src/page.rs"]),
-        ("reqwest::", &["edge/src/central_client.rs", "edge/src/cli", "edge/src/simulate", "central/src/cli"]),
+        ("rcgen::", &["common/src/tls", "common/src/serve/tests.rs"]),
+        ("reqwest::", &["edge/src/central_client", "edge/src/cli", "edge/src/simulate", "central/src/cli"]),
     ];
     let mut strays = Vec::new();
     for (path, text) in product_sources() {
@@ -81,6 +89,37 @@ fn every_module_says_why_it_is_there() {
         .map(|(path, _)| path)
         .collect();
     assert!(silent.is_empty(), "{silent:#?}");
+}
+
+/// The names in lines like `Self::SpillFull => "spill_full",`.
+fn codes(path: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(path)).expect("text");
+    let lines = text.lines().filter(|line| line.trim_start().starts_with("Self::"));
+    lines.filter_map(|line| Some(line.split_once("=> \"")?.1.split('"').next()?.to_owned())).collect()
+}
+
+#[test]
+fn the_runbook_has_a_section_for_each_reason_and_for_nothing_else() {
+    let mut known = codes("common/src/health.rs");
+    // A status is no reason for itself.
+    known.retain(|code| !["healthy", "degraded", "unhealthy"].contains(&code.as_str()));
+    known.extend(codes("central/src/fleet/reason.rs"));
+    known.sort();
+    known.dedup();
+    assert!(known.len() > 40 && known.iter().any(|code| code == "clock_skew"), "{known:?}");
+    let runbook = std::fs::read_to_string(root().join("packaging/RUNBOOK.md")).expect("text");
+    let sections = runbook.split("\n### `").skip(1);
+    let mut said = Vec::new();
+    for section in sections {
+        let (code, body) = section.split_once('`').expect("a code in backticks");
+        let body = body.replace('\n', " ");
+        for part in ["Means: ", "Check", "end: "] {
+            assert!(body.contains(part), "{code}: the section has no {part:?}");
+        }
+        said.push(code.to_owned());
+    }
+    said.sort();
+    assert_eq!(said, known, "packaging/RUNBOOK.md beside the codes");
 }
 
 /// Names under which types are in an OpenAPI document: the type's own, or what `#[schema(as = …)]` says.

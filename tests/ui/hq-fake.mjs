@@ -50,7 +50,7 @@ function detail(row) {
   });
   const camera = (camera_id, zone, change = {}) => ({ camera_id, name: null, zone_id: ZONES[zone].zone_id, edge_id: uuid(700_001), last_seen_at: ago(1), clock_suspect: false, silent: false, ...change });
   return {
-    ...row, time_zone: 'Europe/Berlin', stats: {},
+    ...row, time_zone: 'Europe/Berlin', alerts_off: row.alerts_off ?? false, stats: {},
     zones: row.last_event_time === null ? [] : ZONES.map((zone) => ({ ...zone, last_event_time: row.last_event_time, first_seen_at: ago(9_000_000) })),
     cameras: row.last_event_time === null ? [] : [camera('dock-1', 0), camera('dock-3', 0, { silent: true, last_seen_at: ago(1_300) }), camera('belt-2', 1, { clock_suspect: true }), camera('rack-7', 2)],
     edge_list: [edge(1), edge(2, { state: 'healthy', reasons: [], buffered: 0, rules_version: null })],

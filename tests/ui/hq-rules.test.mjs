@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { axe, startBrowser, until } from './harness.mjs';
-import { ago, fake, uuid, ZONES } from './hq-fake.mjs';
+import { ago, fake, fleet, uuid, ZONES } from './hq-fake.mjs';
 
 let browser;
 before(async () => (browser = await startBrowser()));
@@ -20,7 +20,7 @@ function site(change = {}) {
   return {
     [`GET /api/v1/sites/${SITE}/rules`]: () => rules,
     [`GET /api/v1/sites/${SITE}/rules/versions`]: () => ({ versions: [rules.current, version(1, [{ ...RULE, threshold: 60 }])].filter(Boolean), next: null }),
-    'GET /api/v1/rules': () => ({ sites: [{ warehouse_id: SITE, name: 'Leipzig', version: 2, has_rules: true, made_at: ago(60), made_by: 'maria', applied: 1, waiting: 1, refused: 1, own: 0 }, { warehouse_id: uuid(3), name: 'Zaragoza', version: 4, has_rules: false, made_at: ago(90), made_by: 'maria', applied: 0, waiting: 0, refused: 0, own: 2 }] }),
+    'GET /api/v1/rules': () => ({ sites: [{ warehouse_id: SITE, name: 'Leipzig', version: 2, has_rules: true, alerts_off: false, made_at: ago(60), made_by: 'maria', applied: 1, waiting: 1, refused: 1, own: 0 }, { warehouse_id: uuid(3), name: 'Zaragoza', version: 4, has_rules: false, alerts_off: false, made_at: ago(90), made_by: 'maria', applied: 0, waiting: 0, refused: 0, own: 2 }, { warehouse_id: uuid(7), name: 'Lyon', version: 5, has_rules: true, alerts_off: true, made_at: ago(30), made_by: 'maria', applied: 1, waiting: 0, refused: 0, own: 0 }] }),
   };
 }
 
@@ -43,6 +43,7 @@ test('which rules hold, who made them, and how far each edge is', async () => {
   await rows.first().waitFor();
   assert.match(await rows.nth(0).innerText(), /Leipzig\s+Version 2\s+made by maria[^]*1 refused[^]*1 waiting[^]*1 applied/);
   assert.match(await rows.nth(1).innerText(), /Zaragoza\s+each edge’s own configuration\s+2 by its own/);
+  assert.match(await rows.nth(2).innerText(), /Lyon\s+Version 5[^]*nothing raises an alert about people/, 'applied, and yet not well');
   await page.getByRole('link', { name: 'Leipzig' }).click();
   await page.locator('[data-testid=in-force]').waitFor();
   assert.match(await page.locator('[data-testid=in-force]').innerText(), /In force: Version 2[^]*dock 3 <b>joined<\/b>[^]*deep-bend Critical Risk of 85 or more for at least 3s, only in Picking/, 'texts are shown as they are');
@@ -50,6 +51,16 @@ test('which rules hold, who made them, and how far each edge is', async () => {
   assert.match(await page.locator('[data-version="2"]').innerText(), /\+ deep-bend new[^]*/);
   assert.match(await page.locator('[data-version="2"]').innerText(), /Threshold: 60 → 70/);
   assert.deepEqual(page.broken, []);
+  await close();
+});
+
+test('the page of a site whose rule set is empty says so first', async () => {
+  const sites = fleet().map((one) => ({ ...one, alerts_off: one.name === 'Lyon' }));
+  const { page, close } = await open(`/sites/${uuid(7)}`, { sites });
+  assert.match(await page.locator('[data-testid=alerts-off]').innerText(), /nothing raises an alert about people/);
+  await page.goto(new URL(`/sites/${uuid(3)}`, page.url()).href);
+  await page.locator('#zones').waitFor();
+  assert.equal(await page.locator('[data-testid=alerts-off]').count(), 0);
   await close();
 });
 
@@ -155,6 +166,16 @@ test('a token is shown once, and the last administrator stays with the server’
   await page.keyboard.press('Escape');
   await page.locator('dialog').waitFor({ state: 'detached' });
   assert.match(await page.locator('#tokens').innerText(), /old[^]*revoked/);
+  await close();
+});
+
+test('pages with times of headquarters say by which clock they are', async () => {
+  const { page, close } = await open('/rules', { role: 'administrator' });
+  for (const path of ['/rules', `/rules/${SITE}`, '/users', '/audit']) {
+    await page.goto(new URL(path, page.url()).href);
+    await page.locator('[data-testid=time-zone]', { hasText: 'Europe/Berlin' }).waitFor();
+    assert.equal(await page.locator('[data-testid=time-zone]').count(), 1, path);
+  }
   await close();
 });
 

@@ -4,18 +4,21 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use common::credentials::{TokenHash, token_hash};
 use common::problem::Problem;
+use common::tls::{ClientCertificate, Fingerprint};
 use common::web::request::{bearer, refuse_foreign_pages, secure, session_cookie};
 use common::web::request_id;
 use tokio::time::MissedTickBehavior;
 
 use super::{Access, COOKIE, Caller, CallerKind, Credential, Need, REMEMBERED_FOR, Scope};
 use crate::http::{self, ApiError, App};
+use crate::page;
 use crate::store::StoreError;
+use crate::store::certificates::Standing;
 
 /// Longer ones are not ours, and need no hashing.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -51,6 +54,8 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
 async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let under_api = request.uri().path().starts_with("/api/");
+    // Where somebody mistyped an address, the page says so.
+    let mistyped = (path.is_none() && !under_api && wants_page(&request)).then(|| request.headers().clone());
     if let Some(refusal) = nul(request.uri()) {
         return refusal.into_response();
     }
@@ -60,7 +65,7 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     };
     let (mut response, private) = match admitted {
         Ok(need) => (next.run(request).await, need != Need::Public || under_api),
-        Err(error) => (error.into_response(), true),
+        Err(error) => (mistyped.map_or_else(|| error.into_response(), |headers| page::missing(&headers)), true),
     };
     let status = response.status();
     let headers = response.headers_mut();
@@ -74,6 +79,12 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Whether it is a browser that goes somewhere; programs ask for JSON, or for anything.
+fn wants_page(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    request.method() == Method::GET && accept.contains("text/html")
 }
 
 /// Postgres takes no NUL in a text. Nothing is called so, and nothing can be asked with it.
@@ -93,7 +104,8 @@ async fn admit(access: &Arc<Access>, need: Need, request: &mut Request) -> Resul
     let scope = match need {
         Need::Public => return Ok(foreign?),
         Need::Edge => {
-            let edge = edge(access, shown).await?;
+            let certificate = request.extensions().get::<ClientCertificate>().map(|shown| Fingerprint::of(&shown.0));
+            let edge = edge(access, shown, certificate).await?;
             request.extensions_mut().insert(edge);
             return Ok(());
         }
@@ -132,16 +144,55 @@ impl Shown {
     }
 }
 
-async fn edge(access: &Access, shown: Shown) -> Result<super::EdgeIdentity, ApiError> {
+async fn edge(
+    access: &Access,
+    shown: Shown,
+    certificate: Option<Fingerprint>,
+) -> Result<super::EdgeIdentity, ApiError> {
     let problem = match shown {
         Shown::Bearer(hash) => match access.edge(&hash).await? {
             Some(edge) => return Ok(edge),
             None => unauthorized("this edge's token is not valid; make one with `edges add`"),
         },
         Shown::Unreadable => unreadable(),
-        Shown::Cookie(_) | Shown::Nothing => unauthorized("send `Authorization: Bearer TOKEN`"),
+        Shown::Cookie(_) | Shown::Nothing => match certificate {
+            Some(certificate) => match access.certificate(certificate).await? {
+                Standing::Valid(edge_id, warehouse_id) => return Ok(super::EdgeIdentity { edge_id, warehouse_id }),
+                standing => not_taken(standing),
+            },
+            None => unauthorized("come with an edge's certificate, or send `Authorization: Bearer TOKEN`"),
+        },
     };
     Err(problem.into())
+}
+
+/// Why a certificate lets nobody in, and what to do: the edge shows it to its people.
+pub fn not_taken(standing: Standing) -> Problem {
+    let (code, text) = match standing {
+        Standing::Revoked(edge) | Standing::Valid(edge, _) => (
+            "certificate_revoked",
+            format!(
+                "headquarters has shut this edge out; to let it in again, run `smartpick-central sites token SITE --edge \
+                 {edge}` there and `smartpick-edge enroll TOKEN --replace` on the box"
+            ),
+        ),
+        Standing::Superseded(edge) => (
+            "certificate_superseded",
+            format!(
+                "another box came in as edge {edge} with a newer certificate: one of the two has a copy of the other's \
+                 disk; run `smartpick-central sites token SITE` at headquarters and `smartpick-edge enroll TOKEN \
+                 --replace` on the one that is the copy"
+            ),
+        ),
+        Standing::Expired(_) => ("certificate_expired", "this edge's certificate has expired".to_owned()),
+        Standing::Unknown => (
+            "certificate_unknown",
+            "this certificate is not in headquarters' database, which may be an older copy of it; run \
+             `smartpick-central sites token SITE` there and `smartpick-edge enroll TOKEN --replace` on the box"
+                .to_owned(),
+        ),
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, code, text)
 }
 
 /// Who asks for what not everybody may see.

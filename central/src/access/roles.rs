@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Look at sites, alerts, figures.
+    /// Look at sites, alerts, figures of groups.
     Read,
-    /// Acknowledge and silence alerts, decide about dead letters, set rules and names.
+    /// Acknowledge and silence alerts, decide about dead letters, set rules and names; look at single events.
     Act,
     /// See who it was: worker ids. Each such view is in the audit.
     People,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{bad_body, cursor, limit, not_found, parse_cursor, path, query, the_one};
+use super::{bad_body, cursor, in_order, known, limit, not_found, parse_cursor, path, query, the_one};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::persist::check;
@@ -36,9 +36,9 @@ const LOOKED_AT_MAX: usize = 5_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Ask {
-    warehouse: Option<Uuid>,
+    warehouse_id: Option<Uuid>,
     state: Option<StateFilter>,
-    zone: Option<Uuid>,
+    zone_id: Option<Uuid>,
     severity: Option<Severity>,
     /// Raised then or later.
     from: Option<DateTime<Utc>>,
@@ -226,10 +226,11 @@ pub struct Page {
 /// `GET /api/v1/alerts`: the alerts of all sites, latest first.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/alerts", params(Ask), responses(
     (status = 200, description = "A page of alerts; it may be shorter than asked for and still have a `next`.", body = Page),
-    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read, or `from` is after `to`; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -237,9 +238,11 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
+    in_order(ask.from, ask.to)?;
+    known(&app, ask.warehouse_id).await?;
     let mut filter = Filter {
-        warehouse_id: ask.warehouse,
-        zone_id: ask.zone,
+        warehouse_id: ask.warehouse_id,
+        zone_id: ask.zone_id,
         severity: ask.severity.map(Severity::as_str),
         open: match ask.state {
             None | Some(StateFilter::Silenced) => None,
@@ -310,12 +313,12 @@ async fn merged(db: &Db, page: &[Stored], now: DateTime<Utc>) -> Result<HashMap<
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Only needed if sites share an id, which no edge of ours makes.
-    warehouse: Option<Uuid>,
+    warehouse_id: Option<Uuid>,
 }
 
 impl Which {
-    pub(super) const fn warehouse(&self) -> Option<Uuid> {
-        self.warehouse
+    pub(super) const fn warehouse_id(&self) -> Option<Uuid> {
+        self.warehouse_id
     }
 }
 
@@ -354,14 +357,14 @@ enum SaidKind {
     (status = 200, description = "The alert.", body = Detail),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
     (status = 404, description = "`not_found`: there is no such alert."),
-    (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`."),
+    (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse_id`."),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Detail>, ApiError> {
-    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
+    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse_id).await?;
     Ok(Json(shown(&app, alert).await?))
 }
 
@@ -413,7 +416,7 @@ pub struct Acknowledge {
         (status = 400, description = "`query_invalid`: a parameter cannot be read. `body_invalid`: the body cannot be read, \
                                       or breaks a bound; the message says where."),
         (status = 404, description = "`not_found`: there is no such alert."),
-        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`. \
+        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse_id`. \
                                       `fact_conflict`: something else was said under this `fact_id`; make a new one."),
     )
 )]
@@ -424,7 +427,7 @@ pub async fn acknowledge(
     which: Result<Query<Which>, QueryRejection>,
     body: Result<Json<Acknowledge>, JsonRejection>,
 ) -> Result<Json<Detail>, ApiError> {
-    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse).await?;
+    let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse_id).await?;
     let Acknowledge { fact_id, note } = super::body(body)?;
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(alert.alert_id), note };
     let warehouse = WarehouseId::from_uuid(alert.warehouse_id);

@@ -9,7 +9,7 @@ use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{csv, limit, query};
+use super::{csv, in_order, limit, query};
 use crate::http::{ApiError, App};
 use crate::store::audit::{self, Entry, Filter};
 
@@ -50,7 +50,7 @@ pub struct Audit {
 /// 400 for a question that cannot be read, 401, 403, 503.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Ask), responses(
     (status = 200, body = Audit),
-    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read, or `from` is after `to`; the message says which."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -58,6 +58,7 @@ pub async fn list(
 ) -> Result<Json<Audit>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
+    in_order(ask.from, ask.to)?;
     let entries = audit::page(&app.db, &ask.filter(limit)).await?;
     let full = i64::try_from(entries.len()) == Ok(limit);
     let next = entries.last().filter(|_| full).map(|last| last.id);
@@ -73,11 +74,13 @@ pub async fn list(
     get, path = "/api/v1/audit.csv", tag = "audit", params(Ask),
     responses(
         (status = 200, body = String, content_type = "text/csv"),
-        (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+        (status = 400, description = "`query_invalid`: a parameter cannot be read, or `from` is after `to`; the message says which."),
     )
 )]
 pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejection>) -> Result<Response, ApiError> {
-    let filter = query(ask)?.filter(csv::PAGE_ROWS);
+    let ask = query(ask)?;
+    in_order(ask.from, ask.to)?;
+    let filter = ask.filter(csv::PAGE_ROWS);
     let pages = csv::pages(filter, move |mut filter: Filter| {
         let app = Arc::clone(&app);
         async move {

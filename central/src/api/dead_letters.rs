@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{limit, not_found, path, query};
+use super::{known, limit, not_found, path, query};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::reopen;
 use crate::store::audit;
 use crate::store::batch::{self, Replayed};
 use crate::store::dead_letters::{self, Shown};
+use crate::store::{Db, StoreError};
 
 const WHAT: &str = "dead letter";
 
@@ -29,6 +30,7 @@ const WHAT: &str = "dead letter";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Ask {
+    warehouse_id: Option<Uuid>,
     state: Option<LetterState>,
     /// Of one page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -112,10 +114,11 @@ pub struct Page {
 /// `GET /api/v1/dead-letters`: what could never be stored, newest first.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/dead-letters", params(Ask), responses(
     (status = 200, description = "A page of dead letters.", body = Page),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -123,7 +126,9 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
-    let letters = dead_letters::page(&app.db, ask.state.map(LetterState::as_str), ask.cursor, limit).await?;
+    known(&app, ask.warehouse_id).await?;
+    let state = ask.state.map(LetterState::as_str);
+    let letters = dead_letters::page(&app.db, ask.warehouse_id, state, ask.cursor, limit).await?;
     let full = i64::try_from(letters.len()) == Ok(limit);
     let next = letters.last().filter(|_| full).map(|last| last.id);
     Ok(Json(Page { dead_letters: letters.iter().map(Letter::from).collect(), next }))
@@ -191,11 +196,7 @@ pub async fn replay(
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Resolved>, ApiError> {
     let id = path(id, WHAT)?;
-    let letter = dead_letters::show(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
-    // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
-    let raw = letter.raw.as_deref().unwrap_or_default();
-    let unpacked = unpack_frame(raw).unwrap_or_default();
-    match batch::replay(&app.db, id, &caller.name, |origin| reopen(origin, raw, &unpacked)).await? {
+    match try_again(&app.db, id, &caller.name).await?.ok_or_else(|| not_found(WHAT))? {
         Replayed::Stored { stored, duplicates } => {
             Ok(Json(Resolved { id, state: LetterState::Replayed, stored, duplicates }))
         }
@@ -205,6 +206,18 @@ pub async fn replay(
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "still_refused", message).into())
         }
     }
+}
+
+/// Tries to store a dead letter again; `None` if there is none of this id.
+///
+/// # Errors
+/// If Postgres cannot be asked.
+pub async fn try_again(db: &Db, id: i64, actor: &str) -> Result<Option<Replayed>, StoreError> {
+    let Some(letter) = dead_letters::show(db, id).await? else { return Ok(None) };
+    // Only a whole frame has something to unpack; one that cannot be shows so when it is opened.
+    let raw = letter.raw.as_deref().unwrap_or_default();
+    let unpacked = unpack_frame(raw).unwrap_or_default();
+    batch::replay(db, id, actor, |origin| reopen(origin, raw, &unpacked)).await.map(Some)
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -1,6 +1,9 @@
 //! `GET /api/v1/events`: stored events, newest first, page by page. The cursor is a key, not a number of rows to skip,
 //! so pages neither overlap nor slow down while events come in. Without `from` it is
 //! the last day: without any bound Postgres would look into every partition there is.
+//!
+//! Single events tell of single people, also without ids, and so of groups whose figures are not shown. Who may only look
+//! has the rollups.
 
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{cursor, limit, parse_cursor, query, reason};
+use super::{cursor, in_order, known, limit, parse_cursor, query, reason};
 use crate::access::{Caller, Scope, require};
 use crate::http::{ApiError, App};
 use crate::store::audit;
@@ -78,11 +81,13 @@ pub struct Page {
 /// `GET /api/v1/events`: stored events, newest first.
 ///
 /// # Errors
-/// 400 for a question that cannot be read or `people` without a reason, 401, 403 for `people` without that scope, 503.
+/// 400 for a question that cannot be read or `people` without a reason, 401, 403 for `people` without that scope, 404,
+/// 503.
 #[utoipa::path(get, path = "/api/v1/events", params(Ask), responses(
     (status = 200, description = "A page of events.", body = Page),
-    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. \
-                                  `reason_missing`: `people` needs a reason."),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read, or `from` is after `to`; the message says \
+                                  which. `reason_missing`: `people` needs a reason."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -91,8 +96,10 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
+    in_order(ask.from, ask.to)?;
     let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
     let from = ask.from.unwrap_or_else(|| day_before(ask.to.unwrap_or_else(clock::now)));
+    known(&app, ask.warehouse_id).await?;
     if ask.people {
         require(&caller, Scope::People)?;
         let detail = format!("{}: {}", ask.said(from, limit), reason(ask.reason.clone())?);

@@ -21,7 +21,7 @@ use crate::fleet::{Digest, EdgeRow, FleetHealth, Outdated, Site, SiteRow};
 use crate::http::{ApiError, App};
 use crate::store::edges::{self, Zone};
 use crate::store::ledger::{self, Account};
-use crate::store::sites;
+use crate::store::{rule_sets, sites};
 
 /// All sites, what should be seen to first before the rest.
 ///
@@ -161,6 +161,8 @@ pub struct SitePage {
     #[serde(flatten)]
     row: SiteRow,
     time_zone: String,
+    /// Its rule set is empty: nothing there raises an alert about people.
+    alerts_off: bool,
     stats: SiteStats,
     zones: Vec<Zone>,
     cameras: Vec<Camera>,
@@ -204,6 +206,7 @@ pub async fn site(
         generated_at: fleet.generated_at,
         outdated: fleet.outdated.clone(),
         row: site.row.clone(),
+        alerts_off: rule_sets::alerts_off(&app.db, id).await?,
         time_zone: sites::clock(&app.db, id).await?.time_zone.name().to_owned(),
         stats: SiteStats::of(site),
         zones,

@@ -12,7 +12,7 @@ use common::clock;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{hour_cursor, limit, parse_hour_cursor, query};
+use super::{hour_cursor, known, limit, parse_hour_cursor, query};
 use crate::completeness::report;
 use crate::http::{ApiError, App};
 use crate::store::ledger::hours::{self, Hour};
@@ -80,16 +80,18 @@ impl Totals {
 /// What became of every record that edges gave a seq, per edge and epoch, and in all.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/ledger", params(Ask), responses(
     (status = 200, body = Ledger),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Ledger>, ApiError> {
     let ask = query(ask)?;
+    known(&app, ask.warehouse_id).await?;
     let epochs = ledger::accounts(&app.db, ask.warehouse_id, ask.edge_id).await?;
     Ok(Json(Ledger { totals: Totals::of(&epochs), epochs }))
 }
@@ -125,10 +127,11 @@ pub struct Hours {
 /// `GET /api/v1/ledger/hours`: what became of what a site's edges accepted, by hour, edge and epoch.
 ///
 /// # Errors
-/// 400 for a question that cannot be read or a range that is too long, 401, 503.
+/// 400 for a question that cannot be read or a range that is too long, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/ledger/hours", params(AskHours), responses(
     (status = 200, description = "A page of hours, earliest first.", body = Hours),
     (status = 400, description = "`query_invalid`: a parameter cannot be read, or the range is too long; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn hours(
     State(app): State<Arc<App>>,
@@ -138,6 +141,7 @@ pub async fn hours(
     let limit = limit(ask.limit)?;
     let after = ask.cursor.as_deref().map(parse_hour_cursor).transpose()?;
     let (from, to) = report::range(clock::now(), (ask.from, ask.to), SHOWN_BY_DEFAULT)?;
+    known(&app, Some(ask.warehouse_id)).await?;
     let hours = hours::hours(&app.db, ask.warehouse_id, (from, to), after, limit).await?;
     let full = i64::try_from(hours.len()) == Ok(limit);
     let next = hours.last().filter(|_| full).map(|last| hour_cursor(last.hour, last.edge_id, last.epoch));

@@ -18,7 +18,7 @@ use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{bad_query, not_found};
+use super::{bad_query, known, not_found};
 use crate::figures::anonymity::{Size, suppressed};
 use crate::figures::cut::{Cut, ceil, floor};
 use crate::figures::filling::{self, Heard};
@@ -86,9 +86,7 @@ impl Site {
     /// # Errors
     /// 404 if there is no such site or it has no such zone.
     async fn find(app: &App, warehouse: Uuid, zone: Option<Uuid>) -> Result<Self, ApiError> {
-        if !queries::exists(&app.db, warehouse).await? {
-            return Err(not_found("site").into());
-        }
+        known(app, Some(warehouse)).await?;
         let zones = queries::zones(&app.db, warehouse).await?;
         let place = |id: Uuid| zones.iter().position(|zone| zone.zone_id == id).ok_or_else(|| not_found("zone"));
         let zone = zone.map(place).transpose()?;

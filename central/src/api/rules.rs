@@ -10,18 +10,19 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use common::alert::NOTE_CHARS_MAX;
+use common::ids::ZoneId;
 use common::problem::Problem;
 use common::protocol::RulesReport;
-use common::rules::{RuleConfig, check as check_rules};
+use common::rules::{RuleConfig, RuleError, check as check_rules, unknown_zones};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{bad_body, body, limit, not_found, path, query};
+use super::{bad_body, body, known, limit, not_found, path, query};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store::rule_sets::{self, Added, Made, New, Reported};
-use crate::store::sites;
+use crate::store::sites::{self, ZoneName};
 
 const WHAT: &str = "site";
 
@@ -133,6 +134,8 @@ pub struct SiteOverview {
     pub made_by: Option<String>,
     /// Whether that set has rules; else each edge goes by its own configuration.
     pub has_rules: bool,
+    /// It has none at all: nothing at the site raises an alert about people.
+    pub alerts_off: bool,
     /// Edges.
     pub applied: u32,
     pub waiting: u32,
@@ -164,6 +167,7 @@ pub async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overview>, Api
             made_at: site.made_at,
             made_by: site.made_by,
             has_rules: site.has_rules,
+            alerts_off: site.alerts_off,
             applied: count(EdgeState::Applied),
             waiting: count(EdgeState::Waiting),
             refused: count(EdgeState::Refused),
@@ -182,7 +186,7 @@ pub async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overview>, Api
     (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn show(State(app): State<Arc<App>>, id: Result<Path<Uuid>, PathRejection>) -> Result<Json<Rules>, ApiError> {
-    let id = known(&app, id).await?;
+    let id = site(&app, id).await?;
     let (newest, edges) = rule_sets::current(&app.db, id).await?;
     let edges = edges.into_iter().map(|edge| EdgeRules::of(edge, newest.as_ref())).collect();
     Ok(Json(Rules { current: newest.map(Version::from), edges, default_rules: vec![RuleConfig::sustained_risk()] }))
@@ -221,7 +225,7 @@ pub async fn versions(
 ) -> Result<Json<Versions>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
-    let id = known(&app, id).await?;
+    let id = site(&app, id).await?;
     let page = rule_sets::page(&app.db, id, ask.cursor, limit).await?;
     let full = i64::try_from(page.len()) == Ok(limit);
     let next = page.last().filter(|_| full).map(|last| last.version);
@@ -229,9 +233,9 @@ pub async fn versions(
 }
 
 /// The site of the path, if we know it.
-async fn known(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Result<Uuid, ApiError> {
+async fn site(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Result<Uuid, ApiError> {
     let id = path(id, WHAT)?;
-    if sites::exists(&app.db, id).await? { Ok(id) } else { Err(not_found(WHAT).into()) }
+    known(app, Some(id)).await.map(|()| id)
 }
 
 /// A set to be made.
@@ -279,12 +283,15 @@ pub async fn make(
     id: Result<Path<Uuid>, PathRejection>,
     asked: Result<Json<NewRules>, JsonRejection>,
 ) -> Result<(StatusCode, Json<MadeVersion>), ApiError> {
-    let (id, NewRules { rules, note, base_version }) = (path(id, WHAT)?, body(asked)?);
+    let (id, NewRules { rules, note, base_version }) = (site(&app, id).await?, body(asked)?);
     let note = note.trim();
     if note.chars().count() > NOTE_CHARS_MAX || note.contains('\0') {
         return Err(bad_body(&format!("note: at most {NOTE_CHARS_MAX} printable characters")).into());
     }
-    let rules = rules.map(|rules| read(&rules)).transpose()?;
+    let rules = match rules {
+        Some(rules) => Some(usable(&app, id, &rules).await?),
+        None => None,
+    };
     let new = New { rules: rules.as_deref(), note, by: &caller.name, base_version };
     match rule_sets::add(&app.db, id, new).await? {
         Added::Made(version) => Ok((StatusCode::CREATED, Json(MadeVersion { version }))),
@@ -314,7 +321,7 @@ pub struct Usable {}
 /// `POST /api/v1/sites/{id}/rules/check`: whether a set could be made of these; changes nothing.
 ///
 /// # Errors
-/// 400 for a body that cannot be read, 401, 422 `rules_invalid` with rule and field.
+/// 400 for a body that cannot be read, 401, 404, 422 `rules_invalid` with rule and field, 503.
 #[utoipa::path(post, path = "/api/v1/sites/{id}/rules/check", params(("id" = Uuid, Path, description = "The site.")), request_body = RulesToCheck, responses(
     (status = 200, description = "They can be used.", body = Usable),
     (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
@@ -322,23 +329,62 @@ pub struct Usable {}
     (status = 422, description = "`rules_invalid`: a rule cannot be used; the message names rule, field and fix."),
 ))]
 pub async fn check(
+    State(app): State<Arc<App>>,
     id: Result<Path<Uuid>, PathRejection>,
     asked: Result<Json<RulesToCheck>, JsonRejection>,
 ) -> Result<Json<Usable>, ApiError> {
-    path(id, WHAT)?;
-    read(&body(asked)?.rules)?;
+    let (id, asked) = (site(&app, id).await?, body(asked)?);
+    usable(&app, id, &asked.rules).await?;
     Ok(Json(Usable {}))
+}
+
+/// Zones that a refusal lists.
+const ZONES_LISTED_MAX: usize = 10;
+
+/// The rules as an edge of this site will read them, if they can mean something there.
+async fn usable(app: &App, site: Uuid, rules: &[Value]) -> Result<Vec<RuleConfig>, ApiError> {
+    let rules = read(rules)?;
+    if rules.iter().all(|rule| rule.zones.is_empty()) {
+        return Ok(rules);
+    }
+    let zones = sites::zones(&app.db, site).await?;
+    let stranger = unknown_zones(&rules, |id| zones.iter().any(|zone| zone.zone_id == id.uuid())).next();
+    if let Some((index, rule, zone)) = stranger {
+        let problem = no_such_zone(zone, &zones);
+        return Err(invalid(&RuleError { index, name: rule.name.clone(), field: "zones", problem }).into());
+    }
+    Ok(rules)
+}
+
+fn no_such_zone(zone: ZoneId, zones: &[ZoneName]) -> String {
+    if zones.is_empty() {
+        return format!(
+            "no zone of the site is known yet, so not {zone} either; leave zones empty for all, let cameras send from it \
+             first, or name it in [[site.zones]] of the edge's configuration"
+        );
+    }
+    let listed = zones.iter().take(ZONES_LISTED_MAX).map(|zone| match &zone.name {
+        Some(name) => format!("{} ({name})", zone.zone_id),
+        None => zone.zone_id.to_string(),
+    });
+    let mut listed = listed.collect::<Vec<_>>().join(", ");
+    if let Some(more) = zones.len().checked_sub(ZONES_LISTED_MAX).filter(|more| *more > 0) {
+        listed = format!("{listed} and {more} more");
+    }
+    format!("the site has no zone {zone}, the rule would raise nothing there; it has {listed}; empty means all of them")
+}
+
+fn invalid(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rules_invalid", format!("rules: {error}"))
 }
 
 /// The rules as an edge will read them.
 fn read(rules: &[Value]) -> Result<Vec<RuleConfig>, Problem> {
-    let invalid =
-        |message: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rules_invalid", format!("rules: {message}"));
     let one = |(index, rule): (usize, &Value)| {
-        RuleConfig::deserialize(rule).map_err(|error| invalid(format!("rule {}: {error}", index + 1)))
+        RuleConfig::deserialize(rule).map_err(|error| invalid(&format!("rule {}: {error}", index + 1)))
     };
     let rules: Vec<RuleConfig> = rules.iter().enumerate().map(one).collect::<Result<_, _>>()?;
-    check_rules(&rules).map_err(|error| invalid(error.to_string()))?;
+    check_rules(&rules).map_err(|error| invalid(&error))?;
     Ok(rules)
 }
 

@@ -2,6 +2,8 @@
 //! reported by the site's edges, unless it is set here. What is set here counts at headquarters; it does not travel to
 //! the edges, whose screens go by their own configuration.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use common::problem::Problem;
 use common::site::{self, NAMED_MAX, ShiftConfig, SiteError};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
+use words::words;
 
 use super::{body, not_found, path};
 use crate::access::Caller;
@@ -116,7 +119,8 @@ impl Set {
             site::time_zone(time_zone)?;
         }
         if let Some(Some(shifts)) = &self.shifts {
-            site::shifts(shifts)?;
+            let shifts = site::shifts(shifts)?;
+            site::overlap(&shifts).map_or(Ok(()), Err)?;
         }
         for (list, count) in [("zones", self.zones.len()), ("cameras", self.cameras.len())] {
             if count > NAMED_MAX {
@@ -132,44 +136,7 @@ impl Set {
         }
         Ok(())
     }
-
-    /// For the audit: what was set, in words; of long lists only how much.
-    fn words(&self) -> String {
-        let mut words = Vec::new();
-        for (field, value) in [("name", &self.name), ("time zone", &self.time_zone)] {
-            match value {
-                Some(Some(value)) => words.push(format!("{field} {value:?}")),
-                Some(None) => words.push(format!("{field} as reported")),
-                None => {}
-            }
-        }
-        match &self.shifts {
-            Some(Some(shifts)) => {
-                let one = |shift: &ShiftConfig| format!("{} {}–{}", shift.name, shift.start, shift.end);
-                words.push(format!("shifts {}", shifts.iter().map(one).collect::<Vec<_>>().join(", ")));
-            }
-            Some(None) => words.push("shifts as reported".to_owned()),
-            None => {}
-        }
-        let zones: Vec<(String, &Option<String>)> =
-            self.zones.iter().map(|(id, name)| (id.to_string(), name)).collect();
-        let cameras = self.cameras.iter().map(|(id, name)| (id.clone(), name)).collect();
-        for (what, names) in [("zone", zones), ("camera", cameras)] {
-            if names.len() > NAMES_TOLD_MAX {
-                words.push(format!("{} {what}s", names.len()));
-                continue;
-            }
-            words.extend(names.into_iter().map(|(id, name)| match name {
-                Some(name) => format!("{what} {id} {name:?}"),
-                None => format!("{what} {id} as reported"),
-            }));
-        }
-        words.join("; ")
-    }
 }
-
-/// Zones and cameras that the audit names one by one.
-const NAMES_TOLD_MAX: usize = 20;
 
 /// `PUT /api/v1/sites/{id}/settings`: sets names, time zone and shifts over what the site reports, or takes that back.
 ///
@@ -189,14 +156,10 @@ pub async fn set(
 ) -> Result<Json<Settings>, ApiError> {
     let (id, asked) = (path(id, WHAT)?, body(asked)?);
     asked.check().map_err(|error| invalid(&error))?;
-    let words = asked.words();
-    if words.is_empty() {
-        return shown(&app, id).await;
-    }
     let Set { name, time_zone, shifts, zones, cameras } = asked;
     let change =
         Change { name, time_zone, shifts, zones: zones.into_iter().collect(), cameras: cameras.into_iter().collect() };
-    match sites::set(&app.db, id, &change, &caller.name, &words).await? {
+    match sites::set(&app.db, id, &change, &caller.name, |before| words(before, &change)).await? {
         Changed::Done => shown(&app, id).await,
         Changed::NoSite => Err(not_found(WHAT).into()),
         Changed::NoZone(zone) => {
@@ -222,12 +185,5 @@ mod tests {
     fn null_is_not_the_same_as_left_out() {
         let set: Set = serde_json::from_str(r#"{"name": null, "shifts": []}"#).expect("valid");
         assert_eq!((set.name, set.time_zone, set.shifts), (Some(None), None, Some(Some(Vec::new()))));
-    }
-
-    #[test]
-    fn the_audit_says_what_was_set() {
-        let text = r#"{"name": "Hall 1", "time_zone": null, "cameras": {"c-1": "Dock", "c-2": null}}"#;
-        let set: Set = serde_json::from_str(text).expect("valid");
-        assert_eq!(set.words(), r#"name "Hall 1"; time zone as reported; camera c-1 "Dock"; camera c-2 as reported"#);
     }
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::alerts::{Which, say};
-use super::{bad_body, body, cursor, limit, not_found, parse_cursor, path, query, the_one};
+use super::{bad_body, body, cursor, known, limit, not_found, parse_cursor, path, query, the_one};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store::facts;
@@ -29,7 +29,7 @@ const MINUTES_MAX: i64 = 7 * 24 * 60;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Ask {
-    warehouse: Option<Uuid>,
+    warehouse_id: Option<Uuid>,
     /// Of one page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
@@ -73,10 +73,11 @@ pub struct Page {
 /// `GET /api/v1/silences`: newest first, those that are over too.
 ///
 /// # Errors
-/// 400 for a question that cannot be read, 401, 503.
+/// 400 for a question that cannot be read, 401, 404, 503.
 #[utoipa::path(get, path = "/api/v1/silences", params(Ask), responses(
     (status = 200, description = "A page of silences.", body = Page),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
+    (status = 404, description = "`not_found`: there is no such site."),
 ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -84,7 +85,9 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let before = ask.cursor.as_deref().map(parse_cursor).transpose()?;
-    let (facts, next) = facts::silences(&app.db, ask.warehouse, before, limit(ask.limit)?).await?;
+    let limit = limit(ask.limit)?;
+    known(&app, ask.warehouse_id).await?;
+    let (facts, next) = facts::silences(&app.db, ask.warehouse_id, before, limit).await?;
     let now = clock::now();
     let mut silences: Vec<(Uuid, Silence)> = facts
         .into_iter()
@@ -200,7 +203,7 @@ pub struct End {
         (status = 200, description = "The silence as it stands now.", body = View),
         (status = 400, description = "`query_invalid`: a parameter cannot be read. `body_invalid`: the body cannot be read."),
         (status = 404, description = "`not_found`: there is no such silence."),
-        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse`. \
+        (status = 409, description = "`ambiguous`: several sites have one of this id; say which with `warehouse_id`. \
                                       `fact_conflict`: something else was said under this id; make a new one."),
     )
 )]
@@ -212,7 +215,7 @@ pub async fn end(
     asked: Result<Json<End>, JsonRejection>,
 ) -> Result<Json<View>, ApiError> {
     let silence_id = FactId::from_uuid(path(id, WHAT)?);
-    let warehouse = the_one(facts::silence_of(&app.db, silence_id, query(which)?.warehouse()).await?, WHAT)?;
+    let warehouse = the_one(facts::silence_of(&app.db, silence_id, query(which)?.warehouse_id()).await?, WHAT)?;
     let End { fact_id } = body(asked)?;
     let statement = Statement::EndSilence { silence_id };
     let warehouse_id = WarehouseId::from_uuid(warehouse);

@@ -33,7 +33,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Tokens>, ApiError>
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
-    /// 1 to 64 letters, digits, and `. _ - @`.
+    /// 1 to 64 lower-case Latin letters, digits, and `. _ - @`.
     name: String,
     /// What it may do; at least one.
     scopes: Scopes,

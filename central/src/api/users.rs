@@ -34,7 +34,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Users>, ApiError> 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
-    /// 1 to 64 letters, digits, and `. _ - @`.
+    /// 1 to 64 lower-case Latin letters, digits, and `. _ - @`.
     name: String,
     role: Role,
     /// 10 characters are the least.

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use common::cli::table;
+use common::clock;
 use common::credentials::check_name;
 use common::ids::EdgeId;
 use serde_json::json;
@@ -22,6 +23,9 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
     let db = Db::open(&config.database)?;
     match command {
         Edges::Add { warehouse, edge_id, name, json } => {
+            if let Some(name) = &name {
+                common::site::name("name", name)?;
+            }
             let edge = edge_id.unwrap_or_else(|| EdgeId::from_uuid(Uuid::new_v4()));
             let Some(token) = tokens::add_edge(&db, &actor(), edge, warehouse, name.as_deref()).await? else {
                 bail!("edge {edge} has a credential already; choose another --edge-id, or none for a random one");
@@ -40,14 +44,20 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
             } else {
                 for edge in edges {
                     let state = if edge.revoked_at.is_some() { "revoked" } else { "valid" };
+                    let by = match (edge.certificate_until, edge.has_token) {
+                        (Some(until), _) => format!("certificate until {}", common::cli::time(until)),
+                        (None, true) => "token".to_owned(),
+                        (None, false) => "-".to_owned(),
+                    };
                     let (name, heard) = (edge.name.unwrap_or_default(), time(edge.heartbeat_at));
-                    writeln!(out, "{} {} {state:8} heartbeat {heard:20} {name}", edge.edge_id, edge.warehouse_id)?;
+                    let (edge, site) = (edge.edge_id, edge.warehouse_id);
+                    writeln!(out, "{edge} {site} {state:8} heartbeat {heard:20} {by:38} {name}")?;
                 }
             }
         }
         Edges::Revoke { edge_id } => {
-            if !tokens::revoke_edge(&db, &actor(), edge_id).await? {
-                bail!("edge {edge_id} has no valid credential");
+            if !tokens::revoke_edge(&db, &actor(), edge_id, clock::now()).await? {
+                bail!("there is no edge {edge_id}, or it is shut out already");
             }
             writeln!(out, "Edge {edge_id} is shut out within a few seconds.")?;
         }

@@ -17,7 +17,7 @@ use crate::store::users::{self, Change, Changed};
 pub enum Users {
     /// Make an account; the password is asked for
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
         /// viewer looks; safety-manager acts on alerts, sets rules and may see who it was; administrator acts, and manages
         /// users and tokens

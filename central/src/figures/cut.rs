@@ -2,6 +2,8 @@
 //! coverage. Whatever is asked for becomes one list of bounds with what lies between them, so that Postgres can add up
 //! quarters of an hour by a look into that list and never needs to know a time zone.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Datelike as _, DurationRound as _, TimeDelta, Timelike as _, Utc};
 use common::shift::{self, Occurrence};
 use serde::Deserialize;
@@ -106,14 +108,25 @@ fn clip(name: Option<String>, occurrence: &Occurrence, range: Range) -> Bucket {
 /// From when to when, and the cell it is added to.
 type Piece = (DateTime<Utc>, DateTime<Utc>, i32);
 
+/// A piece that is in no cell. Not a null: of an array with nulls Postgres counts through the elements up to the one that it
+/// is asked for.
+pub const NO_CELL: i32 = -1;
+
+/// What is read of a range, earliest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    pub hours: Vec<Range>,
+    pub quarters: Vec<Range>,
+}
+
 /// A range cut into pieces. What is before the first bound is in no piece, and so is what follows the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
     pub range: Range,
     /// Where each piece begins, earliest first.
     pub bounds: Vec<DateTime<Utc>>,
-    /// By piece: the cell that it is added to, none if it is left out.
-    pub cells: Vec<Option<i32>>,
+    /// By piece: the cell that it is added to, [`NO_CELL`] if it is left out.
+    pub cells: Vec<i32>,
     /// By piece: whether it counts for coverage, because a shift is on or the site has none.
     pub counts: Vec<bool>,
 }
@@ -167,19 +180,35 @@ impl Cut {
             |at: DateTime<Utc>| shifts[..shifts.partition_point(|s| s.0 <= at)].last().is_some_and(|s| at < s.1);
         Self {
             range,
-            cells: bounds.iter().map(|at| cell(*at)).collect(),
+            cells: bounds.iter().map(|at| cell(*at).unwrap_or(NO_CELL)).collect(),
             counts: bounds.iter().map(|at| counts(*at)).collect(),
             bounds,
         }
     }
 
-    /// The part of the range that may be read in whole UTC hours, because no bound is inside of one. Empty where a site's clock
-    /// or shifts do not go by them.
-    pub fn whole_hours(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        let (first, end) = self.range.whole(HOUR);
-        let inside = self.bounds.iter().filter(|at| first < **at && **at < end);
-        let whole = inside.clone().all(|at| at.duration_trunc(HOUR) == Ok(*at));
-        if whole { (first, end) } else { (self.range.from, self.range.from) }
+    /// How a `stretch` of the range is read: in whole UTC hours, but for those that a bound or an end of it is inside of.
+    pub fn parts(&self, stretch: Range) -> Parts {
+        let Range { from, to } = stretch;
+        let inside = |at: &DateTime<Utc>| (from..=to).contains(at);
+        let bounds = self.bounds.iter().copied().filter(inside).chain([from, to]);
+        let cut: BTreeSet<_> =
+            bounds.filter_map(|at| at.duration_trunc(HOUR).ok().filter(|hour| *hour != at)).collect();
+        let (mut parts, mut at) = (Parts::default(), from);
+        for hour in cut {
+            let quarters = Range { from: hour.max(from), to: (hour + HOUR).min(to) };
+            if at < quarters.from {
+                parts.hours.push(Range { from: at, to: quarters.from });
+            }
+            match parts.quarters.last_mut() {
+                Some(last) if last.to == quarters.from => last.to = quarters.to,
+                _ => parts.quarters.push(quarters),
+            }
+            at = quarters.to;
+        }
+        if at < to {
+            parts.hours.push(Range { from: at, to });
+        }
+        parts
     }
 
     /// Minutes of each cell that could have been observed by `now` in a zone that was first heard of at `first`. There are as
@@ -189,7 +218,7 @@ impl Cut {
         let Some(first) = first else { return minutes };
         let pieces = self.bounds.iter().zip(self.bounds.iter().skip(1)).zip(self.cells.iter().zip(&self.counts));
         for ((from, to), (cell, counts)) in pieces {
-            let cell = cell.and_then(|cell| minutes.get_mut(usize::try_from(cell).ok()?));
+            let cell = usize::try_from(*cell).ok().and_then(|cell| minutes.get_mut(cell));
             if let Some(sum) = cell.filter(|_| *counts) {
                 *sum += ((*to).min(now) - (*from).max(first)).num_minutes().max(0);
             }

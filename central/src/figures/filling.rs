@@ -1,5 +1,5 @@
-//! Whether a range may still get events: they wait at an edge, are missing, or an edge is silent and nobody knows. Errs on
-//! the side of saying so. Pure.
+//! Whether a range may still get events: it is not over, they wait at an edge, are missing, or an edge is silent and
+//! nobody knows. Errs on the side of saying so. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -37,11 +37,14 @@ pub struct Heard {
 /// What is on its way is younger than this; it is no reason to call a range of last week unfinished.
 const ON_THE_WAY: TimeDelta = TimeDelta::seconds(60);
 
-/// True if the range may still get events from one of the site's edges.
+/// True if the range may still get events from one of the site's edges. Ranges end with a quarter of an hour, so one that
+/// was asked for up to now is not over yet.
 pub fn filling(range: Range, edges: &[Edge], now: DateTime<Utc>) -> bool {
-    edges.iter().any(|edge| {
-        from(edge, now).is_some_and(|from| range.to > from) || edge.missing.iter().any(|m| overlaps(range, *m))
-    })
+    let to_come = range.to > now && !edges.is_empty();
+    to_come
+        || edges.iter().any(|edge| {
+            from(edge, now).is_some_and(|from| range.to > from) || edge.missing.iter().any(|m| overlaps(range, *m))
+        })
 }
 
 /// Events from this time on may still come from the edge.
@@ -95,6 +98,14 @@ mod tests {
         assert!(!filling(range("08:00", "09:45"), &[edge(backlog, fresh)], now()), "older than anything that waits");
         assert!(!filling(range("11:00", "12:00"), &[edge(normal, fresh)], now()), "that is on its way");
         assert!(filling(range("11:00", "12:00"), &[edge(normal, fresh), edge(backlog, fresh)], now()), "any edge");
+    }
+
+    #[test]
+    fn a_quarter_that_is_not_over_is_not_full() {
+        let edges = [edge(None, TimeDelta::seconds(3))];
+        assert!(!filling(range("11:00", "12:00"), &edges, now()));
+        assert!(filling(range("11:00", "12:15"), &edges, now()));
+        assert!(!filling(range("11:00", "12:15"), &[], now()), "nobody could send anything");
     }
 
     #[test]

@@ -121,6 +121,10 @@ pub struct EdgeFacts<'a> {
     pub waiting_since: Option<DateTime<Utc>>,
     /// How often its process became an older one lately, and when it last did.
     pub turned_back: Option<(i32, DateTime<Utc>)>,
+    /// When a box last came with a certificate of this edge that another one has replaced.
+    pub copy_seen_at: Option<DateTime<Utc>>,
+    /// When the certificate by which it comes in was to be renewed, and when it ends.
+    pub certificate: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When its last batch was committed.
     pub progress_at: Option<DateTime<Utc>>,
     /// Seqs that are neither here nor there.
@@ -144,7 +148,7 @@ pub fn assess_edge(now: DateTime<Utc>, facts: &EdgeFacts<'_>, before: &[Code]) -
     let late_before = was(Code::Silent) || was(Code::HeartbeatsLate) || was(Code::Stopped);
     if silent > if late_before { BACK_WITHIN } else { STALE_AFTER } {
         let limit = if was(Code::HeartbeatsLate) { FLOWING_WITHIN } else { STALE_AFTER };
-        return late(silent, flowing(limit), facts);
+        return late(now, silent, flowing(limit), facts);
     }
 
     let mut reasons = Vec::new();
@@ -170,6 +174,7 @@ pub fn assess_edge(now: DateTime<Utc>, facts: &EdgeFacts<'_>, before: &[Code]) -
         }
         (None, None) => {}
     }
+    certificate(now, facts, &mut reasons);
     dead_letters(facts, &mut reasons);
     let state = if reasons.is_empty() { State::Healthy } else { State::Degraded };
     Assessment { state, reasons }
@@ -201,7 +206,7 @@ fn never_heartbeat(flowing: Option<TimeDelta>, delivered: Option<TimeDelta>, fac
 }
 
 /// Its heartbeats are late, or over.
-fn late(silent: TimeDelta, flowing: Option<TimeDelta>, facts: &EdgeFacts<'_>) -> Assessment {
+fn late(now: DateTime<Utc>, silent: TimeDelta, flowing: Option<TimeDelta>, facts: &EdgeFacts<'_>) -> Assessment {
     let ago = length(silent);
     let stopped = facts.heartbeat.is_some_and(|(digest, _)| digest.stopping);
     let (state, first) = if let Some(age) = flowing {
@@ -218,6 +223,7 @@ fn late(silent: TimeDelta, flowing: Option<TimeDelta>, facts: &EdgeFacts<'_>) ->
         (state, reason)
     };
     let mut reasons = vec![first];
+    certificate(now, facts, &mut reasons);
     missing(facts, &mut reasons);
     if let Some(waiting) = facts.heartbeat.map(|(digest, _)| digest.waiting()).filter(|waiting| *waiting > 0) {
         let were = if waiting == 1 { "was" } else { "were" };
@@ -257,6 +263,31 @@ fn clone(now: DateTime<Utc>, facts: &EdgeFacts<'_>, was: bool, reasons: &mut Vec
             length(now - at)
         );
         reasons.push(Reason::new(Code::Clone, text));
+    }
+    if let Some(at) = facts.copy_seen_at.filter(|at| now - *at <= limit) {
+        let text = format!(
+            "a second box came {} ago with a certificate of this edge that another one has replaced, so one of them is a copy \
+             of the other; enrol that one as an edge of its own, or shut it out",
+            length(now - at)
+        );
+        reasons.push(Reason::new(Code::Clone, text));
+    }
+}
+
+/// An edge tries to renew every few minutes, so one that is still not done when half of the time is over cannot.
+fn certificate(now: DateTime<Utc>, facts: &EdgeFacts<'_>, reasons: &mut Vec<Reason>) {
+    if let Some((renew_at, until)) = facts.certificate
+        && now > renew_at + (until - renew_at) / 2
+    {
+        let text = if now < until {
+            format!("its certificate ends in {} and it has not renewed it; see its log", length(until - now))
+        } else {
+            format!(
+                "its certificate ended {} ago; it comes back by itself, see its log if it does not",
+                length(now - until)
+            )
+        };
+        reasons.push(Reason::new(Code::CertificateEnds, text));
     }
 }
 

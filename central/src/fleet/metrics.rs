@@ -86,6 +86,16 @@ fn sites(encoder: &mut DescriptorEncoder<'_>, fleet: &FleetSnapshot, now: DateTi
         })
     });
     family(encoder, "site_state", "1 for the state that the site is in", one_hot)?;
+    let ends = fleet.sites.iter().filter_map(|site| {
+        let first = site.edges.iter().filter_map(|edge| edge.certificate_until).min()?;
+        Some(([("warehouse_id", site.row.warehouse_id.to_string())], first.timestamp() as f64))
+    });
+    family(
+        encoder,
+        "site_certificate_end_timestamp_seconds",
+        "When the first certificate of the site's edges ends",
+        ends,
+    )?;
     for (name, help, figure) in FIGURES {
         let series = rows().filter_map(|(id, row)| Some(([("warehouse_id", id)], figure(row, now)?)));
         family(encoder, name, help, series)?;

@@ -48,10 +48,12 @@ pub enum Code {
     CamerasSuspect,
     /// It refused the rules that headquarters sent, or cannot keep them.
     RulesRefused,
+    /// Its certificate nears its end, and it has not renewed it.
+    CertificateEnds,
 }
 
 impl Code {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::HeadquartersBlind,
         Self::NoEdge,
         Self::NeverHeard,
@@ -75,6 +77,7 @@ impl Code {
         Self::CamerasSilent,
         Self::CamerasSuspect,
         Self::RulesRefused,
+        Self::CertificateEnds,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -102,6 +105,7 @@ impl Code {
             Self::CamerasSilent => "cameras_silent",
             Self::CamerasSuspect => "cameras_suspect",
             Self::RulesRefused => "rules_refused",
+            Self::CertificateEnds => "certificate_ends",
         }
     }
 

@@ -101,6 +101,8 @@ pub struct EdgeRow {
     /// Of its program.
     pub version: Option<String>,
     pub created_at: DateTime<Utc>,
+    /// When the certificate ends by which it comes in; null for one that comes in by a token.
+    pub certificate_until: Option<DateTime<Utc>>,
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     pub last_progress_at: Option<DateTime<Utc>>,
     pub buffered: i64,
@@ -380,6 +382,8 @@ fn assess(
         unreadable: foreign.or_else(|| edge.unreadable.as_deref().zip(edge.unreadable_at)),
         waiting_since: edge.waiting_since,
         turned_back: edge.turned_back_at.map(|at| (edge.turned_back, at)),
+        copy_seen_at: edge.copy_seen_at,
+        certificate: edge.renew_at.zip(edge.certificate_until),
         progress_at: ledger.progress_at,
         missing: ledger.totals.missing,
         dead_letters_open: dead_letters,
@@ -462,6 +466,7 @@ fn edge_row(judged: Judged<'_>) -> EdgeRow {
         since,
         version: digest.map(|digest| digest.version),
         created_at: edge.created_at,
+        certificate_until: edge.certificate_until,
         last_heartbeat_at: edge.heartbeat_at,
         last_progress_at: ledger.progress_at,
         buffered: ledger.totals.buffered,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock;
+use common::lifecycle::LifeSign;
 use common::problem::Problem;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -141,8 +142,9 @@ impl Looker {
     ///
     /// # Errors
     /// None; the type fits a lifecycle stage.
-    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
+            sign.show();
             let began = Instant::now();
             self.turn().await;
             let gap = LOOK_GAP.max(began.elapsed() * GAP_PER_LOOK).min(LOOK_EVERY);

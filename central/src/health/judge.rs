@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::health::{Health, Status, thresholds};
+use common::health::{Code, Health, Status, thresholds};
 
 use super::Seen;
 use super::sampler::{Look, Samples};
@@ -25,6 +25,8 @@ pub struct Facts<'a> {
     pub now: DateTime<Utc>,
     pub samples: &'a Samples,
     pub seen: &'a Seen,
+    /// Why the configuration in force is not the one in the files.
+    pub config: Option<&'a str>,
 }
 
 fn age(now: DateTime<Utc>, then: DateTime<Utc>) -> Duration {
@@ -38,12 +40,17 @@ pub fn fresh(look: &Look, now: DateTime<Utc>) -> bool {
 
 pub fn judge(facts: &Facts<'_>) -> Health {
     let mut health = Health::healthy();
-    let Facts { now, samples, seen } = *facts;
-    for (name, look) in [("Redis", &samples.redis), ("Postgres", &samples.postgres)] {
+    let Facts { now, samples, seen, config } = *facts;
+    for (name, code, look) in
+        [("Redis", Code::RedisUnavailable, &samples.redis), ("Postgres", Code::PostgresUnavailable, &samples.postgres)]
+    {
         if !fresh(look, now) {
             let why = look.error.as_deref().unwrap_or("not asked yet");
-            health.add(Status::Unhealthy, format!("{name} does not answer: {why}; edges keep their events"));
+            health.add(Status::Unhealthy, code, format!("{name} does not answer: {why}; edges keep their events"));
         }
+    }
+    if let Some(words) = config {
+        health.add(Status::Degraded, Code::ConfigRefused, words);
     }
     let waiting = samples.load.waiting;
     let oldest = samples.load.oldest;
@@ -52,11 +59,13 @@ pub fn judge(facts: &Facts<'_>) -> Health {
     if waiting > 0 && oldest > STUCK && !committing {
         health.add(
             Status::Unhealthy,
+            Code::FramesStuck,
             format!("{waiting} frames wait, the oldest for {} s, and none is being stored", oldest.as_secs()),
         );
     } else if waiting > thresholds::STREAM_LENGTH {
         health.add(
             Status::Degraded,
+            Code::StreamLong,
             format!("{waiting} frames wait in the stream, more than {}", thresholds::STREAM_LENGTH),
         );
     }
@@ -64,6 +73,7 @@ pub fn judge(facts: &Facts<'_>) -> Health {
     if pending > thresholds::PENDING && oldest > FLIGHT {
         health.add(
             Status::Degraded,
+            Code::FramesHeld,
             format!(
                 "workers hold {pending} frames, more than {}, the oldest for {} s",
                 thresholds::PENDING,
@@ -72,12 +82,13 @@ pub fn judge(facts: &Facts<'_>) -> Health {
         );
     }
     if seen.workers.is_empty() {
-        health.add(Status::Unhealthy, "no persist worker runs");
+        health.add(Status::Unhealthy, Code::NoWorker, "no persist worker runs");
     }
     let rate = seen.failures as f64 / seen.attempts.max(1) as f64;
     if seen.attempts >= ATTEMPTS_LEAST && rate > thresholds::ERROR_RATE {
         health.add(
             Status::Degraded,
+            Code::TransactionsFail,
             format!(
                 "{} of {} transactions of the last minute failed and were tried again, more than {} %",
                 seen.failures,
@@ -116,7 +127,7 @@ mod tests {
     }
 
     fn status(samples: &Samples, seen: &Seen) -> (Status, String) {
-        let health = judge(&Facts { now: now(), samples, seen });
+        let health = judge(&Facts { now: now(), samples, seen, config: None });
         (health.status, health.reasons.join("; "))
     }
 

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::clock;
 use common::health::Status;
+use common::reload::ConfigView;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -33,6 +34,9 @@ pub struct Page {
     status: Status,
     /// In words, most severe first.
     reasons: Vec<String>,
+    /// The code of each reason; the runbook has a section for each.
+    codes: Vec<String>,
+    config: ConfigView,
     stream: StreamView,
     worker: WorkerView,
     /// The persist workers of this instance.
@@ -207,7 +211,9 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, (StatusC
 fn page(app: &App, now: DateTime<Utc>) -> Page {
     let samples = app.observed.samples();
     let seen = app.observed.progress();
-    let health = judge(&Facts { now, samples: &samples, seen: &seen });
+    let config = app.reloaded.view();
+    let trouble = app.reloaded.trouble();
+    let health = judge(&Facts { now, samples: &samples, seen: &seen, config: trouble.as_deref() });
     let sum = |of: fn(&PartitionSample) -> u64| samples.partitions.iter().map(of).sum::<u64>();
     let worker = |(name, turned): (&String, &DateTime<Utc>)| Worker {
         consumer_name: name.clone(),
@@ -244,6 +250,8 @@ fn page(app: &App, now: DateTime<Utc>) -> Page {
         timestamp: timestamp(now),
         status: health.status,
         reasons: health.reasons,
+        codes: health.codes,
+        config,
     }
 }
 

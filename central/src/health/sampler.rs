@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use common::clock;
+use common::lifecycle::LifeSign;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,9 @@ use crate::store::Db;
 use crate::stream::{PartitionSample, Stream};
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A look that takes longer is a failed one. Short beside the time after which a look proves nothing, so that what hangs
+/// is known to, and hides nothing of the other.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// The rate of acknowledgements is measured over this many samples.
 const RATE_SAMPLES: usize = 10;
 /// Trimming and the clearing of consumers are not urgent.
@@ -46,12 +51,7 @@ pub struct Look {
 }
 
 impl Look {
-    fn note<T, E: std::error::Error + Send + Sync + 'static>(
-        &mut self,
-        what: &str,
-        result: Result<T, E>,
-        now: DateTime<Utc>,
-    ) -> Option<T> {
+    fn note<T>(&mut self, what: &str, result: anyhow::Result<T>, now: DateTime<Utc>) -> Option<T> {
         match result {
             Ok(value) => {
                 if self.error.take().is_some() {
@@ -61,7 +61,7 @@ impl Look {
                 Some(value)
             }
             Err(error) => {
-                let text = format!("{:#}", anyhow::Error::new(error));
+                let text = format!("{error:#}");
                 if self.error.is_none() {
                     warn!("{what} does not answer: {text}");
                 }
@@ -82,6 +82,8 @@ pub struct Sampler {
     pub retain_bytes_max: u64,
     // Metrics.
     pub metrics: Arc<Metrics>,
+    // Shown after each look.
+    pub sign: LifeSign,
 }
 
 /// What goes on from one look to the next.
@@ -106,14 +108,16 @@ impl Sampler {
                 // Time to look.
                 _ = interval.tick() => {}
             }
-            self.look(&mut samples, &mut memory).await;
+            // Boxed: it is large, and every layer that this stage is handed through would copy it.
+            Box::pin(self.look(&mut samples, &mut memory)).await;
+            self.sign.show();
             seen.send_replace(samples.clone());
         }
     }
 
     async fn look(&self, samples: &mut Samples, memory: &mut Memory) {
         // Side by side: one that hangs does not hide the other.
-        let (redis, postgres) = tokio::join!(self.stream.sample(), self.db.ping());
+        let (redis, postgres) = tokio::join!(in_time(self.stream.sample()), in_time(self.db.ping()));
         let now = clock::now();
         samples.postgres.note("Postgres", postgres, now);
         if let Some(partitions) = samples.redis.note("Redis", redis, now) {
@@ -135,8 +139,6 @@ impl Sampler {
         m.frames_oldest_age_seconds.set(samples.load.oldest.as_secs_f64());
         m.batches_in_flight.set(i64::try_from(batches).unwrap_or(i64::MAX));
         m.bytes_in_flight.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        m.redis_up.set(i64::from(samples.redis.error.is_none()));
-        m.database_up.set(i64::from(samples.postgres.error.is_none()));
     }
 
     async fn keep_up(&self, partitions: &[PartitionSample], memory: &mut Memory) {
@@ -155,6 +157,14 @@ impl Sampler {
             warn!("Could not clear away old consumers: {:#}", anyhow::Error::new(error));
         }
     }
+}
+
+async fn in_time<T, E>(look: impl Future<Output = Result<T, E>>) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let answer = tokio::time::timeout(LOOK_TIMEOUT, look).await;
+    Ok(answer.with_context(|| format!("no answer within {LOOK_TIMEOUT:?}"))??)
 }
 
 /// The retention to use next: halved while too many bytes are held, doubled back when there is room.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use common::backoff::Backoff;
-use common::protocol::{DeadLetterNote, Receipt};
+use common::lifecycle::{LifeSign, LifeSigns};
+use common::protocol::{DatabaseMark, DeadLetterNote, Receipt};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -17,7 +18,7 @@ use crate::frame::{Content, Fate, Frame, Item};
 use crate::health::Progress;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
-use crate::store::batch::{self, WriteError};
+use crate::store::batch::{self, WriteError, Written};
 use crate::store::rollups::Known;
 use crate::store::{self, Connection, Db};
 use crate::stream::{Delivered, Outcome, Reader, Report, Stream, StreamError};
@@ -42,6 +43,8 @@ pub struct Deps {
     pub hints: Hints,
     pub instance: Uuid,
     pub retry_delay: Duration,
+    /// Each worker has a sign of its own among these.
+    pub signs: LifeSigns,
 }
 
 pub struct Worker {
@@ -52,18 +55,22 @@ pub struct Worker {
     connection: Option<Connection>,
     known: Known,
     backoff: Backoff,
+    /// Shown after each reading and each attempt to write, which all end within a few seconds.
+    sign: LifeSign,
 }
 
 impl Worker {
     pub fn new(deps: Deps, consumer: String) -> Self {
         let backoff = Backoff::new(deps.retry_delay, RETRY_CAP.max(deps.retry_delay));
-        Self { deps, reader: Reader::new(consumer), connection: None, known: Known::default(), backoff }
+        let sign = deps.signs.add("persist");
+        Self { deps, reader: Reader::new(consumer), connection: None, known: Known::default(), backoff, sign }
     }
 
     /// Works until told to stop; what it has begun it finishes, if Postgres lets it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
+            self.sign.show();
             match self.run_once(&stop).await {
                 Ok(()) => failures = 0,
                 Err(error) => {
@@ -126,11 +133,11 @@ impl Worker {
         let unpacked: Vec<Unpacked> = frames.iter().map(|frame| unpack(frame)).collect();
         let all = frames.iter().zip(&unpacked).enumerate().flat_map(|(i, (frame, unpacked))| items(i, frame, unpacked));
         let mut work = Work::new(all.collect());
-        if !self.write(&mut work, delivered, stop).await {
+        let Some(database) = self.write(&mut work, delivered, stop).await else {
             self.reader.recheck_pending();
             return Ok(false);
-        }
-        let (reports, alerts_changed) = self.reports(&frames, &unpacked, work);
+        };
+        let (reports, alerts_changed) = self.reports(&frames, &unpacked, work, &database);
         for (frame, report) in frames.iter().zip(reports) {
             self.report(frame.reply_to, report).await;
         }
@@ -141,22 +148,31 @@ impl Worker {
         Ok(true)
     }
 
-    /// Writes everything, trying again until it is durable. False if it was stopped before.
-    async fn write(&mut self, work: &mut Work<'_>, delivered: &[Delivered], stop: &CancellationToken) -> bool {
-        let mut failures = 0;
+    /// Writes everything, trying again until it is durable. Answers where; `None` if it was stopped before. Nothing to write
+    /// is nowhere.
+    async fn write(
+        &mut self,
+        work: &mut Work<'_>,
+        delivered: &[Delivered],
+        stop: &CancellationToken,
+    ) -> Option<Option<DatabaseMark>> {
+        let (mut failures, mut database) = (0, None);
         while let Some(next) = work.next() {
+            self.sign.show();
             let started = Instant::now();
             let written = tokio::select! {
                 // Done, or failed.
                 written = self.write_once(next) => written,
                 // We stop, and Postgres hangs. The connection goes with the attempt; the frames stay pending.
-                () = long_after(stop) => return false,
+                () = long_after(stop) => return None,
             };
             match written {
-                Ok(fates) => {
+                Ok(written) => {
                     self.deps.metrics.transaction_seconds.observe(started.elapsed().as_secs_f64());
                     self.deps.progress.committed();
-                    work.done(fates);
+                    work.done(written.fates);
+                    // The first of several: no part is said to be further on than it is.
+                    database = database.or(Some(written.database));
                     failures = 0;
                     continue;
                 }
@@ -175,17 +191,17 @@ impl Worker {
             failures = failures.saturating_add(1);
             tokio::select! {
                 // We stop; the frames stay pending.
-                () = stop.cancelled() => return false,
+                () = stop.cancelled() => return None,
                 // Postgres had its pause.
                 () = tokio::time::sleep(wait) => {}
             }
             self.keep(delivered).await;
         }
-        true
+        Some(database)
     }
 
     /// One transaction, on a connection that is dropped if anything about it is in doubt.
-    async fn write_once(&mut self, items: &[Item<'_>]) -> Result<Vec<Fate>, WriteError> {
+    async fn write_once(&mut self, items: &[Item<'_>]) -> Result<Written, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -223,7 +239,13 @@ impl Worker {
     }
 
     /// What to tell of each frame, the counts of all, and whether an alert or what is said of one has changed.
-    fn reports(&self, frames: &[&Frame], unpacked: &[Unpacked], work: Work<'_>) -> (Vec<Report>, bool) {
+    fn reports(
+        &self,
+        frames: &[&Frame],
+        unpacked: &[Unpacked],
+        work: Work<'_>,
+        database: &Option<DatabaseMark>,
+    ) -> (Vec<Report>, bool) {
         let metrics = &self.deps.metrics;
         let mut tallies: Vec<Tally> = frames.iter().map(|_| Tally::default()).collect();
         let mut alerts_changed = false;
@@ -238,7 +260,7 @@ impl Worker {
                 error!(batch.id = %frame.batch_id, "Batch {} was damaged in Redis; its edge sends it again", frame.batch_id);
                 Outcome::Lost
             } else {
-                let receipt = tally.receipt(frame);
+                let receipt = tally.receipt(frame, database.clone());
                 let dead = receipt.dead_letters.len() as u64;
                 if dead > 0 {
                     warn!(
@@ -301,7 +323,7 @@ impl Tally {
         self.records += 1;
     }
 
-    fn receipt(mut self, frame: &Frame) -> Receipt {
+    fn receipt(mut self, frame: &Frame, database: Option<DatabaseMark>) -> Receipt {
         // A frame that could not be opened is one dead letter, and stands for all records the edge says are in it.
         if self.records == 1 && frame.records > 1 && self.dead.len() == 1 {
             let reason = &self.dead[0].reason;
@@ -312,6 +334,7 @@ impl Tally {
             committed: self.committed,
             duplicates: self.duplicates,
             dead_letters: self.dead,
+            database,
         }
     }
 }

@@ -11,18 +11,16 @@
 
 use std::borrow::Cow;
 
+use common::protocol::DatabaseMark;
 use sqlx::PgConnection;
 
 use super::forgotten::{self, BEGIN_STORING, Stripped};
 use super::rollups::{Known, Learned, Rollups};
-use super::{Db, StoreError, alerts, dead_letters, events, facts, ledger};
+use super::{Db, StoreError, alerts, database, dead_letters, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
-/// One round trip. synchronous_commit is said each time because a role or a database may have another default, and our
-/// COMMIT is what edges rely on. The timeouts are shorter than the worker's own, so that the server gives up first.
-pub(super) const BEGIN: &str = "\
-BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
-SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// What else a transaction relies on holds for the whole session, see [`Db::open`].
+pub(super) const BEGIN: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
@@ -42,6 +40,15 @@ pub enum WriteError {
     Unreachable(#[source] StoreError),
 }
 
+/// What a transaction did.
+#[derive(Debug)]
+pub struct Written {
+    /// Of each item.
+    pub fates: Vec<Fate>,
+    /// Where.
+    pub database: DatabaseMark,
+}
+
 /// Writes the items in one transaction; answers what became of each.
 ///
 /// # Errors
@@ -50,9 +57,9 @@ pub async fn write(
     connection: &mut PgConnection,
     items: &[Item<'_>],
     known: &mut Known,
-) -> Result<Vec<Fate>, WriteError> {
+) -> Result<Written, WriteError> {
     match transaction(connection, items, known).await {
-        Ok(fates) => Ok(fates),
+        Ok(written) => Ok(written),
         Err(error) => Err(refused(connection, error).await),
     }
 }
@@ -72,12 +79,14 @@ async fn transaction(
     connection: &mut PgConnection,
     items: &[Item<'_>],
     known: &mut Known,
-) -> Result<Vec<Fate>, sqlx::Error> {
+) -> Result<Written, sqlx::Error> {
     sqlx::raw_sql(BEGIN_STORING).execute(&mut *connection).await?;
+    // Before any row is locked.
+    let database = database::mark(connection).await?;
     let (fates, learned) = body(connection, items, known, ledger::Changes::default()).await?;
     sqlx::raw_sql(COMMIT).execute(connection).await?;
     known.remember(learned);
-    Ok(fates)
+    Ok(Written { fates, database })
 }
 
 async fn body(

@@ -23,7 +23,8 @@ SELECT id, edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, octet_leng
        NULL::bytea AS raw, received_at, state, resolved_at
 FROM dead_letters
 WHERE ($1::text IS NULL OR state = $1) AND ($2::int8 IS NULL OR id < $2)
-ORDER BY id DESC LIMIT $3";
+  AND ($3::uuid IS NULL OR warehouse_id = $3)
+ORDER BY id DESC LIMIT $4";
 
 const SHOW: &str = "\
 SELECT id, edge_id, warehouse_id, batch_id, kind, epoch, seq, reason, octet_length(raw) AS raw_bytes, raw,
@@ -44,10 +45,15 @@ WHERE id = $1";
 
 const FIND: &str = "SELECT id FROM dead_letters WHERE edge_id = $1 AND raw_sha256 = $2";
 
+const OPEN_IDS: &str = "\
+SELECT id FROM dead_letters
+WHERE state = 'open' AND ($1::text IS NULL OR strpos(reason, $1) > 0) AND ($2::uuid IS NULL OR warehouse_id = $2)
+ORDER BY id";
+
 const OPEN_BY_WAREHOUSE: &str = "\
 SELECT warehouse_id, count(*) FROM dead_letters WHERE state = 'open' GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, ERASE, FIND, OPEN_BY_WAREHOUSE];
+pub const STATEMENTS: &[&str] = &[INSERT, PAGE, SHOW, TAKE, RESOLVE, ERASE, FIND, OPEN_IDS, OPEN_BY_WAREHOUSE];
 
 /// Reasons come from Postgres and decoders; long ones repeat the data.
 const REASON_CHARS_MAX: usize = 1_000;
@@ -115,13 +121,20 @@ pub struct Shown {
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-/// Newest first, below the id `before`.
+/// Of all warehouses or of one, newest first, below the id `before`.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn page(db: &Db, state: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Shown>, StoreError> {
+pub async fn page(
+    db: &Db,
+    warehouse: Option<Uuid>,
+    state: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Shown>, StoreError> {
     let mut lease = db.lease().await?;
-    let page = within(sqlx::query_as(PAGE).bind(state).bind(before).bind(limit).fetch_all(&mut *lease)).await?;
+    let query = sqlx::query_as(PAGE).bind(state).bind(before).bind(warehouse).bind(limit);
+    let page = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(page)
 }
@@ -133,6 +146,18 @@ pub async fn show(db: &Db, id: i64) -> Result<Option<Shown>, StoreError> {
     let shown = within(sqlx::query_as(SHOW).bind(id).fetch_optional(&mut *lease)).await?;
     lease.done();
     Ok(shown)
+}
+
+/// The open ones, oldest first: those with this text in their reason, of this warehouse.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn open_ids(db: &Db, reason: Option<&str>, warehouse: Option<Uuid>) -> Result<Vec<i64>, StoreError> {
+    let mut lease = db.lease().await?;
+    let query = sqlx::query_scalar(OPEN_IDS).bind(reason).bind(warehouse);
+    let ids = within(query.fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(ids)
 }
 
 /// How many wait for somebody, per warehouse.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch};
-use common::protocol::Heartbeat;
+use common::protocol::{DatabaseMark, Heartbeat, SeqRange};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Db, StoreError, ledger, within};
+use super::{Db, StoreError, database, ledger, within};
 use crate::fleet::Digest;
 
 /// The year 2200: later ones are no times of ours.
@@ -74,11 +74,19 @@ CROSS JOIN LATERAL (
 
 pub const STATEMENTS: &[&str] = &[STORE_HEARTBEAT, NOTE_UNREADABLE, SETTLED, HEARTBEATS, CAMERA_NAMES, ZONES, RATES];
 
-/// Stores a heartbeat and what it says of the ledger; answers the epochs that are settled.
+/// What the ledger answers to a heartbeat.
+#[derive(Debug)]
+pub struct Noted {
+    pub settled: Vec<Epoch>,
+    pub lacking: Vec<SeqRange>,
+    pub database: DatabaseMark,
+}
+
+/// Stores a heartbeat and what it says of the ledger; answers what the ledger says.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch>, StoreError> {
+pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Noted, StoreError> {
     let mut lease = db.lease().await?;
     let edge = heartbeat.edge_id.uuid();
     let digest = Digest::of(heartbeat);
@@ -104,8 +112,10 @@ pub async fn store_heartbeat(db: &Db, heartbeat: &Heartbeat) -> Result<Vec<Epoch
     let reported: Vec<Uuid> = heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect();
     let settled: Vec<Uuid> =
         within(sqlx::query_scalar(SETTLED).bind(edge).bind(reported).fetch_all(&mut *lease)).await?;
+    let lacking = within(ledger::lacking(&mut lease, heartbeat)).await?;
+    let database = within(database::mark(&mut lease)).await?;
     lease.done();
-    Ok(settled.into_iter().map(Epoch::from_uuid).collect())
+    Ok(Noted { settled: settled.into_iter().map(Epoch::from_uuid).collect(), lacking, database })
 }
 
 /// Notes that an edge spoke and could not be understood.

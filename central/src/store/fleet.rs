@@ -15,9 +15,14 @@ const SITES: &str = "SELECT warehouse_id, name FROM warehouses";
 
 /// Never the heartbeats themselves: they are large.
 const EDGES: &str = "\
-SELECT edge_id, warehouse_id, name, created_at, heartbeat_at, digest, unreadable_at, unreadable, waiting_since,
-       turned_back, turned_back_at
-FROM edges WHERE revoked_at IS NULL ORDER BY warehouse_id, name, edge_id";
+SELECT e.edge_id, e.warehouse_id, e.name, e.created_at, e.heartbeat_at, e.digest, e.unreadable_at, e.unreadable,
+       e.waiting_since, e.turned_back, e.turned_back_at, e.copy_seen_at, c.renew_at, c.not_after AS certificate_until
+FROM edges e LEFT JOIN LATERAL (
+    SELECT renew_at, not_after FROM edge_certificates
+    WHERE edge_id = e.edge_id AND revoked_at IS NULL AND superseded_at IS NULL
+    ORDER BY first_used_at IS NULL, issued_at DESC LIMIT 1
+) c ON true
+WHERE e.revoked_at IS NULL ORDER BY e.warehouse_id, e.name, e.edge_id";
 
 const STATES: &str = "SELECT warehouse_id, edge_id, version, state, codes, since, noted, noted_at FROM fleet_states";
 
@@ -111,6 +116,9 @@ pub struct Edge {
     pub waiting_since: Option<DateTime<Utc>>,
     pub turned_back: i32,
     pub turned_back_at: Option<DateTime<Utc>>,
+    pub copy_seen_at: Option<DateTime<Utc>>,
+    pub renew_at: Option<DateTime<Utc>>,
+    pub certificate_until: Option<DateTime<Utc>>,
 }
 
 impl Edge {

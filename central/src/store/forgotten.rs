@@ -17,16 +17,14 @@ use super::{Db, StoreError, audit, dead_letters, within};
 use crate::frame::{Content, DeadKind, Item};
 use crate::privacy::{self, Found, Subject, Tombstone};
 
-/// [`super::batch::BEGIN`] with the lock, in the same round trip. Read committed is said because the tombstones must be
-/// seen as they are after the lock was had, not as they were at the beginning. The number spells "smartfor".
+/// With the lock, in the same round trip. Read committed is said because the tombstones must be seen as they are after the
+/// lock was had, not as they were at the beginning. The number spells "smartfor".
 pub(super) const BEGIN_STORING: &str = "\
-BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '10s'; \
-SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
+BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
 
 /// Whoever stores waits behind this while it waits for those who store already, so it waits for a moment only.
 const BEGIN_ENTOMBING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '500ms'; \
+SET LOCAL lock_timeout = '500ms'; \
 SELECT pg_advisory_xact_lock(x'736d617274666f72'::bit(64)::int8)";
 
 const AMONG: &str = "SELECT worker_sha256 FROM forgotten_workers WHERE worker_sha256 = ANY ($1)";

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch, WarehouseId};
-use common::protocol::{EpochReport, Heartbeat};
+use common::protocol::{EpochReport, Heartbeat, LACKING_MAX, SeqRange};
 use common::quarter::Quarter;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -31,7 +31,20 @@ use uuid::Uuid;
 use super::{Db, StoreError, within};
 use crate::frame::{Content, Fate, Item};
 
+/// By epoch and by quarter of an hour in one round trip. Both are always written in the order of the plan.
 const ADD: &str = "\
+WITH quarters AS (
+    INSERT INTO epoch_quarters AS q (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+    SELECT edge_id, epoch, quarter, warehouse_id, received::int8multirange, stored, alerts, dead
+    FROM unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::uuid[], $13::text[], $14::int8[], $15::int8[],
+                $16::int8[])
+         AS t (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
+    ON CONFLICT (edge_id, epoch, quarter) DO UPDATE SET
+        received = q.received + excluded.received,
+        stored = q.stored + excluded.stored,
+        alerts = q.alerts + excluded.alerts,
+        dead = q.dead + excluded.dead
+)
 INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, received, stored, alerts, dead, last_received_at)
 SELECT edge_id, epoch, warehouse_id, head, received::int8multirange, stored, alerts, dead, now()
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::int8[],
@@ -44,17 +57,6 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET
     alerts = l.alerts + excluded.alerts,
     dead = l.dead + excluded.dead,
     last_received_at = excluded.last_received_at";
-
-const ADD_QUARTERS: &str = "\
-INSERT INTO epoch_quarters AS q (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
-SELECT edge_id, epoch, quarter, warehouse_id, received::int8multirange, stored, alerts, dead
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::int8[], $7::int8[], $8::int8[])
-     AS t (edge_id, epoch, quarter, warehouse_id, received, stored, alerts, dead)
-ON CONFLICT (edge_id, epoch, quarter) DO UPDATE SET
-    received = q.received + excluded.received,
-    stored = q.stored + excluded.stored,
-    alerts = q.alerts + excluded.alerts,
-    dead = q.dead + excluded.dead";
 
 /// The head never goes down, whatever an edge with a restored disk says.
 const REPORT: &str = "\
@@ -72,6 +74,14 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET
 const RETIRE: &str = "\
 UPDATE edge_epochs SET current = false WHERE edge_id = $1 AND current AND reported_at IS NOT NULL
     AND NOT epoch = ANY ($2::uuid[])";
+
+/// Right after a heartbeat was stored: what the edge gave out, has no more, and is not here.
+const LACKING: &str = "\
+SELECT l.epoch, lower(r) AS first, upper(r) - 1 AS last
+FROM edge_epochs l
+CROSS JOIN LATERAL unnest(int8multirange(int8range(1, 1 + l.reported_head)) - l.received - l.buffered) r
+WHERE l.edge_id = $1 AND l.epoch = ANY ($2::uuid[])
+ORDER BY l.epoch, first LIMIT $3";
 
 /// While the edge reports, missing is judged by the head it last told together with what was buffered then: batches
 /// overtake each other, and what came in since would show its neighbours on the way as lost for a moment. Once it has
@@ -98,15 +108,23 @@ ORDER BY l.edge_id, l.first_seen_at, l.epoch";
 const FORGET: &str = "\
 WITH gone AS (
     DELETE FROM edge_epochs l
-    WHERE NOT l.current AND greatest(l.first_seen_at, l.reported_at, l.last_received_at) < $1
-      AND NOT EXISTS (SELECT FROM epoch_quarters q
-                      WHERE q.edge_id = l.edge_id AND q.epoch = l.epoch AND q.quarter >= $1)
-      AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.edge_id = l.edge_id AND d.epoch = l.epoch AND d.state = 'open')
+    WHERE l.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM edge_epochs o
+        WHERE NOT o.current AND greatest(o.first_seen_at, o.reported_at, o.last_received_at) < $1
+          AND NOT EXISTS (SELECT FROM epoch_quarters q
+                          WHERE q.edge_id = o.edge_id AND q.epoch = o.epoch AND q.quarter >= $1)
+          AND NOT EXISTS (SELECT FROM dead_letters d
+                          WHERE d.edge_id = o.edge_id AND d.epoch = o.epoch AND d.state = 'open')
+        LIMIT 100))
     RETURNING l.edge_id, l.epoch
+), quarters AS (
+    DELETE FROM epoch_quarters q USING gone WHERE q.edge_id = gone.edge_id AND q.epoch = gone.epoch
 )
-DELETE FROM epoch_quarters q USING gone WHERE q.edge_id = gone.edge_id AND q.epoch = gone.epoch";
+SELECT count(*) FROM gone";
+/// Epochs of one statement; each may have thousands of quarters.
+const FORGET_BATCH: i64 = 100;
 
-pub const STATEMENTS: &[&str] = &[ADD, ADD_QUARTERS, REPORT, RETIRE, SHOW, FORGET];
+pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, LACKING, SHOW, FORGET];
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
@@ -168,6 +186,7 @@ impl Changes {
         }
         let mut epochs = self.by_epoch();
         let received: Vec<String> = epochs.values_mut().map(|c| multirange(&mut c.seqs)).collect();
+        let received_then: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
         sqlx::query(ADD)
             .bind(epochs.keys().map(|(edge, _)| edge.uuid()).collect::<Vec<_>>())
             .bind(epochs.keys().map(|(_, epoch)| epoch.uuid()).collect::<Vec<_>>())
@@ -178,15 +197,11 @@ impl Changes {
             .bind(epochs.values().map(|c| c.stored).collect::<Vec<_>>())
             .bind(epochs.values().map(|c| c.alerts).collect::<Vec<_>>())
             .bind(epochs.values().map(|c| c.dead).collect::<Vec<_>>())
-            .execute(&mut *connection)
-            .await?;
-        let received: Vec<String> = self.0.values_mut().map(|c| multirange(&mut c.seqs)).collect();
-        sqlx::query(ADD_QUARTERS)
             .bind(self.0.keys().map(|(edge, ..)| edge.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(_, epoch, _)| epoch.uuid()).collect::<Vec<_>>())
             .bind(self.0.keys().map(|(.., quarter)| quarter.start()).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.warehouse_id.uuid()).collect::<Vec<_>>())
-            .bind(received)
+            .bind(received_then)
             .bind(self.0.values().map(|c| c.stored).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.alerts).collect::<Vec<_>>())
             .bind(self.0.values().map(|c| c.dead).collect::<Vec<_>>())
@@ -198,8 +213,12 @@ impl Changes {
 
 /// Forgets epochs that ended before a time, with all that is counted of them.
 pub(super) async fn forget(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(FORGET).bind(before).execute(connection).await?;
-    Ok(())
+    loop {
+        let gone: i64 = sqlx::query_scalar(FORGET).bind(before).fetch_one(&mut *connection).await?;
+        if gone < FORGET_BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// The set of `seqs` as a multirange literal. Sorts them.
@@ -263,6 +282,25 @@ pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat)
         .await?;
     sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
     Ok(())
+}
+
+/// Which seqs of the reported epochs are neither here nor buffered; for the answer to the heartbeat that was just stored.
+pub(super) async fn lacking(
+    connection: &mut PgConnection,
+    heartbeat: &Heartbeat,
+) -> Result<Vec<SeqRange>, sqlx::Error> {
+    let ranges: Vec<(Uuid, i64, i64)> = sqlx::query_as(LACKING)
+        .bind(heartbeat.edge_id.uuid())
+        .bind(heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect::<Vec<_>>())
+        .bind(i64::try_from(LACKING_MAX).expect("a small number"))
+        .fetch_all(connection)
+        .await?;
+    let range = |(epoch, first, last): (Uuid, i64, i64)| SeqRange {
+        epoch: Epoch::from_uuid(epoch),
+        first: first.cast_unsigned(),
+        last: last.cast_unsigned(),
+    };
+    Ok(ranges.into_iter().map(range).collect())
 }
 
 /// The account of one epoch of one edge.

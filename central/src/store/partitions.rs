@@ -28,30 +28,7 @@ WHERE i.inhparent = 'ergonomic_snapshots'::regclass";
 
 const EXISTS: &str = "SELECT to_regclass($1) IS NOT NULL";
 
-const DELETE_DEFAULT: &str = "DELETE FROM ergonomic_snapshots_default WHERE event_time < $1";
-const DELETE_SUSPECTS: &str = "DELETE FROM clock_suspect_events WHERE stored_event_time < $1";
-const DELETE_MINUTES: &str = "DELETE FROM zone_minutes WHERE minute < $1";
-const DELETE_QUARTERS: &str = "DELETE FROM zone_quarters WHERE quarter < $1";
-const DELETE_HOURS: &str = "DELETE FROM zone_hours WHERE hour < $1";
-const DELETE_DAYS: &str = "DELETE FROM zone_days WHERE day < $1";
-const DELETE_LETTERS: &str = "DELETE FROM dead_letters WHERE state <> 'open' AND resolved_at < $1";
-const DELETE_STATES: &str = "DELETE FROM site_states WHERE at < $1";
-const DELETE_HEARTBEATS: &str = "DELETE FROM edge_heartbeats WHERE at < $1";
-
-pub const STATEMENTS: &[&str] = &[
-    LOCK,
-    LIST,
-    EXISTS,
-    DELETE_DEFAULT,
-    DELETE_SUSPECTS,
-    DELETE_MINUTES,
-    DELETE_QUARTERS,
-    DELETE_HOURS,
-    DELETE_DAYS,
-    DELETE_LETTERS,
-    DELETE_STATES,
-    DELETE_HEARTBEATS,
-];
+pub const STATEMENTS: &[&str] = &[LOCK, LIST, EXISTS];
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -81,10 +58,25 @@ fn midnight(day: NaiveDate) -> DateTime<Utc> {
 }
 
 /// The days that need a partition: from the oldest that may still come in, or be kept, to a few days ahead.
-fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = NaiveDate> {
-    let back = DAYS_BACK.min(u64::from(retention.snapshots_days));
+fn wanted(now: DateTime<Utc>, snapshots_days: u32) -> impl Iterator<Item = NaiveDate> {
+    let back = DAYS_BACK.min(u64::from(snapshots_days));
     let first = now.date_naive().checked_sub_days(Days::new(back)).unwrap_or(NaiveDate::MIN);
     first.iter_days().take(usize::try_from(back + 1 + DAYS_AHEAD).expect("a few dozen"))
+}
+
+/// The days that are wanted and have no partition yet.
+pub(super) async fn missing(
+    connection: &mut PgConnection,
+    snapshots_days: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let existing = existing(connection).await?;
+    Ok(wanted(now, snapshots_days).filter(|day| !existing.contains(day)).collect())
+}
+
+async fn existing(connection: &mut PgConnection) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar(LIST).fetch_all(connection).await?;
+    Ok(names.iter().filter_map(|name| day(name)).collect())
 }
 
 /// Makes the partitions that are wanted, drops those past retention, deletes what is past its own.
@@ -94,13 +86,8 @@ fn wanted(now: DateTime<Utc>, retention: &Retention) -> impl Iterator<Item = Nai
 pub async fn upkeep(db: &Db, keep: &Retention, now: DateTime<Utc>) -> Result<Done, StoreError> {
     let mut connection = db.connect().await?;
     let mut done = Done::default();
-    let existing: Vec<NaiveDate> = sqlx::query_scalar::<_, String>(LIST)
-        .fetch_all(&mut connection)
-        .await?
-        .iter()
-        .filter_map(|name| day(name))
-        .collect();
-    for day in wanted(now, keep).filter(|day| !existing.contains(day)) {
+    let existing = existing(&mut connection).await?;
+    for day in wanted(now, keep.snapshots_days).filter(|day| !existing.contains(day)) {
         if let Some(moved) = make(&mut connection, day).await? {
             done.made += 1;
             done.moved += moved;
@@ -111,19 +98,16 @@ pub async fn upkeep(db: &Db, keep: &Retention, now: DateTime<Utc>) -> Result<Don
         drop_day(&mut connection, day).await?;
         done.dropped += 1;
     }
-    for (statement, before) in [
-        (DELETE_DEFAULT, oldest),
-        (DELETE_SUSPECTS, oldest),
-        (DELETE_MINUTES, days_before(now, keep.zone_minutes_days)),
-        (DELETE_QUARTERS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_HOURS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_DAYS, days_before(now, keep.zone_quarters_days)),
-        (DELETE_LETTERS, days_before(now, keep.dead_letters_days)),
-        (DELETE_STATES, days_before(now, keep.site_states_days)),
-        (DELETE_HEARTBEATS, days_before(now, keep.heartbeats_days)),
-    ] {
-        sqlx::query(statement).bind(midnight(before)).execute(&mut connection).await?;
-    }
+    retention::snapshots(&mut connection, midnight(oldest)).await?;
+    retention::rollups(
+        &mut connection,
+        midnight(days_before(now, keep.zone_minutes_days)),
+        midnight(days_before(now, keep.zone_quarters_days)),
+    )
+    .await?;
+    retention::letters(&mut connection, midnight(days_before(now, keep.dead_letters_days))).await?;
+    retention::states(&mut connection, midnight(days_before(now, keep.site_states_days))).await?;
+    retention::heartbeats(&mut connection, midnight(days_before(now, keep.heartbeats_days))).await?;
     ledger::forget(&mut connection, midnight(days_before(now, keep.ledger_days))).await?;
     retention::alerts(&mut connection, midnight(days_before(now, keep.alerts_days))).await?;
     retention::audit(&mut connection, midnight(days_before(now, keep.audit_days))).await?;
@@ -195,10 +179,9 @@ mod tests {
     #[test]
     fn days_are_wanted_from_the_oldest_event_to_a_few_ahead_but_none_past_retention() {
         let now = "2026-03-01T00:30:00Z".parse::<DateTime<Utc>>().expect("a time");
-        let days: Vec<_> = wanted(now, &Retention::default()).collect();
+        let days: Vec<_> = wanted(now, Retention::default().snapshots_days).collect();
         assert_eq!((days[0].to_string(), days.len()), ("2026-01-25".to_owned(), 40));
         assert_eq!(days[39].to_string(), "2026-03-05");
-        let short = Retention { snapshots_days: 2, ..Retention::default() };
-        assert_eq!(wanted(now, &short).next().expect("some").to_string(), "2026-02-27");
+        assert_eq!(wanted(now, 2).next().expect("some").to_string(), "2026-02-27");
     }
 }

@@ -9,16 +9,18 @@ use uuid::Uuid;
 
 use super::rollups::BINS;
 use super::{Db, StoreError, within};
-use crate::figures::cut::Cut;
+use crate::figures::cut::{Cut, Parts};
 use crate::figures::filling::Said;
 use crate::figures::{Range, Sum};
 use crate::fleet::Digest;
+
+/// So long a stretch is asked for at a time, so that the people of a large site's year are never in memory all at once.
+const STRETCH: TimeDelta = TimeDelta::days(32);
 
 /// Figures and people are of one moment: whether something is shown must not hang on a row that came in between.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const COMMIT: &str = "COMMIT";
 
-const SITE: &str = "SELECT EXISTS (SELECT FROM warehouses WHERE warehouse_id = $1)";
 const NAMES: &str = "SELECT warehouse_id, name FROM warehouses ORDER BY warehouse_id";
 
 /// A revoked edge sends nothing any more, and what it last said is not asked for.
@@ -36,72 +38,46 @@ LEFT JOIN LATERAL (
 WHERE z.warehouse_id = $1
 ORDER BY z.name NULLS LAST, z.zone_id";
 
-/// The rows of a site in a range: hours where it may be cut into whole ones, quarters for the rest. The zones are named
-/// although they are all of the site's, because they lead to the index by (warehouse, zone, time).
-macro_rules! pieces {
-    ($columns:literal) => {
-        concat!(
-            "
-    SELECT *, width_bucket(time, $7::timestamptz[]) AS piece FROM (
-        SELECT ",
-            $columns,
-            ", hour AS time FROM zone_hours
-        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND hour >= $4 AND hour < $5
-        UNION ALL
-        SELECT ",
-            $columns,
-            ", quarter FROM zone_quarters
-        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= $3 AND quarter < $4
-        UNION ALL
-        SELECT ",
-            $columns,
-            ", quarter FROM zone_quarters
-        WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= $5 AND quarter < $6
-    ) rows"
-        )
-    };
-}
-
-/// width_bucket finds the piece of a row, 1 for the first; an array's element 0 and those beyond its end are null.
-const CELLS: &str = concat!(
-    "\
+/// The rows of a site in the parts of a range: those from $3 to $4 by the hour, those from $5 to $6 by the quarter. The zones
+/// are named although they are all of the site's, because they lead to the index by (warehouse, zone, time).
+///
+/// width_bucket finds the piece of a row, 1 for the first; an array's element 0 and those beyond its end are null. OFFSET 0
+/// keeps Postgres from doing that once for each use of it, and has it look up each part by the index instead of holding
+/// all of a site's rows against all parts. People come as texts of arrays, one after the other: to add them
+/// to sets of ours costs a fifth of what Postgres takes to count different ones, and the rows are read only once.
+const CELLS: &str = "\
 SELECT zone AS zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths,
        max(risk_max_hundredths) AS risk_max_hundredths,
        coalesce(sum(minutes_observed) FILTER (WHERE counts), 0)::int8 AS minutes_observed,
        sum(seconds_observed)::int8 AS seconds_observed, sum(seconds_at_risk)::int8 AS seconds_at_risk,
        ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
-           sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins
+           sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins,
+       string_agg(people::text, '') AS people
 FROM (
-    SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, ($10::bool[])[piece] AS counts, p.*
-    FROM (",
-    pieces!(
-        "zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed, seconds_at_risk,
-               b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19"
-    ),
-    ") p
-) pieces
-WHERE cell IS NOT NULL
-GROUP BY 1, 2"
-);
-
-/// Of each cell in each zone, if that is asked for, and with a null zone of each cell in all of them. OFFSET 0 keeps Postgres
-/// from looking a row's cell up once for each person in it.
-const PEOPLE: &str = concat!(
-    "\
-WITH seen AS MATERIALIZED (
-    SELECT zone, cell, unnest(people) AS person
+    SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, ($10::bool[])[piece] AS counts, placed.*
     FROM (
-        SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, people FROM (",
-    pieces!("zone_id, people"),
-    ") p OFFSET 0
-    ) q
-    WHERE cell IS NOT NULL
-    GROUP BY 1, 2, 3
-)
-SELECT zone, cell, count(*) AS people FROM seen GROUP BY 1, 2
-UNION ALL
-SELECT NULL, cell, count(*) FROM (SELECT DISTINCT cell, person FROM seen WHERE $9) s GROUP BY cell"
-);
+        SELECT *, width_bucket(time, $7::timestamptz[]) AS piece
+        FROM (
+            SELECT zone_hours.* FROM unnest($3::timestamptz[], $4::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
+                SELECT zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed,
+                       seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17,
+                       b18, b19, people, hour AS time
+                FROM zone_hours
+                WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND hour >= since AND hour < until OFFSET 0
+            ) zone_hours
+            UNION ALL
+            SELECT zone_quarters.* FROM unnest($5::timestamptz[], $6::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
+                SELECT zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed,
+                       seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17,
+                       b18, b19, people, quarter
+                FROM zone_quarters
+                WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= since AND quarter < until OFFSET 0
+            ) zone_quarters
+        ) rows OFFSET 0
+    ) placed OFFSET 0
+) pieces
+WHERE cell >= 0
+GROUP BY 1, 2";
 
 /// Days where the range holds them whole, quarters at its ends.
 const SITES: &str = "\
@@ -126,18 +102,7 @@ SELECT warehouse_id, count(*) AS people FROM (
 ) seen
 GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[SITE, NAMES, EDGES, ZONES, CELLS, PEOPLE, SITES, SITES_PEOPLE];
-
-/// Whether there is such a site.
-///
-/// # Errors
-/// If Postgres cannot answer.
-pub async fn exists(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
-    let mut lease = db.lease().await?;
-    let exists = within(sqlx::query_scalar(SITE).bind(warehouse).fetch_one(&mut *lease)).await?;
-    lease.done();
-    Ok(exists)
-}
+pub const STATEMENTS: &[&str] = &[NAMES, EDGES, ZONES, CELLS, SITES, SITES_PEOPLE];
 
 /// All sites with their names.
 ///
@@ -215,6 +180,7 @@ struct CellRow {
     cell: i32,
     #[sqlx(flatten)]
     sum: SumRow,
+    people: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -251,63 +217,83 @@ impl From<SumRow> for Sum {
 /// # Errors
 /// If Postgres cannot answer.
 pub async fn cells(db: &Db, ask: &Ask<'_>, cuts: &[Cut]) -> Result<(Cells, People), StoreError> {
-    let (mut cells, mut people) = (Cells::new(), People::new());
+    let mut tally = Tally::default();
     let mut lease = db.lease().await?;
     within(sqlx::raw_sql(BEGIN).execute(&mut *lease)).await?;
     for cut in cuts {
-        cells.extend(within(sums(&mut lease, ask, cut)).await?);
-        people.extend(within(count_people(&mut lease, ask, cut)).await?);
+        for stretch in cut.range.stretches(STRETCH) {
+            let rows = within(rows(&mut lease, ask, cut, stretch)).await?;
+            rows.into_iter().for_each(|row| tally.add(row));
+        }
     }
     within(sqlx::raw_sql(COMMIT).execute(&mut *lease)).await?;
     lease.done();
-    Ok((cells, people))
+    Ok(tally.count())
 }
 
-fn ids(zones: &[Zone]) -> Vec<Uuid> {
-    zones.iter().map(|zone| zone.zone_id).collect()
-}
-
-async fn sums(
+/// The cells of a stretch of the cut's range.
+async fn rows(
     connection: &mut PgConnection,
     ask: &Ask<'_>,
     cut: &Cut,
-) -> Result<impl Iterator<Item = ((Option<Uuid>, i32), Sum)> + use<>, sqlx::Error> {
-    let hours = cut.whole_hours();
-    let rows: Vec<CellRow> = sqlx::query_as(CELLS)
+    stretch: Range,
+) -> Result<Vec<CellRow>, sqlx::Error> {
+    let Parts { hours, quarters } = cut.parts(stretch);
+    let from = |parts: &[Range]| parts.iter().map(|part| part.from).collect::<Vec<_>>();
+    let to = |parts: &[Range]| parts.iter().map(|part| part.to).collect::<Vec<_>>();
+    sqlx::query_as(CELLS)
         .bind(ask.warehouse)
-        .bind(ids(ask.zones))
-        .bind(cut.range.from)
-        .bind(hours.0)
-        .bind(hours.1)
-        .bind(cut.range.to)
+        .bind(ask.zones.iter().map(|zone| zone.zone_id).collect::<Vec<_>>())
+        .bind(from(&hours))
+        .bind(to(&hours))
+        .bind(from(&quarters))
+        .bind(to(&quarters))
         .bind(&cut.bounds)
         .bind(&cut.cells)
         .bind(ask.by_zone)
         .bind(&cut.counts)
         .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|row| ((row.zone_id, row.cell), row.sum.into())))
+        .await
 }
 
-async fn count_people(
-    connection: &mut PgConnection,
-    ask: &Ask<'_>,
-    cut: &Cut,
-) -> Result<impl Iterator<Item = ((Option<Uuid>, i32), i64)> + use<>, sqlx::Error> {
-    let hours = cut.whole_hours();
-    let rows: Vec<(Option<Uuid>, i32, i64)> = sqlx::query_as(PEOPLE)
-        .bind(ask.warehouse)
-        .bind(ids(ask.zones))
-        .bind(cut.range.from)
-        .bind(hours.0)
-        .bind(hours.1)
-        .bind(cut.range.to)
-        .bind(&cut.bounds)
-        .bind(&cut.cells)
-        .bind(ask.by_zone)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|(zone, cell, people)| ((zone, cell), people)))
+/// What has come so far.
+#[derive(Default)]
+struct Tally {
+    cells: Cells,
+    /// Numbers of workers, each once, in order.
+    people: HashMap<(Option<Uuid>, i32), Vec<u32>>,
+}
+
+impl Tally {
+    fn add(&mut self, row: CellRow) {
+        let key = (row.zone_id, row.cell);
+        self.cells.entry(key).or_default().add(&row.sum.into());
+        // `{12,15}{}{12}`; numbers of workers are positive.
+        let numbers = row.people.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        add_people(self.people.entry(key).or_default(), numbers);
+    }
+
+    /// The sums, and how many people there are. Of zones apart also how many they are together.
+    fn count(self) -> (Cells, People) {
+        let mut together: HashMap<(Option<Uuid>, i32), Vec<u32>> = HashMap::new();
+        for ((zone, cell), numbers) in &self.people {
+            if zone.is_some() {
+                together.entry((None, *cell)).or_default().extend(numbers);
+            }
+        }
+        for numbers in together.values_mut() {
+            add_people(numbers, []);
+        }
+        let all = self.people.into_iter().chain(together);
+        let count = |numbers: &Vec<u32>| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
+        (self.cells, all.map(|(key, numbers)| (key, count(&numbers))).filter(|(_, count)| *count > 0).collect())
+    }
+}
+
+fn add_people(known: &mut Vec<u32>, more: impl IntoIterator<Item = u32>) {
+    known.extend(more);
+    known.sort_unstable();
+    known.dedup();
 }
 
 #[derive(sqlx::FromRow)]

@@ -22,7 +22,8 @@ WHERE warehouse_id = $1 AND revoked_at IS NULL ORDER BY created_at, edge_id";
 
 /// Each site with its newest set, without the rules themselves.
 const OVERVIEW: &str = "\
-SELECT w.warehouse_id, w.name, r.version, r.set_id, r.rules IS NOT NULL AS has_rules, r.made_by, r.made_at
+SELECT w.warehouse_id, w.name, r.version, r.set_id, r.rules IS NOT NULL AS has_rules,
+    coalesce(r.rules = '[]', false) AS alerts_off, r.made_by, r.made_at
 FROM warehouses w
 LEFT JOIN LATERAL (
     SELECT version, set_id, rules, made_by, made_at FROM rule_sets s WHERE s.warehouse_id = w.warehouse_id
@@ -33,12 +34,15 @@ ORDER BY w.name, w.warehouse_id";
 const ALL_EDGES: &str = "\
 SELECT warehouse_id, heartbeat -> 'rules' AS report FROM edges WHERE revoked_at IS NULL";
 
+const ALERTS_OFF: &str = "\
+SELECT coalesce(rules = '[]', false) FROM rule_sets WHERE warehouse_id = $1 ORDER BY version DESC LIMIT 1";
+
 const NEWEST: &str = "SELECT max(version) FROM rule_sets WHERE warehouse_id = $1";
 
 const ADD: &str = "\
 INSERT INTO rule_sets (warehouse_id, version, set_id, rules, note, made_by) VALUES ($1, $2, $3, $4, $5, $6)";
 
-pub const STATEMENTS: &[&str] = &[PAGE, EDGES, OVERVIEW, ALL_EDGES, NEWEST, ADD];
+pub const STATEMENTS: &[&str] = &[PAGE, EDGES, OVERVIEW, ALL_EDGES, ALERTS_OFF, NEWEST, ADD];
 
 /// A set as it was made.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -96,6 +100,8 @@ pub struct SiteNewest {
     pub set_id: Option<Uuid>,
     /// Not if each edge shall go by its own configuration.
     pub has_rules: bool,
+    /// The set is empty.
+    pub alerts_off: bool,
     pub made_by: Option<String>,
     pub made_at: Option<DateTime<Utc>>,
 }
@@ -110,6 +116,17 @@ pub async fn overview(db: &Db) -> Result<(Vec<SiteNewest>, Vec<(Uuid, Option<Val
     let edges = within(sqlx::query_as(ALL_EDGES).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok((sites, edges))
+}
+
+/// Whether a site's newest set is empty, so that nothing there raises an alert about people.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn alerts_off(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
+    let mut lease = db.lease().await?;
+    let off: Option<bool> = within(sqlx::query_scalar(ALERTS_OFF).bind(warehouse).fetch_optional(&mut *lease)).await?;
+    lease.done();
+    Ok(off.unwrap_or(false))
 }
 
 /// What came of making a set.

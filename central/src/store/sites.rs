@@ -108,7 +108,7 @@ pub async fn exists(db: &Db, warehouse: Uuid) -> Result<bool, StoreError> {
 }
 
 /// What is set and reported of a site.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, sqlx::FromRow)]
 pub struct Site {
     pub name: Option<String>,
     pub name_set: Option<String>,
@@ -157,6 +157,17 @@ pub async fn settings(db: &Db, warehouse: Uuid) -> Result<Option<(Site, Vec<Zone
     Ok(site.map(|site| (site, zones, cameras)))
 }
 
+/// The zones of a site that have sent data or been named, by name; none of a site that is not known.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn zones(db: &Db, warehouse: Uuid) -> Result<Vec<ZoneName>, StoreError> {
+    let mut lease = db.lease().await?;
+    let zones = within(sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(zones)
+}
+
 /// What is to be set: the outer `None` leaves it, the inner one makes it as reported. Checked by whoever asks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
@@ -178,11 +189,26 @@ pub enum Changed {
     NoCamera(String),
 }
 
-/// Sets what is to be set, with a line in the audit log, all or nothing. `detail` says in words what.
+/// What was set before a change.
+#[derive(Debug, Default)]
+pub struct Before {
+    pub site: Site,
+    pub zones: Vec<ZoneName>,
+    pub cameras: Vec<CameraName>,
+}
+
+/// Sets what is to be set, with a line in the audit log, all or nothing. `words` says what changes, nothing if nothing
+/// does.
 ///
 /// # Errors
 /// If Postgres cannot do it now; nothing was changed.
-pub async fn set(db: &Db, warehouse: Uuid, change: &Change, actor: &str, detail: &str) -> Result<Changed, StoreError> {
+pub async fn set(
+    db: &Db,
+    warehouse: Uuid,
+    change: &Change,
+    actor: &str,
+    words: impl FnOnce(&Before) -> String,
+) -> Result<Changed, StoreError> {
     let mut lease = db.lease().await?;
     let connection = &mut *lease;
     let changed = within(async {
@@ -192,6 +218,11 @@ pub async fn set(db: &Db, warehouse: Uuid, change: &Change, actor: &str, detail:
         if locked.is_none() {
             return Ok(Changed::NoSite);
         }
+        let before = Before {
+            site: sqlx::query_as(SITE).bind(warehouse).fetch_one(&mut *connection).await?,
+            zones: sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *connection).await?,
+            cameras: sqlx::query_as(CAMERAS).bind(warehouse).fetch_all(&mut *connection).await?,
+        };
         sqlx::query(SET)
             .bind(warehouse)
             .bind(change.name.is_some())
@@ -220,7 +251,10 @@ pub async fn set(db: &Db, warehouse: Uuid, change: &Change, actor: &str, detail:
         if let Some((id, _)) = change.cameras.iter().find(|(id, _)| !found.contains(id)) {
             return Ok(Changed::NoCamera(id.clone()));
         }
-        audit::note(&mut *connection, actor, "set_site", &format!("site {warehouse}"), Some(detail)).await?;
+        let detail = words(&before);
+        if !detail.is_empty() {
+            audit::note(&mut *connection, actor, "set_site", &format!("site {warehouse}"), Some(&detail)).await?;
+        }
         sqlx::raw_sql(COMMIT).execute(connection).await?;
         Ok(Changed::Done)
     })

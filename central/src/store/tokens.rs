@@ -7,14 +7,21 @@ use common::credentials::{self, TokenHash, name_key, token_hash};
 use common::ids::{EdgeId, WarehouseId};
 use uuid::Uuid;
 
-use super::{Db, StoreError, audit, transaction, users, within};
+use super::{Db, StoreError, audit, enrolment, transaction, users, within};
 use crate::access::Scopes;
 
 const ADD_WAREHOUSE: &str = "INSERT INTO warehouses (warehouse_id) VALUES ($1) ON CONFLICT DO NOTHING";
 const ADD_EDGE: &str = "\
 INSERT INTO edges (edge_id, warehouse_id, name, credential_sha256) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const LIST_EDGES: &str = "\
-SELECT edge_id, warehouse_id, name, created_at, revoked_at, heartbeat_at FROM edges ORDER BY created_at, edge_id";
+SELECT e.edge_id, e.warehouse_id, e.name, e.created_at, e.revoked_at, e.heartbeat_at, c.not_after AS certificate_until,
+       e.credential_sha256 IS NOT NULL AS has_token
+FROM edges e LEFT JOIN LATERAL (
+    SELECT not_after FROM edge_certificates
+    WHERE edge_id = e.edge_id AND revoked_at IS NULL AND superseded_at IS NULL
+    ORDER BY first_used_at IS NULL, issued_at DESC LIMIT 1
+) c ON true
+ORDER BY e.created_at, e.edge_id";
 const REVOKE_EDGE: &str = "UPDATE edges SET revoked_at = now() WHERE edge_id = $1 AND revoked_at IS NULL";
 const FIND_EDGE: &str = "\
 SELECT edge_id, warehouse_id FROM edges WHERE credential_sha256 = $1 AND revoked_at IS NULL";
@@ -49,6 +56,10 @@ pub struct ListedEdge {
     pub created_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub heartbeat_at: Option<DateTime<Utc>>,
+    /// Of the one that it comes in by.
+    pub certificate_until: Option<DateTime<Utc>>,
+    /// Whether it may come in by a bearer token.
+    pub has_token: bool,
 }
 
 /// A machine's token as it is listed.
@@ -97,16 +108,17 @@ pub async fn list_edges(db: &Db) -> Result<Vec<ListedEdge>, StoreError> {
     Ok(edges)
 }
 
-/// False if there is no such edge with a valid credential.
+/// Shuts an edge out, token and certificates; false if there is no such edge, or it is out already.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn revoke_edge(db: &Db, actor: &str, edge: EdgeId) -> Result<bool, StoreError> {
+pub async fn revoke_edge(db: &Db, actor: &str, edge: EdgeId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     transaction(db, async |connection| {
         let revoked = sqlx::query(REVOKE_EDGE).bind(edge.uuid()).execute(&mut *connection).await?;
         if revoked.rows_affected() == 0 {
             return Ok(false);
         }
+        enrolment::revoke_all(connection, edge, now).await?;
         audit::note(connection, actor, "edge_revoked", &format!("edge {edge}"), None).await?;
         Ok(true)
     })

@@ -168,7 +168,7 @@ impl Reader {
     }
 }
 
-fn deliver(partition: u16, id: String, fields: HashMap<String, Value>) -> Delivered {
+pub(super) fn deliver(partition: u16, id: String, fields: HashMap<String, Value>) -> Delivered {
     Delivered { partition, id, frame: super::frame(fields) }
 }
 

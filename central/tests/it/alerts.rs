@@ -198,7 +198,7 @@ async fn an_edge_cannot_touch_another_warehouses_alerts() {
     assert!(receipt.dead_letters[0].reason.contains("its edge is of warehouse"), "{receipt:?}");
 
     let of = async |edge: &EdgeClient| {
-        let path = format!("/api/v1/alerts/{}?warehouse={}", raised.alert_id, edge.warehouse_id);
+        let path = format!("/api/v1/alerts/{}?warehouse_id={}", raised.alert_id, edge.warehouse_id);
         system.get(&path).await.1["alert"].clone()
     };
     let view = of(&own).await;
@@ -409,7 +409,7 @@ async fn a_silence_covers_what_it_names_and_ends_by_itself_or_by_hand() {
     let (status, silence) =
         system.post(&format!("/api/v1/silences/{silence_id}/end"), &json!({ "fact_id": Uuid::new_v4() })).await;
     assert_eq!((status, &silence["ended"]["by"]), (StatusCode::OK, &json!("Aneta")), "the first end counts: {silence}");
-    let listed = system.get(&format!("/api/v1/silences?warehouse={}", edge.warehouse_id)).await.1;
+    let listed = system.get(&format!("/api/v1/silences?warehouse_id={}", edge.warehouse_id)).await.1;
     assert_eq!(
         (&listed["silences"][0]["active"], &listed["silences"][0]["ended"]["by"]),
         (&json!(false), &json!("Aneta"))
@@ -461,7 +461,7 @@ async fn alerts_are_filtered_and_listed_page_by_page() {
     for alert in [&alerts[1], &alerts[4]] {
         edge.take(&[edge.fact_record(20, &acknowledge(alert, now))]).await;
     }
-    let own = format!("/api/v1/alerts?warehouse={}", edge.warehouse_id);
+    let own = format!("/api/v1/alerts?warehouse_id={}", edge.warehouse_id);
     let numbers = async |query: &str| -> Vec<usize> {
         let answer = system.get(&format!("{own}{query}")).await.1;
         let place = |id: &String| alerts.iter().position(|alert| alert.alert_id.to_string() == *id).expect("ours");
@@ -473,7 +473,7 @@ async fn alerts_are_filtered_and_listed_page_by_page() {
     assert_eq!(numbers("&state=acknowledged").await, [1, 4]);
     assert_eq!(numbers("&state=raised").await, [2, 5, 7, 8, 10, 11]);
     assert_eq!(numbers("&severity=critical&state=open").await, [2, 4, 8, 10]);
-    assert_eq!(numbers(&format!("&zone={zone}")).await, [0, 1, 2, 3]);
+    assert_eq!(numbers(&format!("&zone_id={zone}")).await, [0, 1, 2, 3]);
     let time = |minutes| (now - TimeDelta::minutes(minutes)).format("%Y-%m-%dT%H:%M:%S%.6fZ");
     assert_eq!(numbers(&format!("&from={}&to={}", time(5), time(3))).await, [4, 5]);
 
@@ -494,7 +494,15 @@ async fn alerts_are_filtered_and_listed_page_by_page() {
         assert_eq!((seen.len(), unique.len()), (expected, expected), "{query}");
     }
     assert_eq!(ids(&system.get("/api/v1/alerts").await.1).len(), 13);
-    for wrong in ["state=lost", "severity=huge", "limit=0", "cursor=x", "warehouse=x", "colour=red"] {
+    for wrong in [
+        "state=lost",
+        "severity=huge",
+        "limit=0",
+        "cursor=x",
+        "warehouse_id=x",
+        "warehouse=00000000-0000-0000-0000-000000000001",
+        "colour=red",
+    ] {
         assert_eq!(system.get(&format!("/api/v1/alerts?{wrong}")).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
     assert_eq!(system.get("/api/v1/alerts/x").await.0, StatusCode::NOT_FOUND);

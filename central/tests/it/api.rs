@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use common::clock;
-use common::health::Status;
+use common::health::{Code, Status};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -65,6 +65,86 @@ async fn what_is_not_there_is_a_problem_too() {
     }
 }
 
+/// An empty answer would say that nothing happened there.
+#[tokio::test]
+async fn a_site_that_is_not_known_is_not_an_empty_one() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    for path in ["ledger", "ledger/hours", "events", "alerts", "silences", "completeness"] {
+        let of = |site: &str| format!("/api/v1/{path}?warehouse_id={site}");
+        let (status, answer) = system.get(&of("00000000-0000-0000-0000-000000000001")).await;
+        let said = (answer["code"].as_str(), answer["message"].as_str());
+        assert_eq!(
+            (status, said),
+            (StatusCode::NOT_FOUND, (Some("not_found"), Some("there is no such site"))),
+            "{path}"
+        );
+        let (status, answer) = system.get(&of(&edge.warehouse_id.to_string())).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_that_ends_before_it_begins_is_refused() {
+    let system = System::start().await;
+    for path in ["events", "alerts", "audit"] {
+        let asked = |from: &str, to: &str| format!("/api/v1/{path}?from={from}T00:00:00Z&to={to}T00:00:00Z");
+        let (status, problem) = system.get(&asked("2026-05-02", "2026-05-01")).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("query_invalid")), "{path}");
+        assert_eq!(system.get(&asked("2026-05-01", "2026-05-02")).await.0, StatusCode::OK, "{path}");
+    }
+}
+
+/// In an address a `+` means a blank.
+#[tokio::test]
+async fn an_offset_that_is_not_escaped_is_refused_with_how_to_write_it() {
+    let system = System::start().await;
+    for path in ["events", "alerts", "audit"] {
+        let (status, problem) = system.get(&format!("/api/v1/{path}?from=2026-05-01T12:00:00+01:00")).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("query_invalid")), "{path}");
+        let message = problem["message"].as_str().expect("text");
+        assert!(message.contains("from") && message.contains("%2B"), "{message}");
+        let (status, _) = system.get(&format!("/api/v1/{path}?from=2026-05-01T12:00:00%2B01:00")).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistyped_address_is_the_pages_to_explain_and_to_programs_a_problem() {
+    let system = System::start().await;
+    let ask = async |path: &str, accept: &str| {
+        let request = system.http.get(format!("{}{path}", system.url)).header("accept", accept);
+        let answer = request.header("if-none-match", "*").send().await.expect("an answer");
+        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        (answer.status(), kind, answer.headers().clone())
+    };
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let (status, kind, headers) = ask("/nowhere", browser).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
+    assert!(
+        headers["content-security-policy"].to_str().expect("text").contains("default-src 'self'"),
+        "the page's own"
+    );
+    for (path, accept) in [
+        ("/nowhere", "application/json"),
+        ("/nowhere", "*/*"),
+        ("/api/v1/nowhere", browser),
+        ("/api/v1/nowhere", "*/*"),
+    ] {
+        let (status, kind, _) = ask(path, accept).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "application/problem+json"), "{path} {accept}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_said_to_be() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let path = format!("/api/v1/sites/{}/settings", edge.warehouse_id);
+    let (status, problem) = system.put(&path, &serde_json::json!({ "name": "x".repeat(2 * 1024 * 1024) })).await;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, Some("too_large")), "{problem}");
+}
+
 /// Waits until the only site is so; answers its reasons.
 async fn site_is(system: &System, state: &str, reason: &str) -> String {
     eventually(&format!("the site is {state} {reason}"), async || {
@@ -97,7 +177,7 @@ async fn a_site_is_judged_by_its_heartbeats_and_its_ledger() {
     edge.send(&Batch::of(&edge.records(1..=3))).await.receipt();
     site_is(&system, "healthy", "").await;
     let mut heartbeat = edge.heartbeat(3, &[]);
-    heartbeat.health.add(Status::Degraded, "spilling");
+    heartbeat.health.add(Status::Degraded, Code::RedisDown, "spilling");
     edge.beat(&heartbeat).await;
     assert_eq!(site_is(&system, "degraded", "").await, "[\"spilling\"]");
     let silent = |secs: u32| {

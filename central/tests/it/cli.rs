@@ -17,7 +17,34 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_bad_configuration_is_one_message_and_exit_code_64() {
+fn a_command_line_that_makes_no_sense_is_exit_code_64() {
+    for args in [&["sing"][..], &["users", "add"], &["check-config", "--set", "listen"], &[]] {
+        let output = central(args, &[]);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("help"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_without_a_configuration() {
+    let env = [("STREAM_BLOCK_MS", "soon")];
+    for shell in ["bash", "zsh", "fish"] {
+        let output = central(&["completions", shell], &env);
+        assert!(output.status.success() && text(&output.stdout).contains("forget-worker"), "{shell}: {output:?}");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let man = dir.path().join("man1");
+    assert!(central(&["man", man.to_str().expect("UTF-8")], &env).status.success());
+    for page in ["smartpick-central.1", "smartpick-central-users-add.1", "smartpick-central-ledger.1"] {
+        let text = std::fs::read_to_string(man.join(page)).expect(page);
+        assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    let nowhere = central(&["man", "/proc/none"], &env);
+    assert!([66, 77].contains(&nowhere.status.code().expect("a code")), "{nowhere:?}");
+}
+
+#[test]
+fn a_bad_configuration_is_one_message_and_exit_code_78() {
     for (args, env, says) in [
         (vec!["check-config", "--set", "stream.partitons=3"], vec![], "did you mean `partitions`?"),
         (vec!["run", "--set", "workers.concurrency=0"], vec![], "1 to 256"),
@@ -29,7 +56,7 @@ fn a_bad_configuration_is_one_message_and_exit_code_64() {
     ] {
         let output = central(&args, &env);
         let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(64), "{args:?}: {error}");
+        assert_eq!(output.status.code(), Some(78), "{args:?}: {error}");
         assert!(error.contains(says), "{args:?}: {error}");
     }
     let good = central(&["check-config"], &[("WORKER_CONCURRENCY", "8"), ("STREAM_BATCH_SIZE", "4")]);
@@ -49,7 +76,7 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
         assert!(!error.contains("secret"), "{error}");
     };
     let output = central(&["tokens", "list"], &[("DATABASE_URL", url)]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE");
     named(&text(&output.stderr));
     // `run` waits for it, and says so.
     let mut run = Command::new(env!("CARGO_BIN_EXE_smartpick-central"))
@@ -67,6 +94,24 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let (url, pool) = servers::database().await;
+    servers::execute(
+        &pool,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of a later version', true, '', 0)",
+    )
+    .await;
+    let output = central(&["run"], &[("DATABASE_URL", url.as_str())]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    for part in ["schema 9999", "newer smartpick-central", "install it again"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(servers::number(&pool, "SELECT count(*) FROM _sqlx_migrations WHERE version = 9999").await, 1);
+}
+
+#[tokio::test]
 async fn credentials_are_made_listed_and_revoked() {
     let (url, pool) = servers::database().await;
     let env = [("DATABASE_URL", url.as_str())];
@@ -78,6 +123,8 @@ async fn credentials_are_made_listed_and_revoked() {
     let warehouse = "00000000-0000-0000-0000-00000000000a";
     let edge = json(&["edges", "add", "--warehouse", warehouse, "--name", "dock", "--json"]);
     assert_eq!(edge["warehouse_id"], warehouse);
+    let hidden = central(&["edges", "add", "--warehouse", warehouse, "--name", "do\u{202e}ck"], &env);
+    assert!(!hidden.status.success() && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
     let (id, token) = (edge["edge_id"].as_str().expect("an id"), edge["token"].as_str().expect("a token"));
     assert!(token.starts_with("spe_"));
     assert_eq!(json(&["edges", "list", "--json"])[0]["name"], "dock");
@@ -137,7 +184,7 @@ async fn accounts_are_made_changed_and_removed() {
     assert!(done(&central(&["users", "list"], &env)).contains("users add NAME --role administrator"));
     assert_eq!(done(&add("anna", "administrator")), "Added anna as administrator.\n");
     done(&add("ben", "viewer"));
-    refused(&add("Anna", "viewer"), "`users password Anna` changes its password");
+    refused(&add("anna", "viewer"), "`users password anna` changes its password");
     refused(&add("a b", "viewer"), "letters, digits, and . _ - @");
     refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
@@ -185,6 +232,7 @@ async fn status_tells_people_and_scripts_and_sigterm_ends_it_in_time() {
     ];
     let alone = central(&["status"], &env);
     assert!(text(&alone.stderr).contains("is central running?"), "{}", text(&alone.stderr));
+    assert_eq!(alone.status.code(), Some(69), "EX_UNAVAILABLE");
     let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
     command.arg("run").env_clear().envs(env).stderr(std::process::Stdio::piped());
     let mut running = command.spawn().expect("it runs");
@@ -203,4 +251,23 @@ async fn status_tells_people_and_scripts_and_sigterm_ends_it_in_time() {
     let mut log = String::new();
     std::io::Read::read_to_string(&mut running.stderr.take().expect("piped"), &mut log).expect("text");
     assert_eq!(log.matches("WORKER_RETRY_ATTEMPTS is ignored").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    let (url, _) = servers::database().await;
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    for args in [&["check-config"][..], &["ledger"], &["users", "list"]] {
+        let run = |to: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+            command.args(args).env_clear().env("DATABASE_URL", &url).stdout(to).stderr(Stdio::piped());
+            let output = command.spawn().expect("it runs").wait_with_output().expect("it ends");
+            (output.status.code(), text(&output.stderr))
+        };
+        assert_eq!(run(writer.try_clone().expect("a copy").into()), (Some(0), String::new()), "{args:?}");
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+        let (code, error) = run(full.into());
+        assert!(code == Some(74) && error.contains("No space left"), "{args:?}: {code:?} {error}");
+    }
 }

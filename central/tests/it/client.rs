@@ -15,6 +15,7 @@ use common::protocol::{
 };
 use common::quarter::Quarter;
 use common::record::{Kind, Record, event_payload};
+use common::tls::Mode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -66,6 +67,10 @@ impl System {
     pub async fn start_central(&mut self) {
         let central = Central::start(self.config.clone()).await.expect("started");
         self.url = format!("http://{}", central.address);
+        if self.config.tls.mode != Mode::Off {
+            self.url = format!("https://localhost:{}", central.address.port());
+            self.http = self.trusting().build().expect("a client");
+        }
         self.central = Some(central);
         // Until the stream's groups are there.
         servers::eventually("central is ready", async || {
@@ -73,6 +78,16 @@ impl System {
             (answer.status() == StatusCode::OK).then_some(())
         })
         .await;
+    }
+
+    /// A client that believes central's own authority.
+    pub fn trusting(&self) -> reqwest::ClientBuilder {
+        let pem = std::fs::read(format!("{}/ca.crt", self.config.tls.ca_dir)).expect("central made it");
+        Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&pem).expect("PEM")])
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        servers::execute(&self.pool, sql).await;
     }
 
     pub async fn edge(&self) -> EdgeClient {

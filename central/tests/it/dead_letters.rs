@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Batch, EdgeClient, System};
 
 /// Makes a dead letter that this version could store: one whose reason has gone away since.
-async fn curable(system: &System, edge: &EdgeClient, seq: u64) -> i64 {
+pub async fn curable(system: &System, edge: &EdgeClient, seq: u64) -> i64 {
     crate::servers::execute(
         &system.pool,
         "ALTER TABLE ergonomic_snapshots ADD CONSTRAINT strict CHECK (camera_id <> 'cam-07')",
@@ -139,4 +139,31 @@ async fn a_whole_frame_can_be_replayed_once_it_can_be_opened() {
     assert_eq!((status, &answer["stored"]), (StatusCode::OK, &3.into()));
     assert_eq!(numbers(&system.account(&edge).await), [3, 3, 0, 0]);
     system.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn letters_of_one_site_are_found_among_those_of_others() {
+    let system = System::start().await;
+    let (a, b) = (system.edge().await, system.edge().await);
+    for (edge, letters) in [(&a, 1), (&b, 3)] {
+        let broken: Vec<Vec<u8>> = (0..letters).map(|n| vec![n; 40]).collect();
+        edge.send(&Batch::of(&broken)).await.receipt();
+    }
+    let of = async |query: String| {
+        let (status, page) = system.get(&format!("/api/v1/dead-letters?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        let letters = page["dead_letters"].as_array().expect("letters").clone();
+        (
+            letters.iter().map(|one| one["warehouse_id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>(),
+            page["next"].clone(),
+        )
+    };
+    let (a, b) = (a.warehouse_id.to_string(), b.warehouse_id.to_string());
+    assert_eq!(of(String::new()).await.0.len(), 4);
+    assert_eq!(of(format!("warehouse_id={a}")).await, (vec![a], Value::Null));
+    let (letters, next) = of(format!("warehouse_id={b}&limit=2&state=open")).await;
+    assert_eq!(letters, [b.clone(), b.clone()]);
+    assert_eq!(of(format!("warehouse_id={b}&limit=2&cursor={next}")).await, (vec![b], Value::Null));
+    let (status, _) = system.get("/api/v1/dead-letters?warehouse_id=00000000-0000-0000-0000-000000000001").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use sqlx::Connection as _;
 
 use crate::client::{Batch, System};
-use crate::servers::eventually;
+use crate::servers::{Way, eventually};
 
 /// Holds up everybody who wants to store events, until dropped.
 async fn lock(system: &System) -> sqlx::Transaction<'static, sqlx::Postgres> {
@@ -73,6 +73,51 @@ async fn without_redis_edges_are_told_to_keep_their_events_and_all_goes_on_when_
         (health["status"] == "healthy").then_some(())
     })
     .await;
+}
+
+/// What a monitor is told. Whatever else hangs, it is told at once; the limit is for a busy machine.
+async fn probed(system: &System, path: &str) -> (StatusCode, String) {
+    let request = system.http.get(format!("{}{path}", system.url)).timeout(Duration::from_secs(2));
+    let answer = request.send().await.unwrap_or_else(|error| panic!("{path}: {error}"));
+    (answer.status(), answer.text().await.expect("text"))
+}
+
+/// What `/readyz` misses, and whether the metrics say that Redis and Postgres are up.
+async fn told(system: &System) -> (String, [bool; 2]) {
+    assert_eq!(probed(system, "/livez").await, (StatusCode::OK, "ok\n".to_owned()));
+    let (status, ready) = probed(system, "/readyz").await;
+    assert_eq!(status == StatusCode::OK, ready == "ready\n", "{status} {ready}");
+    let (_, metrics) = probed(system, "/metrics").await;
+    let up = |name: &str| metrics.lines().any(|line| line == format!("smartpick_central_{name}_up 1"));
+    (ready, [up("redis"), up("database")])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn monitors_are_told_at_once_and_truly_which_server_is_away() {
+    let mut way = None;
+    let mut system = System::start_with(|config| {
+        let own = way.insert(Way::to(&config.database.url));
+        config.database.url.clone_from(&own.url);
+    })
+    .await;
+    let way = way.expect("made");
+    let well = ("ready\n".to_owned(), [true, true]);
+    assert_eq!(told(&system).await, well);
+    way.hang(true);
+    let no_postgres = ("Postgres does not answer\n".to_owned(), [true, false]);
+    eventually("Postgres is missed, and only it", async || {
+        let told = told(&system).await;
+        assert!(!told.0.contains("Redis") && told.1[0], "{told:?}");
+        (told == no_postgres).then_some(())
+    })
+    .await;
+    way.hang(false);
+    eventually("Postgres is back", async || (told(&system).await == well).then_some(())).await;
+    system.redis.kill();
+    let no_redis = ("Redis does not answer\n".to_owned(), [false, true]);
+    eventually("Redis is missed", async || (told(&system).await == no_redis).then_some(())).await;
+    system.redis.start_again().await;
+    eventually("Redis is back", async || (told(&system).await == well).then_some(())).await;
 }
 
 #[tokio::test]

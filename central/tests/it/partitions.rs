@@ -87,3 +87,33 @@ async fn what_is_past_retention_goes_and_the_rest_stays() {
     let gone: i64 = sqlx::query_scalar(gone).bind(oldest).fetch_one(&system.pool).await.expect("a number");
     assert_eq!(gone, 0);
 }
+
+/// As after a retention that was made shorter.
+#[tokio::test]
+async fn however_much_is_past_retention_one_pass_deletes_it() {
+    let (url, pool) = servers::database().await;
+    let bins: Vec<String> = (0..20).map(|bin| format!("b{bin:02}")).collect();
+    let (bins, zeros) = (bins.join(", "), ["0"; 20].join(", "));
+    for sql in [
+        "INSERT INTO edge_heartbeats (edge_id, at, warehouse_id, live, backlog, disk_bytes_free, accepted, rejected, redis)
+             SELECT gen_random_uuid(), now() - interval '4 years', gen_random_uuid(), 0, 0, 0, 0, 0, 'ready'
+             FROM generate_series(1, 25000)"
+            .to_owned(),
+        format!(
+            "INSERT INTO zone_quarters (warehouse_id, zone_id, quarter, risk_sum_hundredths, risk_max_hundredths, events,
+                                        minutes_observed, seconds_observed, seconds_at_risk, people, {bins})
+                 SELECT gen_random_uuid(), gen_random_uuid(), date_trunc('hour', now()) - interval '4 years', 0, 0, 1, 1, 1, 0, '{{}}', {zeros}
+                 FROM generate_series(1, 25000)"
+        ),
+        "INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, first_seen_at, current)
+             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - interval '4 years', false
+             FROM generate_series(1, 350)"
+            .to_owned(),
+    ] {
+        servers::execute(&pool, &sql).await;
+    }
+    partitions::upkeep(&db(&url), &Retention::default(), clock::now()).await.expect("a pass");
+    for table in ["edge_heartbeats", "zone_quarters", "edge_epochs"] {
+        assert_eq!(servers::number(&pool, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+}

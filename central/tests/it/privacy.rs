@@ -100,6 +100,35 @@ async fn only_who_may_sees_whose_alert_it_is_and_the_audit_says_who_looked_and_w
     assert_eq!(system.count(&named).await, 0, "the audit itself names nobody");
 }
 
+/// A zone with one person has no figures; its single events are that person's, with or without an id.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_look_has_figures_of_groups_and_no_single_events() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    edge.deliver(&Batch::of(&edge.records(1..=3))).await;
+    for role in Role::ALL {
+        system.add_user(&format!("a-{role}"), role).await;
+    }
+    let events = format!("/api/v1/events?warehouse_id={}", edge.warehouse_id);
+    for (who, may) in [("a-viewer", false), ("a-safety-manager", true), ("a-administrator", true)] {
+        let cookie = system.cookie_of(who).await;
+        let ask = |path: &str| system.request(Method::GET, path).header("cookie", &cookie);
+        assert_eq!(ask("/api/v1/fleet/health").send().await.expect("an answer").status(), StatusCode::OK, "{who}");
+        if may {
+            assert_eq!(ask(&events).send().await.expect("an answer").status(), StatusCode::OK, "{who}");
+        } else {
+            let (status, code, message) = problem(ask(&events)).await;
+            assert_eq!((status, code.as_str()), (403, "scope"), "{who}");
+            assert!(message.contains("needs the scope act"), "{message}");
+        }
+    }
+    for (scope, status) in [(Scope::Read, 403), (Scope::People, 403), (Scope::Admin, 403), (Scope::Act, 200)] {
+        let token = system.token_with(&format!("only-{scope}"), &[scope]).await;
+        let answer = system.request(Method::GET, &events).bearer_auth(token).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{scope}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bytes_of_a_dead_letter_are_shown_to_who_may_see_people() {
     let system = System::start().await;
@@ -256,6 +285,24 @@ async fn who_stores_waits_for_a_tombstone_that_is_being_written_and_then_sees_it
     storing.rollback().await.expect("ended");
     forgetting.await.expect("ran").expect("forgotten");
     assert_eq!(system.count("SELECT count(*) FROM forgotten_workers").await, 2);
+}
+
+/// The other half: whoever stores and has asked already must have ended before the tombstone is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_waits_for_those_who_store_already() {
+    let system = System::start().await;
+    let mut storing = system.pool.begin().await.expect("begun");
+    let lock = "SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
+    sqlx::query(lock).execute(&mut *storing).await.expect("locked");
+    let (db, subject) = (system.store(), Subject { worker: worker(), site: None });
+    let forgetting = tokio::spawn(async move { privacy::forget(&db, "tester", subject, |_, _| {}).await });
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                   WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted";
+    eventually("it waits for the lock", async || (system.count(waiting).await > 0).then_some(())).await;
+    assert_eq!(system.count("SELECT count(*) FROM forgotten_workers").await, 0);
+    storing.rollback().await.expect("ended");
+    forgetting.await.expect("it ends").expect("forgotten");
+    assert_eq!(system.count("SELECT count(*) FROM forgotten_workers").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

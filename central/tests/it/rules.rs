@@ -6,7 +6,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{EdgeClient, System};
+use crate::client::{Batch, EdgeClient, System};
+use crate::servers;
 
 fn path(edge: &EdgeClient) -> String {
     format!("/api/v1/sites/{}/rules", edge.warehouse_id)
@@ -171,6 +172,58 @@ async fn what_no_edge_could_use_is_refused_here() {
     assert_eq!(system.get(&nowhere).await.0, StatusCode::NOT_FOUND);
     assert_eq!(system.post(&nowhere, &json!({"rules": null})).await.0, StatusCode::NOT_FOUND);
     assert_eq!(system.count("SELECT count(*) FROM rule_sets").await, 0);
+}
+
+/// It would be silent there, and nobody would notice.
+#[tokio::test]
+async fn a_rule_for_a_zone_that_the_site_does_not_have_is_refused_with_those_it_has() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let stranger = system.edge().await;
+    let refused = async |zone: Value, words: &[String]| {
+        let rules = json!([{"name": "all", "threshold": 70}, {"name": "dock", "threshold": 70, "zones": [zone]}]);
+        for (path, body) in
+            [(path(&edge), json!({"rules": &rules})), (format!("{}/check", path(&edge)), json!({"rules": &rules}))]
+        {
+            let (status, problem) = system.post(&path, &body).await;
+            assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("rules_invalid")));
+            let message = problem["message"].as_str().expect("text");
+            for words in words {
+                assert!(message.contains(words), "{words} is not in: {message}");
+            }
+        }
+    };
+    let field = "rules: rule 2 \"dock\": zones: ".to_owned();
+    refused(json!(edge.zone_id), &[field.clone(), "no zone of the site is known yet".to_owned()]).await;
+    for edge in [&edge, &stranger] {
+        edge.send(&Batch::of(&edge.records(1..=1))).await.receipt();
+    }
+    let zone = edge.zone_id.to_string();
+    let named = json!({"zones": {&zone: "Dock 4"}});
+    assert_eq!(system.put(&path(&edge).replace("/rules", "/settings"), &named).await.0, StatusCode::OK);
+    // Another site's.
+    refused(json!(stranger.zone_id), &[field, format!("no zone {}", stranger.zone_id), format!("{zone} (Dock 4)")])
+        .await;
+    assert_eq!(system.count("SELECT count(*) FROM rule_sets").await, 0);
+    let own = json!([{"name": "dock", "threshold": 70, "zones": [zone]}]);
+    assert_eq!(make(&system, &edge, &own, None).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_set_without_rules_is_said_to_switch_alerts_off() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let site = path(&edge).replace("/rules", "");
+    servers::eventually("the fleet has it", async || (system.get(&site).await.0 == StatusCode::OK).then_some(())).await;
+    let said = async || {
+        let (_, overview) = system.get("/api/v1/rules").await;
+        let (_, site) = system.get(&site).await;
+        (overview["sites"][0]["alerts_off"].clone(), site["alerts_off"].clone())
+    };
+    for (base, rules, off) in [(None, heavy(60.0), false), (Some(1), json!([]), true), (Some(2), Value::Null, false)] {
+        assert_eq!(make(&system, &edge, &rules, base).await.0, StatusCode::CREATED);
+        assert_eq!(said().await, (json!(off), json!(off)), "{rules}");
+    }
 }
 
 #[tokio::test]

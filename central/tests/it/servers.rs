@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 use central::config::{self, Config};
 use central::store::{Db, partitions};
 use sqlx::postgres::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 
 /// Everything here is ready within a second or two; a loaded machine gets more.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -175,6 +179,50 @@ pub async fn empty_database() -> String {
     let maintenance = PgPool::connect(&postgres.url("postgres")).await.expect("connected");
     execute(&maintenance, &format!("CREATE DATABASE {name}")).await;
     postgres.url(&name)
+}
+
+/// A way to Postgres that can hang, as if its machine did: connections stay, nothing gets through.
+pub struct Way {
+    /// Of the database behind it.
+    pub url: String,
+    hangs: watch::Sender<bool>,
+    _dir: tempfile::TempDir,
+}
+
+impl Way {
+    pub fn to(database_url: &str) -> Self {
+        let (before, rest) = database_url.split_once("host=").expect("by a socket");
+        let (host, after) = rest.split_once('&').expect("more parameters");
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("{before}host={}&{after}", dir.path().display());
+        let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).expect("a socket");
+        let target = PathBuf::from(host).join(".s.PGSQL.5432");
+        let hangs = watch::Sender::new(false);
+        let gate = hangs.subscribe();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = UnixStream::connect(&target).await else { continue };
+                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                tokio::spawn(pass(from_client, to_server, gate.clone()));
+                tokio::spawn(pass(from_server, to_client, gate.clone()));
+            }
+        });
+        Self { url, hangs, _dir: dir }
+    }
+
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut gate: watch::Receiver<bool>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        let open = gate.wait_for(|hangs| !hangs).await.is_ok();
+        if !open || to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// A Redis of one's own, on a socket, that keeps nothing.

@@ -136,11 +136,16 @@ async fn what_is_set_at_headquarters_counts_until_it_is_taken_back() {
     assert_eq!((&now["name"], &now["zones"][0]["name"]), (&json!("Hall 9"), &json!("Packing")));
     assert_eq!((&now["time_zone"], &now["cameras"][0]["name"]), (&json!("America/New_York"), &json!("First aisle")));
     let audited = "SELECT count(*) FROM audit_log WHERE actor = 'test' AND action = 'set_site' AND detail LIKE ";
-    assert_eq!(
-        system.count(&format!("{audited}'name \"Hall One\"; time zone \"America/New_York\"; shifts %'")).await,
-        1
-    );
-    assert_eq!(system.count(&format!("{audited}'name as reported; zone {ZONE} as reported'")).await, 1);
+    let first =
+        "name as reported → \"Hall One\"; time zone as reported → \"America/New_York\"; shifts as reported → none; %";
+    assert_eq!(system.count(&format!("{audited}'{first}'")).await, 1);
+    let back = format!("name \"Hall One\" → as reported; zone {ZONE} \"Picking area\" → as reported");
+    assert_eq!(system.count(&format!("{audited}'{back}'")).await, 1);
+    // What changes nothing is no line of the audit.
+    let lines = "SELECT count(*) FROM audit_log WHERE action = 'set_site'";
+    let before = system.count(lines).await;
+    assert_eq!(system.put(&path(&edge), &json!({"time_zone": "America/New_York"})).await.0, StatusCode::OK);
+    assert_eq!(system.count(lines).await, before);
 }
 
 #[tokio::test]
@@ -155,6 +160,15 @@ async fn what_cannot_be_set_names_its_field_and_changes_nothing() {
         (json!({"time_zone": "Europe/Berln"}), "time_zone: "),
         (json!({"shifts": shift("6:00")}), "shifts: start of \"early\""),
         (json!({"zones": {ZONE.to_string(): "x".repeat(61)}}), "zones: "),
+        (json!({"zones": {ZONE.to_string(): "Do\u{202e}ck"}}), "zones: name "),
+        (json!({"name": "Hall\u{200b}"}), "name: name "),
+        (
+            json!({"shifts": [
+                {"name": "early", "days": ["sun"], "start": "22:00", "end": "06:00"},
+                {"name": "office", "days": ["mon"], "start": "05:00", "end": "17:00"},
+            ]}),
+            "shifts: \"early\" and \"office\" are on at once, for instance on Mon at 05:00",
+        ),
         // All or nothing: the name before it is not kept either.
         (json!({"name": "Hall", "zones": {Uuid::new_v4().to_string(): "Dock"}}), "zones: the site has no zone"),
         (json!({"name": "Hall", "cameras": {"cam-9": "Dock"}}), "cameras: the site has no camera \"cam-9\""),

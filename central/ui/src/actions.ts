@@ -36,7 +36,7 @@ export const isPending = (what: 'acknowledge' | 'silence' | 'end', about: string
 export function acknowledge(alert: Alert, note = ''): void {
   if (isPending('acknowledge', alert.alert_id)) return;
   const id = randomId();
-  const path = ask(`/api/v1/alerts/${alert.alert_id}/acknowledge`, { warehouse: alert.warehouse_id });
+  const path = ask(`/api/v1/alerts/${alert.alert_id}/acknowledge`, { warehouse_id: alert.warehouse_id });
   actions.add({ id, what: 'acknowledge', about: alert.alert_id, path, body: { fact_id: id, ...(note.trim() ? { note: note.trim() } : {}) } });
 }
 
@@ -50,5 +50,5 @@ export function silence(about: string, warehouse_id: string, scope: Silence['sco
 
 export function endSilence({ silence_id, warehouse_id }: Silence): void {
   const id = randomId();
-  actions.add({ id, what: 'end', about: silence_id, path: ask(`/api/v1/silences/${silence_id}/end`, { warehouse: warehouse_id }), body: { fact_id: id } });
+  actions.add({ id, what: 'end', about: silence_id, path: ask(`/api/v1/silences/${silence_id}/end`, { warehouse_id }), body: { fact_id: id } });
 }

@@ -4,7 +4,7 @@
 import { numbers, times } from '../../../common/ui/format';
 import { locale } from './i18n';
 
-const here = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+export const here = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 
 export const { clock, clockSeconds, dated, day, date, time } = times(() => locale.value, () => here);
 export const { count, share, amount, about } = numbers(() => locale.value);

@@ -79,6 +79,8 @@ export interface ZoneRow {
 
 export interface SiteDetail extends SiteRow {
   time_zone: string;
+  /** Its rule set is empty: nothing raises an alert about people. */
+  alerts_off: boolean;
   zones: ZoneRow[];
   cameras: CameraRow[];
   edge_list: EdgeRow[];

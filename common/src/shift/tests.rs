@@ -220,3 +220,37 @@ proptest! {
         prop_assert_eq!(range, seen);
     }
 }
+
+#[test]
+fn shifts_that_are_on_at_once_are_found_also_over_midnight_and_the_end_of_the_week() {
+    let on =
+        |name: &str, days: &[Weekday], start: &str, end: &str| Shift { days: days.to_vec(), ..daily(name, start, end) };
+    let (early, late, night) =
+        (daily("early", "06:00", "14:00"), daily("late", "14:00", "22:00"), daily("night", "22:00", "06:00"));
+    assert_eq!(overlapping(&[early.clone(), late.clone(), night.clone()]), None, "they touch");
+    let pair = |a: Shift, b: Shift| {
+        let shifts = [a, b];
+        overlapping(&shifts)
+            .map(|(a, b, day, time)| (a.name.clone(), b.name.clone(), format!("{day} {}", time.format("%H:%M"))))
+    };
+    let (a, b) = (|| "a".to_owned(), || "b".to_owned());
+    let mon = &[Weekday::Mon];
+    assert_eq!(
+        pair(on("a", mon, "06:00", "14:00"), on("b", mon, "13:59", "15:00")),
+        Some((a(), b(), "Mon 13:59".to_owned()))
+    );
+    assert_eq!(
+        pair(on("a", mon, "13:59", "15:00"), on("b", mon, "06:00", "14:00")),
+        Some((a(), b(), "Mon 13:59".to_owned()))
+    );
+    assert_eq!(pair(on("a", mon, "06:00", "14:00"), on("b", &[Weekday::Tue], "06:00", "14:00")), None);
+    // Sunday's night is still on when Monday's shift begins.
+    let sunday = on("a", &[Weekday::Sun], "22:00", "06:00");
+    assert_eq!(pair(sunday.clone(), on("b", mon, "05:00", "13:00")), Some((a(), b(), "Mon 05:00".to_owned())));
+    assert_eq!(pair(sunday, on("b", mon, "06:00", "13:00")), None);
+    // A whole day.
+    assert_eq!(
+        pair(on("a", mon, "06:00", "06:00"), on("b", &[Weekday::Tue], "05:59", "07:00")),
+        Some((a(), b(), "Tue 05:59".to_owned()))
+    );
+}

@@ -14,6 +14,9 @@ use crate::problem::Problem;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// Set by our own server on each request that came in by TLS, and taken off all others. Not one of a proxy's, for then
+/// whoever works on the box itself would look like a stranger behind one.
+pub(crate) const BY_TLS: HeaderName = HeaderName::from_static("smartpick-by-tls");
 
 /// Set on every answer that has none of its own.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -87,11 +90,13 @@ pub fn client(peer: SocketAddr, headers: &HeaderMap) -> Address {
     proxied.unwrap_or(ip).into()
 }
 
-/// Whether the browser speaks https, to a proxy before us. Believing a liar is harmless: his own browser then keeps
+/// Whether the browser speaks https, to us or to a proxy before us. Believing a liar is harmless: his own browser then keeps
 /// the cookie from plain http, and he cannot set these headers on anybody else's request.
 pub fn is_https(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text(header::ORIGIN.as_str()).starts_with("https://") || text(X_FORWARDED_PROTO).eq_ignore_ascii_case("https")
+    headers.contains_key(BY_TLS)
+        || text(header::ORIGIN.as_str()).starts_with("https://")
+        || text(X_FORWARDED_PROTO).eq_ignore_ascii_case("https")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Access, Caller, CallerKind, Credential, Need, POLL, Role, is_local, session_cookie};
 use crate::http::{self, State};
+use crate::intake::Sender;
 
 /// By what a request was let in, for those who serve it for long: an account may be removed meanwhile.
 #[derive(Clone)]
@@ -77,8 +78,9 @@ fn admit(access: &Arc<Access>, request: &mut Request, now: DateTime<Utc>) -> Res
     match need {
         Need::Public => refuse_foreign_pages(request.method(), request.headers())?,
         Need::Camera => {
-            camera(access, peer, headers, now)?;
+            let sender = camera(access, peer, headers, now)?;
             refuse_foreign_pages(request.method(), request.headers())?;
+            request.extensions_mut().insert(sender);
         }
         Need::Role(role) => {
             let (credential, caller) = identify(access, peer, headers, now)?;
@@ -101,11 +103,11 @@ fn peer(request: &Request) -> SocketAddr {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(nowhere, |ConnectInfo(peer)| *peer)
 }
 
-fn camera(access: &Access, peer: SocketAddr, headers: &HeaderMap, now: DateTime<Utc>) -> Result<(), Problem> {
+fn camera(access: &Access, peer: SocketAddr, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Sender, Problem> {
     let text = match bearer(headers) {
-        Some(token) if access.is_camera(token, now) => return Ok(()),
+        Some(token) if access.is_camera(token, now) => return Ok(Sender(token_hash(token))),
         // A camera that was given a token says it whether it must or not.
-        _ if !access.has_cameras() && is_local(peer, headers) => return Ok(()),
+        _ if !access.has_cameras() && is_local(peer, headers) => return Ok(Sender::default()),
         Some(_) => "this is no valid camera token; `smartpick-edge cameras add NAME` on the box makes one",
         None => {
             "send `Authorization: Bearer TOKEN` with a camera's token; `smartpick-edge cameras add NAME` on the box \

@@ -7,9 +7,7 @@
 //! Root may run the command line for a service that runs as somebody else, so what is created here is given to the
 //! owner of the data directory.
 
-use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +19,11 @@ use rusqlite_migration::{M, Migrations};
 use serde::Serialize;
 
 use super::Role;
+use crate::owner::{give_to_the_owner, make_for_the_owner};
+use crate::sqlite;
 
+/// Without `.db`.
+pub const NAME: &str = "access";
 const FILE: &str = "access.db";
 /// A writer holds the file for milliseconds; who waits longer is behind a broken disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -233,6 +235,18 @@ impl Store {
         Ok(store)
     }
 
+    /// Moves a damaged file aside and copies what can be read of it into a new one: accounts, tokens and the audit. Answers
+    /// where to, how many rows, and what could not be read. Nobody stays signed in.
+    ///
+    /// # Errors
+    /// If no new file can be made.
+    pub fn repair(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(PathBuf, u64, Vec<String>)> {
+        let aside = sqlite::move_aside(dir, NAME, now)?;
+        let store = Self::open(dir)?;
+        let (rows, faults) = sqlite::copy_rows(&aside, &store.connection, &["users", "tokens", "audit"])?;
+        Ok((aside, rows, faults))
+    }
+
     /// Whether somebody else has committed since this was last asked.
     pub fn has_changed(&mut self) -> Result<bool> {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
@@ -337,6 +351,16 @@ impl Store {
             return Err(StoreError::Unknown(kind.as_str(), name.to_owned()));
         }
         audit(&transaction, by, &format!("removed the {} {name}", kind.as_str()))?;
+        Ok(transaction.commit()?)
+    }
+
+    /// A line in the audit of something that changes nothing here.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn note(&mut self, by: By<'_>, what: &str) -> Result<()> {
+        let transaction = self.write()?;
+        audit(&transaction, by, what)?;
         Ok(transaction.commit()?)
     }
 
@@ -516,23 +540,4 @@ fn role(text: &str) -> Role {
 
 fn time(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(ms).unwrap_or_default()
-}
-
-/// Makes the file before SQLite does, so that nobody else can ever read it and the service can.
-fn make_for_the_owner(dir: &Path, path: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    give_to_the_owner(dir, path)
-}
-
-fn give_to_the_owner(dir: &Path, path: &Path) -> io::Result<()> {
-    let (owner, file) = match (fs::metadata(dir)?, fs::metadata(path)) {
-        (owner, Ok(file)) => (owner, file),
-        // A side file that SQLite has no need of now.
-        (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        (_, Err(error)) => return Err(error),
-    };
-    if (file.uid(), file.gid()) == (owner.uid(), owner.gid()) || file.uid() == owner.uid() {
-        return Ok(());
-    }
-    chown(path, Some(owner.uid()), Some(owner.gid()))
 }

@@ -69,7 +69,7 @@ pub async fn list(
     let views: Vec<AlertView> = page
         .found
         .iter()
-        .map(|found| view::alert(&found.kept, &found.facts, &page.silences, &state.site, now))
+        .map(|found| view::alert(&found.kept, &found.facts, &page.silences, &state.site(), now))
         .collect();
     Ok(Json(Page { alerts: views, next: page.next.map(|(raised, id)| format!("{raised}.{id}")) }))
 }
@@ -138,7 +138,7 @@ pub async fn detail(
     // It was checked to be JSON when it came in.
     let posture = kept.posture.clone().and_then(|text| RawValue::from_string(text).ok());
     Ok(Json(Detail {
-        alert: view::alert(kept, &found.facts, &silences, &state.site, now),
+        alert: view::alert(kept, &found.facts, &silences, &state.site(), now),
         curve,
         threshold: kept.threshold.map(|level| level.as_f64()),
         clear_below: kept.clear_below.map(|level| level.as_f64()),
@@ -175,7 +175,7 @@ pub async fn acknowledge(
     let said = say(&state, fact).await?.ok_or_else(|| no_such_alert(alert_id))?;
     let found = said.found().ok_or_else(|| no_such_alert(alert_id))?;
     let silences = state.history.ask(now, |store| Ok(store.silences())).await.map_err(unavailable)?;
-    Ok(Json(view::alert(&found.kept, &found.facts, &silences, &state.site, now)))
+    Ok(Json(view::alert(&found.kept, &found.facts, &silences, &state.site(), now)))
 }
 
 /// A silence: which alerts make no sound, why, and until when.

@@ -75,6 +75,11 @@ impl Board {
         self.thresholds = thresholds(rules);
     }
 
+    /// Things have other names.
+    pub fn site(&mut self, site: Arc<Site>) {
+        self.site = site;
+    }
+
     /// Takes over what the history has.
     pub fn restore(&mut self, found: Vec<Found>) {
         for Found { kept, facts } in found {

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use common::alert::{Severity, ShiftSnapshotEvent, Subject};
 use common::clock;
 use common::ids::ZoneId;
+use common::lifecycle::LifeSign;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -34,6 +35,7 @@ use super::{Change, Observation};
 use crate::http::State;
 use crate::intake::TEST_ZONE;
 use crate::live::Publish as _;
+use crate::reload::Settings;
 use crate::shift::figures::Figures;
 use health::Teller;
 
@@ -73,6 +75,7 @@ pub struct Floor {
     observations: mpsc::Receiver<Observation>,
     says: mpsc::Receiver<Say>,
     swaps: mpsc::Receiver<Swap>,
+    settings: mpsc::Receiver<Settings>,
     filled: Arc<tokio::sync::Notify>,
 
     // Who decides.
@@ -103,8 +106,10 @@ pub struct Floor {
 pub struct Inputs {
     pub observations: mpsc::Receiver<Observation>,
     pub says: mpsc::Receiver<Say>,
-    /// Other rules; closed at once where no headquarters can send any.
+    /// Other rules.
     pub swaps: mpsc::Receiver<Swap>,
+    /// The configuration was read again.
+    pub settings: mpsc::Receiver<Settings>,
 }
 
 impl Floor {
@@ -115,12 +120,13 @@ impl Floor {
         Self {
             engine: Engine::new(&rules.rules),
             watch: Watch::new(thresholds),
-            board: Board::new(Arc::clone(&state.site), identity, &rules.rules),
+            board: Board::new(state.site(), identity, &rules.rules),
             figures: Figures::new(rules.at_risk_from()),
             teller: Teller::default(),
             observations: inputs.observations,
             says: inputs.says,
             swaps: inputs.swaps,
+            settings: inputs.settings,
             state,
             filled,
             latest: HashMap::new(),
@@ -141,19 +147,22 @@ impl Floor {
     ///
     /// # Errors
     /// None; the type fits a lifecycle stage.
-    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
         self.restore().await;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut turn = Vec::with_capacity(TURN);
         loop {
+            sign.show();
             tokio::select! {
                 // Accepted events.
                 _ = self.observations.recv_many(&mut turn, TURN) => self.observe(turn.drain(..)).await,
                 // Somebody says something of an alert.
                 Some(say) = self.says.recv() => self.waiting.push(say),
-                // Headquarters made other rules.
+                // Headquarters or the configuration has other rules.
                 Some(swap) = self.swaps.recv() => self.swap(swap).await,
+                // The configuration has other names or thresholds.
+                Some(settings) = self.settings.recv() => self.settle(settings),
                 // What was to be kept is on disk, or is not.
                 written = written(&mut self.writing) => self.written(written),
                 // Time passes.
@@ -222,6 +231,13 @@ impl Floor {
         self.state.rules.set(rules);
         // Who asked may have gone away; they are in force all the same.
         let _told = done.send(());
+    }
+
+    /// Goes by other names and thresholds; what is open is shown with them.
+    fn settle(&mut self, Settings { site, thresholds }: Settings) {
+        self.watch.thresholds(thresholds);
+        self.board.site(site);
+        self.show(true, clock::now());
     }
 
     async fn tick(&mut self, now: DateTime<Utc>) {

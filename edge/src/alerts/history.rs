@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use crate::config::HistoryConfig;
+use crate::sqlite;
+pub use file::zones_seen;
 pub use store::{
     Batch, Filter, Found, Kept, KnownCamera, Minute, OutboxRow, Page, Said, SilenceCount, Silences, StateFilter, Store,
 };
@@ -166,9 +168,9 @@ impl Thread {
     fn open_store(&self, now: DateTime<Utc>) -> anyhow::Result<(Store, Option<String>)> {
         let (connection, moved) = file::open(&self.dir, now)?;
         match Store::new(connection, self.config.clone()) {
-            Err(error) if file::is_damage(&error) => {
+            Err(error) if sqlite::is_damage(&error) => {
                 warn!("The history is damaged: {error}");
-                let aside = file::move_aside(&self.dir, now)?;
+                let aside = sqlite::move_aside(&self.dir, file::NAME, now)?;
                 let (connection, _) = file::open(&self.dir, now)?;
                 Ok((Store::new(connection, self.config.clone())?, Some(file::moved_words(&aside))))
             }
@@ -200,13 +202,13 @@ impl Thread {
 
     /// Decides what an error means for what comes after.
     fn failed(&mut self, error: &rusqlite::Error, now: DateTime<Utc>) -> HistoryError {
-        if file::is_full(error) {
+        if sqlite::is_full(error) {
             self.say("the disk is full".to_owned());
-        } else if file::is_damage(error) {
+        } else if sqlite::is_damage(error) {
             warn!("The history is damaged: {error}");
             self.store = None;
             self.generation += 1;
-            match file::move_aside(&self.dir, now) {
+            match sqlite::move_aside(&self.dir, file::NAME, now) {
                 Ok(aside) => {
                     lock(&self.words).moved = Some(file::moved_words(&aside));
                     self.open(now);

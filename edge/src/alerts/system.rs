@@ -101,6 +101,11 @@ impl Watch {
         Self { thresholds, watched: BTreeMap::new(), orphans: Vec::new() }
     }
 
+    /// Goes by these from the next look on.
+    pub const fn thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
+    }
+
     /// Looks at everything; adds to `changes` what follows. To be called about once a second.
     pub fn look(&mut self, now: DateTime<Utc>, findings: &Findings, changes: &mut Vec<Change>) {
         for mut orphan in self.orphans.drain(..) {

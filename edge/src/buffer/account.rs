@@ -142,6 +142,14 @@ impl Account {
         gone
     }
 
+    /// Epochs that central is to be told of though they are settled.
+    pub fn recall(&mut self, heads: &[(Epoch, u64)]) {
+        for (epoch, head) in heads.iter().filter(|(epoch, _)| *epoch != self.epoch) {
+            let known = self.past.entry(*epoch).or_insert(0);
+            *known = (*known).max(*head);
+        }
+    }
+
     /// What a heartbeat says of the ledger.
     pub fn reports(&self) -> Vec<EpochReport> {
         let mut heads: HashMap<Epoch, u64> = self.past.clone();
@@ -263,6 +271,17 @@ mod tests {
         assert_eq!(account.settle(&[epoch(9), epoch(8)]), []);
         account.backlog.remove(Place { epoch: epoch(9), seq: 4, bytes: 10 });
         assert_eq!(account.settle(&[epoch(9)]), [epoch(9)]);
+        assert_eq!(account.reports().len(), 1);
+    }
+
+    #[test]
+    fn a_settled_epoch_is_told_again_until_it_is_settled_again() {
+        let mut account = Account::new(epoch(1), HashMap::new(), false);
+        account.advance(5);
+        account.recall(&[(epoch(9), 4), (epoch(1), 3)]);
+        let heads: Vec<_> = account.reports().iter().map(|report| (report.epoch, report.head)).collect();
+        assert_eq!(heads, [(epoch(9), 4), (epoch(1), 5)]);
+        account.settle(&[epoch(9)]);
         assert_eq!(account.reports().len(), 1);
     }
 

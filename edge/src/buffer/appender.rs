@@ -13,9 +13,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::clock;
 use common::ids::Epoch;
+use common::lifecycle::LifeSign;
 use common::quarter::Quarter;
 use common::record::Record;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -37,6 +39,8 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Confirmed entries that could not be deleted because Redis was gone; the stream is no longer than this by default,
 /// and what is dropped from the list is only sent once more.
 const UNFORGOTTEN_MAX: usize = 20_000;
+/// How often the appender turns though nobody wants anything.
+const IDLE: Duration = Duration::from_secs(5);
 /// A clock that steps back by less is waited for; time daemons slew, and step only by more.
 const CLOCK_BACK_MS_MAX: i64 = 60_000;
 
@@ -103,6 +107,8 @@ pub struct Appender {
     pub wanted: Arc<Notify>,
     pub live_state: Arc<watch::Sender<LiveState>>,
     pub probe: watch::Sender<Probe>,
+    /// Shown at each turn; whoever waits for one of the stores does not turn.
+    pub sign: LifeSign,
 
     // Configuration.
     pub stream_max_length: u64,
@@ -126,6 +132,7 @@ impl Appender {
         }
         let mut carried = None;
         loop {
+            self.sign.show();
             let first = match carried.take() {
                 Some(request) => request,
                 None => tokio::select! {
@@ -138,6 +145,8 @@ impl Appender {
                             return Ok(());
                         }
                     },
+                    // Nobody wants anything.
+                    () = tokio::time::sleep(IDLE) => continue,
                     // A fresh connection to Redis.
                     Some(live) = connected.recv() => {
                         self.adopt(live).await;

@@ -8,8 +8,10 @@
 //! Keys and entries are written by one script, entries first: Lua is atomic but not rolled back, and an entry without
 //! its key is a harmless duplicate, while a key without its entry would make the retry of a lost event a "duplicate".
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use common::cli::doctor::redis::{Asked, SETTINGS};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
 use tracing::warn;
@@ -89,6 +91,27 @@ pub struct Live {
     timeout: Duration,
 }
 
+/// What a doctor wants to know, without touching the stream.
+///
+/// # Errors
+/// If Redis does not answer in time.
+pub async fn examine(config: &RedisConfig) -> Result<Asked, LiveError> {
+    let client = Client::open(config.url.as_deref().unwrap_or_default())?;
+    let ask = async {
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.unwrap_or_default();
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|v| v.trim().to_owned());
+        // An empty answer says that it may not be asked.
+        let settings = redis::cmd("CONFIG").arg("GET").arg(SETTINGS.as_slice()).query_async(&mut connection).await;
+        let settings = match settings {
+            Err(error) if error.is_io_error() => return Err(error),
+            settings => settings.unwrap_or_default(),
+        };
+        Ok(Asked { version, settings })
+    };
+    Ok(tokio::time::timeout(CONNECT_TIMEOUT, ask).await.map_err(|_| LiveError::Timeout(CONNECT_TIMEOUT))??)
+}
+
 /// The appender's or the forwarder's view of it: what a new connection needs to know.
 #[derive(Clone)]
 pub struct LiveConfig {
@@ -137,22 +160,16 @@ impl Live {
     /// # Errors
     /// If Redis does not answer.
     pub async fn weakness(&mut self) -> Result<Option<String>, LiveError> {
-        let asked = redis::cmd("CONFIG")
-            .arg("GET")
-            .arg("appendonly")
-            .arg("appendfsync")
-            .arg("no-appendfsync-on-rewrite")
-            .arg("maxmemory")
-            .arg("maxmemory-policy")
-            .to_owned();
-        let settings: std::collections::HashMap<String, String> = match self.ask(&asked).await {
-            Ok(settings) => settings,
-            Err(LiveError::Redis(error)) if !error.is_io_error() => {
-                return Ok(Some(format!("its settings cannot be read ({error}); allow CONFIG GET")));
-            }
-            Err(error) => return Err(error),
-        };
-        let is = |name: &str, value: &str| settings.get(name).is_some_and(|v| v == value);
+        let settings: HashMap<String, String> =
+            match self.ask(redis::cmd("CONFIG").arg("GET").arg(SETTINGS.as_slice())).await {
+                Ok(settings) => settings,
+                Err(LiveError::Redis(error)) if !error.is_io_error() => {
+                    return Ok(Some(format!("its settings cannot be read ({error}); allow CONFIG GET")));
+                }
+                Err(error) => return Err(error),
+            };
+        let asked = Asked { version: None, settings };
+        let is = |name: &str, value: &str| asked.settings.get(name).is_some_and(|v| v == value);
         let mut wrong = Vec::new();
         if !is("appendonly", "yes") {
             wrong.push("appendonly is not yes");
@@ -163,7 +180,7 @@ impl Live {
         if !is("no-appendfsync-on-rewrite", "no") {
             wrong.push("no-appendfsync-on-rewrite is not no");
         }
-        if !is("maxmemory", "0") && !is("maxmemory-policy", "noeviction") {
+        if asked.may_evict() {
             wrong.push("maxmemory-policy is not noeviction");
         }
         Ok((!wrong.is_empty()).then(|| wrong.join(", ")))

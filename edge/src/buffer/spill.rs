@@ -13,8 +13,13 @@
 //! Rows are only ever added at the end (`AUTOINCREMENT`), so the forwarder can read by position, and forget a batch
 //! as a range of ids.
 
+mod carve;
+pub mod examine;
 mod file;
+mod peek;
+mod salvage;
 mod schema;
+mod wal;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use common::ids::Epoch;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use uuid::Uuid;
@@ -30,8 +35,11 @@ use uuid::Uuid;
 use super::account::Held;
 use super::{Key, Known, Stored};
 use crate::config::SpillConfig;
-pub use file::Opened;
+use crate::sqlite::{is_caused_by_damage, is_damage, is_full};
 use file::{Ballast, disk_bytes_free};
+pub use file::{DirLock, Opened};
+pub use peek::{Peek, PeekError, Waiting, is_marked_damaged, sqlite_version};
+pub use salvage::Salvaged;
 
 /// Commands that may wait for the thread. The appender has one on its way at a time, the forwarder one.
 const QUEUE: usize = 16;
@@ -154,21 +162,16 @@ impl Spill {
         keys_ttl: Duration,
         now: DateTime<Utc>,
     ) -> anyhow::Result<(Self, Opened, oneshot::Receiver<Option<rusqlite::Error>>)> {
-        let (connection, lock, mut opened) = file::open(dir, now)?;
-        let ballast = Ballast::new(dir, config.ballast_bytes);
-        let mut thread = Thread {
-            keys: Keys::load(&connection, keys_max, keys_ttl)?,
-            connection,
-            _lock: lock,
-            dir: dir.to_owned(),
-            config,
-            ballast,
-            disk: None,
-            full: None,
-            dead_letters: 0,
+        let loaded = match Thread::load(dir, config.clone(), keys_max, keys_ttl, now) {
+            // It opened, and is damaged where it was first read.
+            Err(error) if is_caused_by_damage(&error) => {
+                warn!("The spill is damaged: {error:#}");
+                file::mark_damaged(dir);
+                Thread::load(dir, config, keys_max, keys_ttl, now)
+            }
+            loaded => loaded,
         };
-        opened.held = thread.held()?;
-        thread.dead_letters = thread.count_dead_letters()?;
+        let (thread, opened) = loaded?;
         thread.ballast.fill(thread.config.disk_free_min);
         let (commands, queue) = mpsc::channel(QUEUE);
         let (ended, end) = oneshot::channel();
@@ -329,6 +332,31 @@ struct Thread {
 }
 
 impl Thread {
+    fn load(
+        dir: &Path,
+        config: SpillConfig,
+        keys_max: u64,
+        keys_ttl: Duration,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<(Self, Opened)> {
+        let (connection, lock, mut opened) = file::open(dir, now)?;
+        let ballast = Ballast::new(dir, config.ballast_bytes);
+        let mut thread = Self {
+            keys: Keys::load(&connection, keys_max, keys_ttl)?,
+            connection,
+            _lock: lock,
+            dir: dir.to_owned(),
+            config,
+            ballast,
+            disk: None,
+            full: None,
+            dead_letters: 0,
+        };
+        opened.held = thread.held()?;
+        thread.dead_letters = thread.count_dead_letters()?;
+        Ok((thread, opened))
+    }
+
     fn run(mut self, mut queue: mpsc::Receiver<Command>) -> rusqlite::Result<()> {
         while let Some(command) = queue.blocking_recv() {
             if matches!(command, Command::Close) {
@@ -375,7 +403,7 @@ impl Thread {
                 self.dead_letters += 1;
                 reply.send(()).ok();
             }
-            Command::DeadLetters { limit, reply } => drop(reply.send(self.list_dead_letters(limit)?)),
+            Command::DeadLetters { limit, reply } => drop(reply.send(letters(&self.connection, limit)?)),
             Command::NoteEpoch { epoch, head, reply } => {
                 self.with_ballast(|connection| schema::note_epoch(connection, epoch, head))?;
                 reply.send(()).ok();
@@ -603,30 +631,24 @@ impl Thread {
     fn count_dead_letters(&self) -> rusqlite::Result<u64> {
         self.connection.query_row("SELECT coalesce(max(id), 0) FROM dead_letters", [], |row| row.get(0))
     }
-
-    fn list_dead_letters(&self, limit: u32) -> rusqlite::Result<Vec<DeadLetter>> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT id, at_ms, reason, hex(raw) FROM dead_letters ORDER BY id DESC LIMIT ?1")?;
-        let rows = find.query_map([limit], |row| {
-            Ok(DeadLetter {
-                id: row.get(0)?,
-                at: DateTime::from_timestamp_millis(row.get(1)?).unwrap_or_default(),
-                reason: row.get(2)?,
-                raw: row.get(3)?,
-            })
-        })?;
-        rows.collect()
-    }
 }
 
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+/// Dead letters, latest first.
+fn letters(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<DeadLetter>> {
+    let mut find =
+        connection.prepare_cached("SELECT id, at_ms, reason, hex(raw) FROM dead_letters ORDER BY id DESC LIMIT ?1")?;
+    let rows = find.query_map([limit], |row| {
+        Ok(DeadLetter {
+            id: row.get(0)?,
+            at: DateTime::from_timestamp_millis(row.get(1)?).unwrap_or_default(),
+            reason: row.get(2)?,
+            raw: row.get(3)?,
+        })
+    })?;
+    rows.collect()
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

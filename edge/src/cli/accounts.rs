@@ -4,14 +4,12 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
+use super::running::data_dir;
 use crate::access::store::{By, Store};
 use crate::config::Config;
-
-/// Where the packaged service keeps its data; for systemd a link to where it really is.
-const SERVICE_DIR: &str = "/var/lib/smartpick-edge";
 
 /// An opened `access.db`.
 pub struct Accounts {
@@ -48,22 +46,4 @@ impl Accounts {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
-}
-
-/// That of the service for root, who has configured none: with `sudo` there is no `STATE_DIRECTORY`, and root's home
-/// is not where the service looks.
-fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
-    let service = Path::new(SERVICE_DIR);
-    let said = !config.data_dir.is_empty() || std::env::var_os("STATE_DIRECTORY").is_some();
-    if said || fs::symlink_metadata(service).is_err() {
-        return Ok(config.data_dir()?);
-    }
-    if rustix::process::geteuid().is_root() {
-        return Ok(service.to_owned());
-    }
-    let own = config.data_dir()?;
-    if !own.exists() {
-        bail!("the edge on this box keeps its accounts in {SERVICE_DIR}; run this with sudo");
-    }
-    Ok(own)
 }

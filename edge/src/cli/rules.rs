@@ -8,18 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use common::config::ConfigError;
 use indicatif::ProgressBar;
 
-use super::{ConfigArgs, EXIT_USAGE, complain, load, say};
+use super::{ConfigArgs, load, zones};
 use crate::alerts::replay::{Outcome, Replay};
 use crate::alerts::rules::{InForce, Rule, kept};
 use crate::config::Config;
+use crate::enrolment;
 use crate::simulate;
 use crate::site::Site;
 
@@ -70,36 +69,34 @@ struct DiffArgs {
     json: bool,
 }
 
-/// Does what was asked.
-pub fn run(args: &RulesArgs) -> ExitCode {
-    let done = match &args.command {
+/// What is said of a set without rules.
+pub const ALERTS_OFF: &str = "There are none: alerts about people are off, whatever cameras see";
+
+/// Does what was asked, and returns what to say.
+pub async fn run(args: &RulesArgs) -> anyhow::Result<String> {
+    match &args.command {
         RulesCommand::Test(args) => test(args),
         RulesCommand::Diff(args) => compare(args),
-        RulesCommand::Show(args) => show(args),
-    };
-    match done {
-        Ok(text) => say(&text),
-        Err(error) if error.is::<ConfigError>() => complain(&format!("{error:#}"), EXIT_USAGE),
-        Err(error) => complain(&format!("{error:#}"), 1),
+        RulesCommand::Show(args) => show(args).await,
     }
 }
 
 fn test(args: &TestArgs) -> anyhow::Result<String> {
-    let config = load(&args.config)?;
+    let config = load(&args.config)?.config;
     let site = Site::new(&config.site)?;
-    let rules = checked(&config)?;
+    let rules = config.alerts.rules()?;
     let [outcome] = replay(&args.replay, [(&config, rules)])?;
     Ok(if args.json { format!("{:#}\n", report::as_json(&outcome, &site)) } else { report::as_text(&outcome, &site) })
 }
 
 fn compare(args: &DiffArgs) -> anyhow::Result<String> {
-    let (old, new) = (Config::load(Some(&args.old), &[])?, Config::load(Some(&args.new), &[])?);
+    let (old, new) = (Config::load(Some(&args.old), &[])?.config, Config::load(Some(&args.new), &[])?.config);
     let site = Site::new(&new.site)?;
     let rules = diff::Rules::between(&old.alerts.rules, &new.alerts.rules);
     let alerts = match &args.replay {
         None => None,
         Some(path) => {
-            let [before, after] = replay(path, [(&old, checked(&old)?), (&new, checked(&new)?)])?;
+            let [before, after] = replay(path, [(&old, old.alerts.rules()?), (&new, new.alerts.rules()?)])?;
             Some(diff::Alerts::between(before.alerts, after.alerts))
         }
     };
@@ -110,15 +107,15 @@ fn compare(args: &DiffArgs) -> anyhow::Result<String> {
     })
 }
 
-fn show(args: &ConfigArgs) -> anyhow::Result<String> {
-    let config = load(args)?;
+async fn show(args: &ConfigArgs) -> anyhow::Result<String> {
+    let config = load(args)?.config;
     let (rules, trouble) = in_force(&config)?;
     let mut out = format!("# The rules in force are {rules}\n");
-    if let Some(words) = trouble {
-        let _infallible = writeln!(out, "# {words}");
-    }
     if rules.rules.is_empty() {
-        out.push_str("# There are none: nothing that cameras see raises an alert\n");
+        let _infallible = writeln!(out, "# {ALERTS_OFF}");
+    }
+    for words in trouble.into_iter().chain(zones::warnings(&config, &rules.configs).await) {
+        let _infallible = writeln!(out, "# {words}");
     }
     for rule in &rules.configs {
         let one = BTreeMap::from([("rules", [rule])]);
@@ -130,15 +127,12 @@ fn show(args: &ConfigArgs) -> anyhow::Result<String> {
 
 /// The rules that the edge goes by, running or not, and what there is to say of headquarters'.
 pub fn in_force(config: &Config) -> anyhow::Result<(InForce, Option<String>)> {
-    let own = InForce::own(&config.alerts.rules).map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))?;
+    let own = InForce::own(&config.alerts.rules)?;
+    let config = enrolment::in_force(config)?;
     Ok(match config.headquarters() {
         Some((_, warehouse_id)) => kept::peek(&config.data_dir()?, warehouse_id, own),
         None => (own, None),
     })
-}
-
-fn checked(config: &Config) -> Result<Vec<Rule>, ConfigError> {
-    config.alerts.rules().map_err(|error| ConfigError::new(format!("alerts.rules, {error}")))
 }
 
 /// Replays a file once, under each of several configurations.

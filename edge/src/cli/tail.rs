@@ -5,20 +5,22 @@ mod lines;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use common::backoff::Backoff;
+use common::cli::exit::Exit;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, header};
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
-use super::{ConfigArgs, complain, status};
+use super::{ConfigArgs, complain, local};
 use crate::config::Config;
 use crate::live::Topics;
 use lines::Lines;
@@ -74,12 +76,16 @@ impl Broken {
 
 /// Follows until Ctrl-C, or until nobody reads it any more.
 pub async fn follow(config: &Config, args: &TailArgs) -> ExitCode {
-    let base = args.url.clone().unwrap_or_else(|| format!("http://{}", status::reachable(config)));
+    let tls = match args.url.as_ref().map_or_else(|| local::tls().map(Some), |_| Ok(None)) {
+        Ok(tls) => tls.map(Arc::new),
+        Err(error) => return complain(&format!("set up TLS: {error}"), Exit::Failure),
+    };
+    let base = args.url.clone().unwrap_or_else(|| local::base(config));
     let base = base.trim_end_matches('/').to_owned();
     if !base.starts_with("http://") && !base.starts_with("https://") {
-        return complain("--url: must begin with http:// or https://, for example http://127.0.0.1:8080", 64);
+        return complain("--url: must begin with http:// or https://, for example http://127.0.0.1:8080", Exit::Usage);
     }
-    let mut tail = Tail { args, base, place: None, lost: false, attempt: 0, lines: None };
+    let mut tail = Tail { args, base, tls, place: None, lost: false, attempt: 0, lines: None };
     tokio::select! {
         code = tail.run() => code,
         // The person at the keyboard has seen enough.
@@ -90,6 +96,8 @@ pub async fn follow(config: &Config, args: &TailArgs) -> ExitCode {
 struct Tail<'a> {
     args: &'a TailArgs,
     base: String,
+    /// For the edge on this box.
+    tls: Option<Arc<rustls::ClientConfig>>,
     /// Run and seq of the last message.
     place: Option<(String, u64)>,
     /// Whether it was said that the connection is lost.
@@ -105,7 +113,7 @@ impl Tail<'_> {
             let Err(broken) = self.follow_once().await;
             let retry_after = match broken {
                 Broken::Unread => return ExitCode::SUCCESS,
-                Broken::Refused(why) => return complain(&why, 1),
+                Broken::Refused(why) => return complain(&why, Exit::Failure),
                 Broken::Lost { why, retry_after } => {
                     if !self.lost {
                         let what = if self.place.is_none() { "cannot reach" } else { "lost the connection to" };
@@ -159,7 +167,13 @@ impl Tail<'_> {
         if self.args.utc {
             return Ok(None);
         }
-        let ask = reqwest::Client::new().get(format!("{}/api/v1/site", self.base)).timeout(CONNECT_TIMEOUT);
+        let client = reqwest::Client::builder();
+        let client = match &self.tls {
+            Some(tls) => client.tls_backend_preconfigured((**tls).clone()),
+            None => client,
+        };
+        let client = client.build().map_err(Broken::lost)?;
+        let ask = client.get(format!("{}/api/v1/site", self.base)).timeout(CONNECT_TIMEOUT);
         let answer = ask.headers(credentials.clone()).send().await.context("ask for the site's time zone");
         let answer = answer.map_err(Broken::lost)?;
         // The WebSocket will say what is wrong, if something is.
@@ -174,7 +188,8 @@ impl Tail<'_> {
         }
         let mut request = url.into_client_request().map_err(|error| Broken::Refused(format!("--url: {error}")))?;
         request.headers_mut().extend(credentials);
-        let connect = tokio_tungstenite::connect_async(request);
+        let connector = self.tls.clone().map(Connector::Rustls);
+        let connect = tokio_tungstenite::connect_async_tls_with_config(request, None, false, connector);
         match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(tungstenite::Error::Http(answer))) => {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use clap::Subcommand;
 use common::cli::{table, time};
 use common::credentials::check_name;
+use common::tls::Mode;
 use serde_json::json;
 
 use super::ConfigArgs;
@@ -17,9 +18,9 @@ use crate::config::Config;
 pub enum Tokens {
     /// Make a token. It is shown once.
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
-        /// How its address begins for the screen or camera [default: http, this host's name, and the port of `listen`].
+        /// How its address begins for the screen or camera [default: http or https, this host's name, and the port of `listen`].
         #[arg(long, value_name = "URL")]
         url: Option<String>,
         #[arg(long)]
@@ -118,8 +119,9 @@ pub fn run(kind: TokenKind, command: &Tokens, config: &Config) -> anyhow::Result
 /// How the edge is reached from elsewhere, as far as the box can know.
 fn base(config: &Config) -> String {
     let port = config.listen.port();
+    let scheme = if config.tls.mode == Mode::Off { "http" } else { "https" };
     if config.listen.ip().is_unspecified() {
-        return format!("http://{}:{port}", gethostname::gethostname().to_string_lossy());
+        return format!("{scheme}://{}:{port}", gethostname::gethostname().to_string_lossy());
     }
-    format!("http://{}", config.listen)
+    format!("{scheme}://{}", config.listen)
 }

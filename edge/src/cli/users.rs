@@ -17,7 +17,7 @@ use crate::config::Config;
 pub enum Users {
     /// Make an account. The password is asked for.
     Add {
-        /// 1 to 64 letters, digits, and . _ - @
+        /// 1 to 64 lower-case Latin letters, digits, and . _ - @
         name: String,
         /// viewer looks, supervisor acknowledges and silences, admin sees everything.
         #[arg(long, value_enum, default_value = "viewer")]

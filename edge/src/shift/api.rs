@@ -80,12 +80,13 @@ pub async fn csv(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let summary = summary(&state, parameters(query)?).await?;
-    let day = summary.shift.occurrence.from.with_timezone(&state.site.time_zone).format("%Y-%m-%d-%H%M");
+    let tz = state.site().time_zone;
+    let day = summary.shift.occurrence.from.with_timezone(&tz).format("%Y-%m-%d-%H%M");
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"shift-{day}.csv\"")),
     ];
-    Ok((headers, table(&summary, state.site.time_zone)).into_response())
+    Ok((headers, table(&summary, tz)).into_response())
 }
 
 async fn summary(state: &State, asked: Vec<(String, String)>) -> Result<Summary, Problem> {
@@ -103,12 +104,13 @@ async fn summary(state: &State, asked: Vec<(String, String)>) -> Result<Summary,
         Ok((minutes, store.cameras()?, store.raised_between(from, to)?, store.silences()))
     });
     let (minutes, cameras, (alerts, system_alerts), silences) = asked.await.map_err(unavailable)?;
-    let (silences, site) = (&*silences, &*state.site);
-    Ok(summarize(&Known { shift, minutes, cameras, alerts, system_alerts, silences, site }, now))
+    let (silences, site) = (&*silences, state.site());
+    Ok(summarize(&Known { shift, minutes, cameras, alerts, system_alerts, silences, site: &site }, now))
 }
 
 fn which(state: &State, asked: Vec<(String, String)>, now: DateTime<Utc>) -> Result<Occurrence, Problem> {
-    let (shifts, tz) = (&state.site.shifts, state.site.time_zone);
+    let site = state.site();
+    let (shifts, tz) = (&site.shifts, site.time_zone);
     let mut wanted = None;
     for (name, value) in asked {
         if wanted.is_some() {

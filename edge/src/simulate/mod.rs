@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use common::cli::Output;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
@@ -141,7 +142,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let unacknowledged = unacknowledged.into_iter().filter_map(|item| item.id).collect();
 
     let summary = tally.summary(seconds, unacknowledged)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::default();
     let written = if args.json {
         serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::from).and_then(|()| writeln!(out))
     } else {

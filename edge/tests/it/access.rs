@@ -521,8 +521,9 @@ fn commands_say_what_is_wrong_and_the_fix() {
     done(&cli(dir.path(), &add("anna", "viewer")));
     for (args, fix) in [
         (&["users", "add", "a b", "--password-stdin"][..], "letters, digits, and . _ - @"),
-        (&["users", "add", "Anna", "--password-stdin"], "users password Anna"),
-        (&["users", "add", "Floor", "--password-stdin"], "choose another name"),
+        (&["users", "add", "anna", "--password-stdin"], "users password anna"),
+        (&["users", "add", "Ben", "--password-stdin"], "lower-case Latin letters"),
+        (&["users", "add", "floor", "--password-stdin"], "choose another name"),
         (&["users", "remove", "ben"], "`list` shows those there are"),
         (&["users", "password", "ben", "--password-stdin"], "`users list`"),
         (&["kiosk", "remove", "dock"], "`list` shows those there are"),

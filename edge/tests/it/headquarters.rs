@@ -1,15 +1,21 @@
-//! What headquarters says of the rules, over real HTTP, with a headquarters that says what the test wants.
+//! What headquarters says of the rules, and of batches, over real HTTP, with a headquarters that says what the test
+//! wants.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use common::clock;
 use common::ids::{EdgeId, WarehouseId, ZoneId};
-use common::protocol::{HEARTBEATS_PATH, Heartbeat, HeartbeatAnswer};
+use common::problem::Problem;
+use common::protocol::{
+    BATCHES_PATH, HEADER_BATCH_ID, HEADER_PROTOCOL, HEADER_RECORDS, HEARTBEATS_PATH, Heartbeat, HeartbeatAnswer,
+    PROTOCOL_VERSION, Receipt,
+};
 use common::rules::{RuleConfig, RuleSet};
 use edge::site::ZoneConfig;
 use serde_json::{Value, json};
@@ -28,6 +34,12 @@ struct Desk {
     rules: Option<RuleSet>,
     site_wanted: bool,
     heard: Vec<Heartbeat>,
+    /// The protocol that it takes batches in; `None`: it takes none now.
+    speaks: Option<u16>,
+    /// Batches that were refused for their protocol.
+    refused: u32,
+    /// Records of those that were not.
+    taken: u32,
 }
 
 struct Headquarters {
@@ -43,7 +55,7 @@ impl Headquarters {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new()
             .route(HEARTBEATS_PATH, post(answer))
-            .fallback(async || StatusCode::SERVICE_UNAVAILABLE)
+            .route(BATCHES_PATH, post(receipt))
             .with_state(Arc::clone(&desk));
         let stop = CancellationToken::new();
         let until = stop.clone();
@@ -76,12 +88,28 @@ async fn answer(State(desk): State<Arc<Mutex<Desk>>>, Json(heartbeat): Json<Hear
     desk.heard.push(heartbeat);
     Json(HeartbeatAnswer {
         settled: Vec::new(),
+        lacking: Vec::new(),
+        database: None,
         server_time: clock::now(),
         facts: Vec::new(),
         facts_until: 0,
         site_wanted,
         rules,
     })
+}
+
+async fn receipt(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap) -> Response {
+    let header = |name: &str| headers[name].to_str().expect("text");
+    let mut desk = desk.lock().expect("whole");
+    let Some(speaks) = desk.speaks else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    if header(HEADER_PROTOCOL) != speaks.to_string() {
+        desk.refused += 1;
+        return Problem::new(StatusCode::BAD_REQUEST, "protocol_unsupported", "another protocol").into_response();
+    }
+    let committed: u32 = header(HEADER_RECORDS).parse().expect("a number");
+    desk.taken += committed;
+    let batch_id = header(HEADER_BATCH_ID).parse().expect("an id");
+    Json(Receipt { batch_id, committed, duplicates: 0, dead_letters: Vec::new(), database: None }).into_response()
 }
 
 async fn floor(url: &str, dir: &Path) -> Floor {
@@ -253,4 +281,32 @@ async fn the_site_is_told_when_it_is_asked_for() {
     assert_eq!(heard[1].site_digest, Some(site.digest()));
     floor.stop().await;
     assert_eq!(headquarters.last().and_then(|last| last.site), None, "and once is enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_headquarters_of_another_protocol_refuses_is_kept_until_it_is_of_ours() {
+    let dir = TempDir::new().expect("a directory");
+    let headquarters = Headquarters::start().await;
+    let said = || headquarters.desk.lock().expect("whole");
+    said().speaks = Some(PROTOCOL_VERSION + 1);
+    let floor = headquarters.floor(&dir).await;
+    let api = floor.api();
+    let events = LIFT.events(clock::now(), 1.0, 20.0);
+    api.send(&events).await;
+    eventually(&api, "/streams/health", |health| {
+        let error = health["central"]["error"].as_str().unwrap_or_default();
+        error.contains("protocol_unsupported") && said().refused > 0
+    })
+    .await;
+    let (_, stats) = api.get("/streams/stats").await;
+    assert_eq!((&stats["buffered"]["backlog"], &stats["deadLetters"]), (&json!(events.len()), &json!(0)), "{stats:#}");
+    // Kept on disk too.
+    floor.stop().await;
+    said().speaks = Some(PROTOCOL_VERSION);
+    let floor = headquarters.floor(&dir).await;
+    eventually(&floor.api(), "/streams/stats", |stats| {
+        stats["buffered"]["backlog"] == 0 && said().taken as usize == events.len()
+    })
+    .await;
+    floor.stop().await;
 }

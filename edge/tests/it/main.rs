@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod buffer_model;
+mod cli;
 mod headquarters;
 mod http;
 mod identity;
@@ -10,4 +11,5 @@ mod live;
 mod redis_server;
 mod rules;
 mod shift;
+mod tls;
 mod weak_redis;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +12,8 @@ use edge::alerts::replay::{Outcome, Replay};
 use edge::alerts::rules::{self, Rule, RuleConfig};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::alerts::{Floor, LIFT, ZONE, eventually};
 
 const AGE_MAX: Duration = Duration::from_secs(35 * 86_400);
 
@@ -210,8 +212,11 @@ impl Files {
     }
 
     fn run(&self, args: &[&str]) -> Output {
+        self.command(&[&["rules"][..], args].concat())
+    }
+
+    fn command(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_smartpick-edge"))
-            .arg("rules")
             .args(args)
             .current_dir(&self.dir)
             .env_remove("SMARTPICK_EDGE_CONFIG")
@@ -306,10 +311,10 @@ fn what_cannot_be_done_is_said_with_the_fix() {
     files.write("bad.toml", "[[alerts.rules]]\nname = 'heavy'\nthreshold = 70\nclear_below = 80\n");
     files.write("none.jsonl", "nothing\n");
     for (args, code, words) in [
-        (&["test", "--replay", "events.jsonl", "--config", "bad.toml"][..], 64, "rule 1 \"heavy\": clear_below"),
-        (&["diff", "old.toml", "bad.toml"], 64, "rule 1 \"heavy\": clear_below"),
-        (&["diff", "old.toml", "gone.toml"], 64, "gone.toml: no such file"),
-        (&["test", "--replay", "gone.jsonl", "--config", "old.toml"], 1, "cannot open gone.jsonl"),
+        (&["test", "--replay", "events.jsonl", "--config", "bad.toml"][..], 78, "rule 1 \"heavy\": clear_below"),
+        (&["diff", "old.toml", "bad.toml"], 78, "rule 1 \"heavy\": clear_below"),
+        (&["diff", "old.toml", "gone.toml"], 78, "gone.toml: no such file"),
+        (&["test", "--replay", "gone.jsonl", "--config", "old.toml"], 66, "cannot open gone.jsonl"),
         (&["test", "--replay", "none.jsonl", "--config", "old.toml"], 1, "line 1: event: "),
     ] {
         let output = files.run(args);
@@ -348,4 +353,74 @@ fn rules_diff_says_what_changes_and_what_that_does() {
     assert_eq!(same["alerts"]["same"], offline(&made_up()).len());
     let text = files.text(&["diff", "old.toml", "new.toml", "--replay", "events.jsonl"]);
     assert!(text.contains("Appear:\n") && text.contains(" disappear, "), "{text}");
+}
+
+/// What a command says of zones that it does not know.
+fn complaints(files: &Files, args: &[&str]) -> Vec<String> {
+    let output = files.command(args);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out.lines().filter(|line| line.starts_with("# warning: ")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_for_a_zone_that_nobody_knows_is_warned_of_until_somebody_does() {
+    let files = Files::new();
+    files.write("rule.toml", &format!("[[alerts.rules]]\nname = 'dock'\nthreshold = 70\nzones = ['{ZONE}']\n"));
+    files.write(
+        "named.toml",
+        &format!(
+            "[[alerts.rules]]\nname = 'dock'\nthreshold = 70\nzones = ['{ZONE}']\n\
+             [[site.zones]]\nzone_id = '{ZONE}'\nname = 'Dock'\n"
+        ),
+    );
+    // Nobody listens on port 9.
+    let (data, nowhere) = (format!("data_dir={}/data", files.dir.path().display()), "listen=127.0.0.1:9");
+    let commands = [&["check-config"][..], &["rules", "show"]];
+    let said = |config: &str, listen: &str| {
+        let more = ["--config", config, "--set", &data, "--set", listen];
+        commands.map(|command| complaints(&files, &[command, &more].concat()))
+    };
+    for lines in said("rule.toml", nowhere) {
+        assert!(lines.len() == 1 && lines[0].contains("\"dock\"") && lines[0].contains(&ZONE.to_string()), "{lines:?}");
+    }
+    assert_eq!(said("named.toml", nowhere), [Vec::<String>::new(), Vec::new()]);
+    // An event from there, and the running edge is asked; then what it left on the disk.
+    let floor = Floor::start(files.dir.path(), |_| {}).await;
+    floor.api().send(&LIFT.events(common::clock::now(), 0.0, 20.0)).await;
+    eventually(&floor.api(), "/streams/stats", |stats| stats["cameras"][0]["zone_id"] == ZONE.to_string()).await;
+    let listen = format!("listen={}", floor.edge.addr);
+    assert_eq!(said("rule.toml", &listen), [Vec::<String>::new(), Vec::new()]);
+    floor.stop().await;
+    assert_eq!(said("rule.toml", nowhere), [Vec::<String>::new(), Vec::new()]);
+}
+
+#[test]
+fn that_there_are_no_rules_is_said_plainly() {
+    let files = Files::new();
+    files.write("none.toml", "[alerts]\nrules = []\n");
+    for command in [&["check-config"][..], &["rules", "show"]] {
+        let output = files.command(&[command, &["--config", "none.toml"]].concat());
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("# There are none: alerts about people are off"), "{text}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let files = Files::new();
+    for args in [&["check-config"][..], &["rules", "show"]] {
+        let run = |to: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-edge"));
+            command.args(args).args(["--config", "old.toml"]).current_dir(&files.dir).stdout(to).stderr(Stdio::piped());
+            let output = command.spawn().expect("runs").wait_with_output().expect("ends");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        assert_eq!(run(writer.try_clone().expect("a copy").into()), (Some(0), String::new()), "{args:?}");
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+        let (code, error) = run(full.into());
+        assert!(code == Some(74) && error.contains("No space left"), "{args:?}: {code:?} {error}");
+    }
 }

@@ -56,7 +56,7 @@ struct ReadyEdge<'a> {
     url: &'a str,
     camera_token: &'a str,
     /// What the edge shows to central.
-    central_token: &'a str,
+    central_token: Option<&'a str>,
     warehouse_id: Uuid,
     edge_id: Uuid,
     redis_url: Option<&'a str>,
@@ -114,7 +114,7 @@ fn announce(stack: &Stack) -> anyhow::Result<()> {
             .map(|edge| ReadyEdge {
                 url: &edge.url,
                 camera_token: &edge.camera_token,
-                central_token: &edge.central_token,
+                central_token: edge.central_token.as_deref(),
                 warehouse_id: edge.warehouse_id,
                 edge_id: edge.edge_id,
                 redis_url: edge.redis_url.as_deref(),

@@ -9,11 +9,13 @@ mod batches;
 mod central_faults;
 mod disk_full;
 mod edge_faults;
+mod enrolment;
 mod events;
 mod ledger_hours;
 mod link_faults;
 mod long;
 mod replay;
+mod restore;
 mod rules;
 mod tools;
 
@@ -45,7 +47,8 @@ async fn under_load(options: Options, fault: impl AsyncFnOnce(&Stack) -> anyhow:
                 loads.push(stack.camera(edge)?.load(RATE, BATCH));
             }
             flow(&stack).await?;
-            fault(&stack).await?;
+            // Boxed: what a fault waits for can be large, and this future is copied by value.
+            Box::pin(fault(&stack)).await?;
             flow(&stack).await?;
             for load in loads {
                 load.stop().await?;

@@ -1,17 +1,20 @@
-//! `GET /api/v1/ranking`: all sites over one range, those at risk for the greatest part of the time first.
+//! `GET /api/v1/ranking`, `/ranking.csv`: all sites over one range, those at risk for the greatest part of the time first.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LONGEST, range, size};
-use crate::api::query;
-use crate::figures::{Figures, Group};
+use super::trend::pages;
+use super::{FIGURES_HEADER, LONGEST, figures_row, range, size};
+use crate::api::{csv, query};
+use crate::figures::{Figures, Group, Range};
 use crate::http::{ApiError, App};
 use crate::store::queries;
 
@@ -62,7 +65,30 @@ pub async fn show(
     State(app): State<Arc<App>>,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Ranking>, ApiError> {
-    let ask = query(ask)?;
+    let (range, sites) = ranking(&app, query(ask)?).await?;
+    Ok(Json(Ranking { from: range.from, to: range.to, sites }))
+}
+
+/// The same as CSV: site, its name, and the figures, empty where they are suppressed.
+///
+/// # Errors
+/// 400 (`query_invalid`, `range_too_long`), 401, 503.
+#[utoipa::path(get, path = "/api/v1/ranking.csv", params(Ask), responses(
+    (status = 200, description = "warehouse_id, site, and the figures.", body = String, content_type = "text/csv"),
+    (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
+        message says how long a range may be."),
+))]
+pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejection>) -> Result<Response, ApiError> {
+    let (_, sites) = ranking(&app, query(ask)?).await?;
+    let header = [&["warehouse_id", "site"][..], &FIGURES_HEADER].concat();
+    let row = |site: &SiteFigures| {
+        let own = [site.warehouse_id.to_string(), site.name.clone().unwrap_or_default()];
+        own.into_iter().chain(figures_row(&site.figures)).collect()
+    };
+    csv::answer("ranking.csv", &header, stream::iter(pages(sites, row)).boxed()).await
+}
+
+async fn ranking(app: &App, ask: Ask) -> Result<(Range, Vec<SiteFigures>), ApiError> {
     let range = range(ask.from, ask.to, LONGEST, "a ranking")?;
     let known = queries::names(&app.db).await?;
     let mut sums = queries::sites(&app.db, range).await?;
@@ -80,5 +106,5 @@ pub async fn show(
         (Some(a), Some(b)) => b.total_cmp(&a),
         (a, b) => b.is_some().cmp(&a.is_some()),
     });
-    Ok(Json(Ranking { from: range.from, to: range.to, sites }))
+    Ok((range, sites))
 }

@@ -1,6 +1,7 @@
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use common::shift::Shift;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -43,9 +44,9 @@ fn a_day_has_as_many_hours_as_the_clocks_give_it() {
     }
     // In autumn the hour from two to three is there twice, in spring not at all.
     let autumn = Cut::hours(&berlin, range("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"));
-    assert_eq!(autumn.cells.iter().filter(|cell| **cell == Some(2)).count(), 2);
+    assert_eq!(autumn.cells.iter().filter(|cell| **cell == 2).count(), 2);
     let spring = Cut::hours(&berlin, range("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"));
-    assert!(!spring.cells.contains(&Some(2)));
+    assert!(!spring.cells.contains(&2));
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn hours_are_local_where_the_offset_is_no_whole_hour() {
     assert_eq!(hours[0].to, at("2026-05-01T19:15:00Z"));
     assert_eq!(buckets(By::Day, &kathmandu, day).len(), 1);
     let cut = Cut::hours(&kathmandu, day);
-    assert_eq!((cut.cells[0], cut.cells[23], cut.cells[24]), (Some(0), Some(23), None));
+    assert_eq!((cut.cells[0], cut.cells[23], cut.cells[24]), (0, 23, NO_CELL));
 }
 
 #[test]
@@ -130,9 +131,45 @@ fn quarters_are_rounded_down_and_up() {
 #[test]
 fn hours_are_read_where_no_bound_is_inside_of_one() {
     let day = range("2026-05-01T22:15:00Z", "2026-05-02T20:45:00Z");
-    let whole = |site: &SiteClock| Cut::hours(site, day).whole_hours();
-    assert_eq!(whole(&clock(Tz::Europe__Berlin, &[])), (at("2026-05-01T23:00:00Z"), at("2026-05-02T20:00:00Z")));
-    let none = (day.from, day.from);
-    assert_eq!(whole(&clock(Tz::Asia__Kathmandu, &[])), none);
-    assert_eq!(whole(&clock(Tz::UTC, &[("Early", "06:30", "14:00")])), none, "a shift begins inside of an hour");
+    let parts = |site: &SiteClock| Cut::hours(site, day).parts(day);
+    let (first, last) =
+        (range("2026-05-01T22:15:00Z", "2026-05-01T23:00:00Z"), range("2026-05-02T20:00:00Z", "2026-05-02T20:45:00Z"));
+    let whole =
+        Parts { hours: vec![range("2026-05-01T23:00:00Z", "2026-05-02T20:00:00Z")], quarters: vec![first, last] };
+    assert_eq!(parts(&clock(Tz::Europe__Berlin, &[])), whole);
+    let none = Parts { hours: Vec::new(), quarters: vec![day] };
+    assert_eq!(parts(&clock(Tz::Asia__Kathmandu, &[])), none);
+    let around = Parts {
+        hours: vec![
+            range("2026-05-01T23:00:00Z", "2026-05-02T06:00:00Z"),
+            range("2026-05-02T07:00:00Z", "2026-05-02T20:00:00Z"),
+        ],
+        quarters: vec![first, range("2026-05-02T06:00:00Z", "2026-05-02T07:00:00Z"), last],
+    };
+    assert_eq!(parts(&clock(Tz::UTC, &[("Early", "06:30", "14:00")])), around, "a shift begins inside of an hour");
+}
+
+proptest! {
+    #[test]
+    fn the_parts_are_the_range_and_no_hour_that_is_read_whole_has_a_bound_inside(
+        from in 0..400_i64, length in 1..400_i64, start in 0..96_u32, end in 0..96_u32, zone in 0..4_usize
+    ) {
+        let zone = [Tz::UTC, Tz::Europe__Berlin, Tz::Asia__Kolkata, Tz::Asia__Kathmandu][zone];
+        let time = |quarter: u32| format!("{:02}:{:02}", quarter / 4, quarter % 4 * 15);
+        let site = clock(zone, &[("Shift", &time(start), &time(end))]);
+        let at = |quarter: i64| at("2026-03-28T00:00:00Z") + QUARTER * i32::try_from(quarter).expect("few");
+        let range = Range { from: at(from), to: at(from + length) };
+        for cut in [Cut::hours(&site, range), Cut::whole(&site, range)] {
+            let Parts { hours, quarters } = cut.parts(range);
+            let mut all: Vec<Range> = hours.iter().chain(&quarters).copied().collect();
+            all.sort_unstable_by_key(|part| part.from);
+            prop_assert_eq!((all[0].from, all[all.len() - 1].to), (range.from, range.to));
+            prop_assert!(all.windows(2).all(|two| two[0].to == two[1].from));
+            for part in hours {
+                prop_assert_eq!(part.whole(HOUR), (part.from, part.to));
+                let inside = |at: &&DateTime<Utc>| part.from < **at && **at < part.to;
+                prop_assert!(cut.bounds.iter().filter(inside).all(|at| at.duration_trunc(HOUR) == Ok(*at)));
+            }
+        }
+    }
 }

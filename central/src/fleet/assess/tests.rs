@@ -343,3 +343,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_certificate_is_a_reason_once_half_the_time_for_renewing_it_is_over() {
+    let digest = digest(3);
+    let with =
+        |renew_at: i64, until: i64| EdgeFacts { certificate: Some((ago(renew_at), ago(until))), ..heard(&digest, 3) };
+    const DAY: i64 = 86_400;
+    assert_eq!(assess(&with(14 * DAY, -16 * DAY), &[]).0, State::Healthy);
+    let (state, codes, text) = assess(&with(16 * DAY, -14 * DAY), &[]);
+    assert_eq!((state, codes), (State::Degraded, vec![Code::CertificateEnds]), "{text}");
+    assert!(text.contains("ends in 14 days"), "{text}");
+    let gone = EdgeFacts { certificate: Some((ago(40 * DAY), ago(10 * DAY))), ..heard(&digest, 10 * DAY) };
+    let (state, _, text) = assess(&gone, &[]);
+    assert!(state == State::Offline && text.contains("ended 10 days ago"), "{text}");
+}
+
+#[test]
+fn a_copy_of_a_box_is_a_reason_for_a_while() {
+    let digest = digest(3);
+    let seen = |secs| EdgeFacts { copy_seen_at: Some(ago(secs)), ..heard(&digest, 3) };
+    let (state, codes, text) = assess(&seen(60), &[]);
+    assert_eq!((state, codes), (State::Degraded, vec![Code::Clone]), "{text}");
+    assert_eq!(assess(&seen(15 * 60), &[]).0, State::Healthy);
+    assert_eq!(assess(&seen(15 * 60), &[Code::Clone]).1, [Code::Clone], "it stays a little longer");
+    assert_eq!(assess(&seen(21 * 60), &[Code::Clone]).0, State::Healthy);
+}

@@ -14,10 +14,9 @@ use super::{BINS, QUARTER, array_text, truncate};
 /// bound a camera that makes up a worker for each event would grow one row for ever.
 pub const PEOPLE_MAX: usize = 1_000;
 
-/// The statement for one of the tables: `$time` is its column of the time. The bins come as one array, 20 for each row, and
-/// are columns because adding to an array would take it apart and build it anew.
+/// Adds the rows of `added` with $step in one of the tables: `$time` is its column of the time.
 macro_rules! add_to {
-    ($table:literal, $time:literal) => {
+    ($table:literal, $time:literal, $step:literal) => {
         concat!(
             "INSERT INTO ",
             $table,
@@ -34,10 +33,9 @@ SELECT warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds
        bins[at+13], bins[at+14], bins[at+15], bins[at+16],
        bins[at+17], bins[at+18], bins[at+19], bins[at+20],
        people::int4[]
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int4[], $5::int8[], $6::int4[], $7::int4[], $8::int4[],
-            $9::int4[], $11::text[]) WITH ORDINALITY
-     AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, row)
-CROSS JOIN LATERAL (SELECT $10::int4[] AS bins, (row * 20 - 20)::int4 AS at) b
+FROM added WHERE step = '",
+            $step,
+            "'
 ON CONFLICT (warehouse_id, zone_id, ",
             $time,
             ") DO UPDATE SET
@@ -52,17 +50,36 @@ ON CONFLICT (warehouse_id, zone_id, ",
     b08 = t.b08 + excluded.b08, b09 = t.b09 + excluded.b09, b10 = t.b10 + excluded.b10, b11 = t.b11 + excluded.b11,
     b12 = t.b12 + excluded.b12, b13 = t.b13 + excluded.b13, b14 = t.b14 + excluded.b14, b15 = t.b15 + excluded.b15,
     b16 = t.b16 + excluded.b16, b17 = t.b17 + excluded.b17, b18 = t.b18 + excluded.b18, b19 = t.b19 + excluded.b19,
-    people = CASE WHEN t.people @> excluded.people OR cardinality(t.people) >= $12 THEN t.people
-                  ELSE ARRAY(SELECT DISTINCT unnest(t.people || excluded.people) ORDER BY 1 LIMIT $12) END"
+    people = CASE WHEN t.people @> excluded.people OR cardinality(t.people) >= $13 THEN t.people
+                  ELSE ARRAY(SELECT DISTINCT unnest(t.people || excluded.people) ORDER BY 1 LIMIT $13) END"
         )
     };
 }
 
-const ADD_QUARTERS: &str = add_to!("zone_quarters", "quarter");
-const ADD_HOURS: &str = add_to!("zone_hours", "hour");
-const ADD_DAYS: &str = add_to!("zone_days", "day");
+/// All three tables in one round trip. The bins come as one array, 20 for each row, and are columns because adding to an
+/// array would take it apart and build it anew. The tables are written in the order of the plan, which is the same
+/// in every transaction, and each in key order.
+const ADD: &str = concat!(
+    "\
+WITH added AS MATERIALIZED (
+    SELECT *, $10::int4[] AS bins, (row * 20 - 20)::int4 AS at
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int4[], $5::int8[], $6::int4[], $7::int4[], $8::int4[],
+                $9::int4[], $11::text[], $12::text[]) WITH ORDINALITY
+         AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, step, row)
+), quarters AS (
+",
+    add_to!("zone_quarters", "quarter", "quarter"),
+    "
+), hours AS (
+",
+    add_to!("zone_hours", "hour", "hour"),
+    "
+)
+",
+    add_to!("zone_days", "day", "day")
+);
 
-pub const STATEMENTS: &[&str] = &[ADD_QUARTERS, ADD_HOURS, ADD_DAYS];
+pub const STATEMENTS: &[&str] = &[ADD];
 
 /// What is added to one zone's time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,24 +130,27 @@ pub(super) async fn write(connection: &mut PgConnection, minutes: &Sums) -> Resu
     let quarters = coarser(minutes, QUARTER);
     let hours = coarser(&quarters, TimeDelta::hours(1));
     let days = coarser(&hours, TimeDelta::days(1));
-    for (statement, sums) in [(ADD_QUARTERS, quarters), (ADD_HOURS, hours), (ADD_DAYS, days)] {
-        let column = |of: fn(&Added) -> i32| sums.values().map(of).collect::<Vec<_>>();
-        sqlx::query(statement)
-            .bind(sums.keys().map(|(w, ..)| w.uuid()).collect::<Vec<_>>())
-            .bind(sums.keys().map(|(_, z, _)| z.uuid()).collect::<Vec<_>>())
-            .bind(sums.keys().map(|(.., time)| *time).collect::<Vec<_>>())
-            // A transaction has a few thousand events at most.
-            .bind(column(|a| i32::try_from(a.events).unwrap_or(i32::MAX)))
-            .bind(sums.values().map(|a| a.risk_sum_hundredths).collect::<Vec<_>>())
-            .bind(column(|a| i32::from(a.risk_max_hundredths)))
-            .bind(column(|a| a.minutes_observed))
-            .bind(column(|a| a.seconds_observed))
-            .bind(column(|a| a.seconds_at_risk))
-            .bind(sums.values().flat_map(|a| a.histogram.map(u32::cast_signed)).collect::<Vec<_>>())
-            .bind(sums.values().map(|a| array_text(a.people.iter().take(PEOPLE_MAX))).collect::<Vec<_>>())
-            .bind(i32::try_from(PEOPLE_MAX).unwrap_or(i32::MAX))
-            .execute(&mut *connection)
-            .await?;
-    }
+    let tables = [("quarter", &quarters), ("hour", &hours), ("day", &days)];
+    let steps: Vec<&str> = tables.iter().flat_map(|(step, sums)| sums.keys().map(|_| *step)).collect();
+    let keys: Vec<&(WarehouseId, ZoneId, DateTime<Utc>)> = tables.iter().flat_map(|(_, sums)| sums.keys()).collect();
+    let added: Vec<&Added> = tables.iter().flat_map(|(_, sums)| sums.values()).collect();
+    let column = |of: fn(&Added) -> i32| added.iter().map(|a| of(a)).collect::<Vec<_>>();
+    sqlx::query(ADD)
+        .bind(keys.iter().map(|(w, ..)| w.uuid()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, z, _)| z.uuid()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(.., time)| *time).collect::<Vec<_>>())
+        // A transaction has a few thousand events at most.
+        .bind(column(|a| i32::try_from(a.events).unwrap_or(i32::MAX)))
+        .bind(added.iter().map(|a| a.risk_sum_hundredths).collect::<Vec<_>>())
+        .bind(column(|a| i32::from(a.risk_max_hundredths)))
+        .bind(column(|a| a.minutes_observed))
+        .bind(column(|a| a.seconds_observed))
+        .bind(column(|a| a.seconds_at_risk))
+        .bind(added.iter().flat_map(|a| a.histogram.map(u32::cast_signed)).collect::<Vec<_>>())
+        .bind(added.iter().map(|a| array_text(a.people.iter().take(PEOPLE_MAX))).collect::<Vec<_>>())
+        .bind(steps)
+        .bind(i32::try_from(PEOPLE_MAX).unwrap_or(i32::MAX))
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -8,6 +8,8 @@ use common::ids::WorkerId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::store::retention::in_batches;
+
 const NUMBERS: &str = "SELECT worker_id, number FROM worker_numbers WHERE worker_id = ANY ($1::uuid[])";
 
 /// In key order, so that two transactions that meet the same new people wait for each other in the same order.
@@ -19,7 +21,8 @@ const SEEN: &str = "\
 UPDATE worker_numbers SET seen_on = $1
 WHERE seen_on < $1 AND number IN (SELECT unnest(people) FROM zone_days WHERE day >= $1::timestamp AT TIME ZONE 'UTC' - interval '2 days')";
 
-const DELETE_UNSEEN: &str = "DELETE FROM worker_numbers WHERE seen_on < $1";
+const DELETE_UNSEEN: &str = "\
+DELETE FROM worker_numbers WHERE ctid = ANY (ARRAY(SELECT ctid FROM worker_numbers WHERE seen_on < $1 LIMIT 10000))";
 
 pub const STATEMENTS: &[&str] = &[NUMBERS, ADD_WORKERS, SEEN, DELETE_UNSEEN];
 
@@ -60,6 +63,5 @@ pub(in crate::store) async fn upkeep(
     oldest: NaiveDate,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(SEEN).bind(today).execute(&mut *connection).await?;
-    sqlx::query(DELETE_UNSEEN).bind(oldest).execute(connection).await?;
-    Ok(())
+    in_batches(connection, DELETE_UNSEEN, oldest).await
 }

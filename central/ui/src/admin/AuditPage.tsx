@@ -3,20 +3,19 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { get, type Problem } from '../../../../common/ui/api';
-import { dated } from '../format';
+import { dated, here } from '../format';
 import { language, t } from '../i18n';
 import { ask } from '../load';
 import { Empty, Loading, problemWords } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
 import { TimeRange, useRange } from '../parts/TimeRange';
+import { ZoneNote } from '../parts/ZoneNote';
 import { param, query, setQuery } from '../route';
 import type { Entry } from './wire';
 
-const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
-
 export function AuditPage() {
   const w = t.value.accounts.audit;
-  const chosen = useRange(HERE, [], '28d');
+  const chosen = useRange(here, [], '28d');
   const filter = { actor: param('actor', ''), action: param('action', ''), subject: param('subject', ''), from: chosen.from, to: chosen.to };
   const question = JSON.stringify(filter);
   const entries = useSignal<readonly Entry[] | null>(null);
@@ -51,13 +50,14 @@ export function AuditPage() {
         <a class="button" href={ask('/api/v1/audit.csv', filter)} download>{t.value.shell.csv}</a>
       </div>
       <p class="dim">{w.intro}</p>
+      <ZoneNote />
       <form class="controls" aria-label={t.value.shell.filter} onSubmit={(event) => event.preventDefault()}>
         {(['actor', 'action', 'subject'] as const).map((name) => (
           <label key={name} class="control"><span>{w[name]}</span><input type="search" value={filter[name]} autocomplete="off" onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim() }, true)} data-filter={name} /></label>
         ))}
         {filtered && <button type="button" onClick={() => setQuery({ actor: null, action: null, subject: null, range: null, from: null, to: null }, true)}>{t.value.shell.clearFilter}</button>}
       </form>
-      <TimeRange zone={HERE} shifts={[]} chosen={chosen} />
+      <TimeRange zone={here} shifts={[]} chosen={chosen} />
       {failed.value && <p class="failed-box" role="alert">{t.value.shell.failed(failed.value)}</p>}
       {entries.value === null && !failed.value && <Loading />}
       {entries.value?.length === 0 && <Empty title={filtered ? w.noMatch : w.emptyTitle} />}

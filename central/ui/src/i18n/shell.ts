@@ -7,7 +7,7 @@ const { en: cen, de: cde, es: ces, pl: cpl } = counting;
 const en = {
   language: 'English', languages: 'Language',
   nav: 'Headquarters', fleet: 'Fleet', alerts: 'Alerts', silences: 'Silences', trends: 'Trends', completenessPage: 'Completeness', deadLetters: 'Dead letters', rules: 'Rules', users: 'Users', audit: 'Audit', site: 'Site',
-  skip: 'Skip to the content', notFound: 'There is no such page.', toFleet: 'Back to the fleet', lookedFor: (path: string) => `Nothing is at ${path}.`,
+  skip: 'Skip to the content', timesIn: (zone: string) => `Times are those of ${zone}.`, notFound: 'There is no such page.', toFleet: 'Back to the fleet', lookedFor: (path: string) => `Nothing is at ${path}.`,
   find: 'Go to a site', findNone: 'No site has this name.',
   account: 'Account', signOut: 'Sign out', signIn: 'Sign in', name: 'Name', password: 'Password', wrongPassword: 'That name and password do not fit.',
   changePassword: 'Change password', oldPassword: 'Password until now', newPassword: 'New password', passwordChanged: 'The password is changed; other devices are signed out.', signInHint: 'Accounts are made by an administrator, or on the server:', noAccounts: 'Headquarters has no accounts yet. Make the first one on its server:', role: { viewer: 'Viewer', 'safety-manager': 'Safety manager', administrator: 'Administrator' } as Record<string, string>, machine: 'Machine token',
@@ -34,7 +34,7 @@ const en = {
 const de: typeof en = {
   language: 'Deutsch', languages: 'Sprache',
   nav: 'Zentrale', fleet: 'Standorte', alerts: 'Alarme', silences: 'Stummschaltungen', trends: 'Verläufe', completenessPage: 'Vollständigkeit', deadLetters: 'Unzustellbares', rules: 'Regeln', users: 'Benutzer', audit: 'Protokoll', site: 'Standort',
-  skip: 'Zum Inhalt springen', notFound: 'Diese Seite gibt es nicht.', toFleet: 'Zurück zu den Standorten', lookedFor: (path) => `Unter ${path} ist nichts.`,
+  skip: 'Zum Inhalt springen', timesIn: (zone) => `Zeiten gelten für ${zone}.`, notFound: 'Diese Seite gibt es nicht.', toFleet: 'Zurück zu den Standorten', lookedFor: (path) => `Unter ${path} ist nichts.`,
   find: 'Zu einem Standort', findNone: 'Kein Standort heißt so.',
   account: 'Konto', signOut: 'Abmelden', signIn: 'Anmelden', name: 'Name', password: 'Passwort', wrongPassword: 'Name und Passwort passen nicht zusammen.',
   changePassword: 'Passwort ändern', oldPassword: 'Bisheriges Passwort', newPassword: 'Neues Passwort', passwordChanged: 'Das Passwort ist geändert; andere Geräte sind abgemeldet.', signInHint: 'Konten legt ein Administrator an, oder auf dem Server:', noAccounts: 'Die Zentrale hat noch keine Konten. Legen Sie das erste auf ihrem Server an:', role: { viewer: 'Betrachter', 'safety-manager': 'Sicherheitsbeauftragte', administrator: 'Administrator' }, machine: 'Maschinenzugang',
@@ -61,7 +61,7 @@ const de: typeof en = {
 const es: typeof en = {
   language: 'Español', languages: 'Idioma',
   nav: 'Central', fleet: 'Sedes', alerts: 'Alertas', silences: 'Silencios', trends: 'Tendencias', completenessPage: 'Integridad', deadLetters: 'No almacenables', rules: 'Reglas', users: 'Usuarios', audit: 'Auditoría', site: 'Sede',
-  skip: 'Saltar al contenido', notFound: 'Esta página no existe.', toFleet: 'Volver a las sedes', lookedFor: (path) => `No hay nada en ${path}.`,
+  skip: 'Saltar al contenido', timesIn: (zone) => `Las horas son las de ${zone}.`, notFound: 'Esta página no existe.', toFleet: 'Volver a las sedes', lookedFor: (path) => `No hay nada en ${path}.`,
   find: 'Ir a una sede', findNone: 'Ninguna sede se llama así.',
   account: 'Cuenta', signOut: 'Cerrar sesión', signIn: 'Iniciar sesión', name: 'Nombre', password: 'Contraseña', wrongPassword: 'Ese nombre y esa contraseña no coinciden.',
   changePassword: 'Cambiar la contraseña', oldPassword: 'Contraseña actual', newPassword: 'Contraseña nueva', passwordChanged: 'La contraseña ha cambiado; se han cerrado las sesiones en otros dispositivos.', signInHint: 'Las cuentas las crea un administrador, o en el servidor:', noAccounts: 'La central aún no tiene cuentas. Cree la primera en su servidor:', role: { viewer: 'Observador', 'safety-manager': 'Responsable de seguridad', administrator: 'Administrador' }, machine: 'Acceso de máquina',
@@ -88,7 +88,7 @@ const es: typeof en = {
 const pl: typeof en = {
   language: 'Polski', languages: 'Język',
   nav: 'Centrala', fleet: 'Obiekty', alerts: 'Alarmy', silences: 'Wyciszenia', trends: 'Trendy', completenessPage: 'Kompletność', deadLetters: 'Niezapisane', rules: 'Reguły', users: 'Użytkownicy', audit: 'Dziennik', site: 'Obiekt',
-  skip: 'Przejdź do treści', notFound: 'Nie ma takiej strony.', toFleet: 'Wróć do obiektów', lookedFor: (path) => `Pod ${path} nic nie ma.`,
+  skip: 'Przejdź do treści', timesIn: (zone) => `Godziny według strefy ${zone}.`, notFound: 'Nie ma takiej strony.', toFleet: 'Wróć do obiektów', lookedFor: (path) => `Pod ${path} nic nie ma.`,
   find: 'Przejdź do obiektu', findNone: 'Żaden obiekt tak się nie nazywa.',
   account: 'Konto', signOut: 'Wyloguj', signIn: 'Zaloguj', name: 'Nazwa', password: 'Hasło', wrongPassword: 'Nazwa i hasło nie pasują do siebie.',
   changePassword: 'Zmień hasło', oldPassword: 'Dotychczasowe hasło', newPassword: 'Nowe hasło', passwordChanged: 'Hasło zmienione; inne urządzenia zostały wylogowane.', signInHint: 'Konta zakłada administrator albo zakłada się je na serwerze:', noAccounts: 'Centrala nie ma jeszcze kont. Załóż pierwsze na jej serwerze:', role: { viewer: 'Obserwator', 'safety-manager': 'Specjalista BHP', administrator: 'Administrator' }, machine: 'Dostęp maszyny',

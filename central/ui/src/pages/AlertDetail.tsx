@@ -20,9 +20,9 @@ import { place, ruleName, whereabouts, why } from '../words';
 export function AlertPage({ params }: { params: Params }) {
   const id = params.alert!;
   const live = alerts.value.get(id);
-  const warehouse = param('warehouse', '');
+  const warehouse_id = param('warehouse_id', '');
   const revision = live ? `${live.revision} ${live.state} ${live.silenced?.silence_id ?? ''}` : '';
-  const loaded = useGet<Detail>(ask(`/api/v1/alerts/${encodeURIComponent(id)}`, { warehouse }), undefined, `${revision} ${said.value}`);
+  const loaded = useGet<Detail>(ask(`/api/v1/alerts/${encodeURIComponent(id)}`, { warehouse_id }), undefined, `${revision} ${said.value}`);
   const words = t.value.alerts;
   const known = loaded.data;
   const alert = live ?? known?.alert;

@@ -39,7 +39,7 @@ function usePast(filter: Filter): { past: Past; failed: string; more: () => void
   const load = async (cursor: string | null) => {
     loading.value = true;
     try {
-      const page = await get<{ alerts: Alert[]; next: string | null }>(ask('/api/v1/alerts', { state: filter.state, warehouse: filter.site, severity: filter.severity, limit: 100, cursor }));
+      const page = await get<{ alerts: Alert[]; next: string | null }>(ask('/api/v1/alerts', { state: filter.state, warehouse_id: filter.site, severity: filter.severity, limit: 100, cursor }));
       past.value = { query, alerts: [...(cursor === null ? [] : past.peek().alerts), ...page.alerts], next: page.next };
       failed.value = '';
     } catch (error) {

@@ -43,16 +43,16 @@ export function DeadLetters() {
   const letter = param('letter', '');
   // The number of open ones in the fleet's list: when it changes, so has this one.
   const open = [...sites.value.values()].reduce((sum, one) => sum + one.dead_letters_open, 0);
-  const loaded = useGet<Page>(ask('/api/v1/dead-letters', { state, limit: 100 }), REFRESH_MS, String(open));
+  const loaded = useGet<Page>(ask('/api/v1/dead-letters', { state, warehouse_id: site, limit: 100 }), REFRESH_MS, String(open));
   const older = useSignal<Page | null>(null);
   useEffect(() => {
     older.value = null;
   }, [loaded.data]);
   if (letter) return <One id={letter} />;
-  const rows = [...(loaded.data?.dead_letters ?? []), ...(older.value?.dead_letters ?? [])].filter((row) => !site || row.warehouse_id === site);
+  const rows = [...(loaded.data?.dead_letters ?? []), ...(older.value?.dead_letters ?? [])];
   const next = older.value ? older.value.next : loaded.data?.next ?? null;
   const more = async () => {
-    const page = await get<Page>(ask('/api/v1/dead-letters', { state, limit: 100, cursor: next })).catch(() => null);
+    const page = await get<Page>(ask('/api/v1/dead-letters', { state, warehouse_id: site, limit: 100, cursor: next })).catch(() => null);
     if (page) older.value = { dead_letters: [...(older.value?.dead_letters ?? []), ...page.dead_letters], next: page.next };
   };
   const all = [...sites.value.values()].map(({ warehouse_id, name }): [string, string] => [warehouse_id, name ?? warehouse_id]).sort((a, b) => byName(a[1], b[1]));

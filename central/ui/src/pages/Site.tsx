@@ -62,6 +62,7 @@ export function SitePage({ params }: { params: Params }) {
         </p>
       </div>
       {problem && <Failed problem={problem} again={again} />}
+      {data?.alerts_off && <p class="notice" role="note" data-testid="alerts-off">{t.value.rules.emptyRules}</p>}
       <Reasons row={row} />
       <Tiles row={row} />
       <section class="block" aria-labelledby="open-alerts">

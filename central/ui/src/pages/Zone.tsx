@@ -91,7 +91,7 @@ export function CameraPage({ params }: { params: Params }) {
 function Recent({ site, row, zone, which, follow }: { site: string; row: SiteRow; zone: string | null; which: (alert: Alert) => boolean; follow: string }) {
   const words = t.value.site;
   const from = useMemo(() => new Date(Math.floor((Date.now() - WEEK_MS) / 60_000) * 60_000).toISOString(), [follow]);
-  const loaded = useGet<{ alerts: Alert[] }>(ask('/api/v1/alerts', { warehouse: site, zone, from, limit: 500 }));
+  const loaded = useGet<{ alerts: Alert[] }>(ask('/api/v1/alerts', { warehouse_id: site, zone_id: zone, from, limit: 500 }));
   const live = alerts.value;
   const all = useMemo(() => {
     const found = new Map((loaded.data?.alerts ?? []).map((alert) => [alert.alert_id, alert]));

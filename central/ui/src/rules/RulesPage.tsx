@@ -8,6 +8,7 @@ import { language, t } from '../i18n';
 import { useGet } from '../load';
 import { Empty, Failed, Loading } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
+import { ZoneNote } from '../parts/ZoneNote';
 import { href } from '../route';
 import { EdgeCounts } from './EdgeStates';
 import type { Overview, SiteOverview } from './wire';
@@ -20,7 +21,7 @@ export function RulesPage() {
   const { data, problem, again } = useGet<Overview>('/api/v1/rules', REFRESH_MS);
   const columns = useMemo((): Column<SiteOverview>[] => [
     { key: 'site', head: w.site, value: ({ warehouse_id, name }) => name ?? shortId(warehouse_id), cell: ({ warehouse_id, name }) => <a href={href(`/rules/${warehouse_id}`)}>{name ?? shortId(warehouse_id)}</a> },
-    { key: 'rules', head: w.inForce, value: ({ version, has_rules }) => (has_rules ? version : null), down: true, cell: ({ version, has_rules, made_at, made_by }) => (version === null || !has_rules ? w.ownConfig : <>{w.versionOf(version)} {made_by && made_at && <small class="dim">{w.madeBy(made_by, dated(made_at))}</small>}</>) },
+    { key: 'rules', head: w.inForce, value: ({ version, has_rules }) => (has_rules ? version : null), down: true, cell: ({ version, has_rules, alerts_off, made_at, made_by }) => (version === null || !has_rules ? w.ownConfig : <>{w.versionOf(version)} {made_by && made_at && <small class="dim">{w.madeBy(made_by, dated(made_at))}</small>}{alerts_off && <p class="wrong">{w.emptyRules}</p>}</>) },
     // The worst first: those that refuse, then those that wait.
     { key: 'edges', head: w.edges, value: ({ refused, waiting }) => refused * 1e6 + waiting, down: true, cell: (own) => <EdgeCounts counts={own} /> },
   ], [language.value]);
@@ -28,6 +29,7 @@ export function RulesPage() {
     <section class="study" aria-labelledby="study-title" data-testid="rules">
       <div class="study-head"><h1 id="study-title" tabIndex={-1}>{w.title}</h1></div>
       <p class="dim">{w.intro}</p>
+      <ZoneNote />
       {problem && <Failed problem={problem} again={again} />}
       {!data && !problem && <Loading />}
       {data?.sites.length === 0 && <Empty title={t.value.figures.noSites} hint={t.value.figures.noSitesHint} command={ADD_EDGE} />}

@@ -11,6 +11,7 @@ import { useGet } from '../load';
 import type { Params } from '../match';
 import { Failed, Loading, problemWords } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
+import { ZoneNote } from '../parts/ZoneNote';
 import { href } from '../route';
 import { may, siteName } from '../store';
 import { toast } from '../toast';
@@ -50,6 +51,7 @@ export function SiteRulesPage({ params }: { params: Params }) {
       {own && (
         <>
           <p class="dim">{w.intro}</p>
+          <ZoneNote />
           <InForce rules={own} zones={zones} />
           {!act && <p class="dim">{w.viewer}</p>}
           {act && draft.value === null && (

@@ -52,6 +52,8 @@ export interface SiteOverview {
   version: number | null;
   /** If not, each edge goes by its own configuration. */
   has_rules: boolean;
+  /** It has none at all: nothing raises an alert about people. */
+  alerts_off: boolean;
   made_at: string | null;
   made_by: string | null;
   applied: number;

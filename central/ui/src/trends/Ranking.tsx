@@ -3,6 +3,7 @@
 import { useMemo } from 'preact/hooks';
 import { shortId } from '../../../../common/ui/ids';
 import { ADD_EDGE } from '../commands';
+import { here } from '../format';
 import { t } from '../i18n';
 import { ask, useGet } from '../load';
 import { Empty, Failed, Loading } from '../parts/Empty';
@@ -13,11 +14,9 @@ import { SitePick } from './SitePick';
 import type { Ranking as Answer } from './wire';
 
 /** Sites have zones of their own; what is asked of all of them goes by the reader's. */
-const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
-
 export function Ranking() {
   const w = t.value.figures;
-  const chosen = useRange(HERE, [], '7d');
+  const chosen = useRange(here, [], '7d');
   const loaded = useGet<Answer>(chosen.range && ask('/api/v1/ranking', { from: chosen.from, to: chosen.to }));
   const own = loaded.data;
   const [range, from, to] = ['range', 'from', 'to'].map((name) => query.value.get(name));
@@ -29,9 +28,12 @@ export function Ranking() {
   );
   return (
     <section class="study" aria-labelledby="study-title" data-testid="ranking">
-      <div class="study-head"><h1 id="study-title" tabIndex={-1}>{w.title}</h1></div>
+      <div class="study-head">
+        <h1 id="study-title" tabIndex={-1}>{w.title}</h1>
+        {chosen.range && <a class="button" href={ask('/api/v1/ranking.csv', { from: chosen.from, to: chosen.to })} download data-testid="csv">{w.csv}</a>}
+      </div>
       <div class="controls"><SitePick site="" all={w.allSites} /></div>
-      <TimeRange zone={HERE} shifts={[]} chosen={chosen} />
+      <TimeRange zone={here} shifts={[]} chosen={chosen} />
       {loaded.problem && !own && <Failed problem={loaded.problem} again={loaded.again} />}
       {!own && !loaded.problem && chosen.range && <Loading />}
       {own && rows.length === 0 && <Empty title={w.noSites} hint={w.noSitesHint} command={ADD_EDGE} />}

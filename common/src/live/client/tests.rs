@@ -40,7 +40,7 @@ async fn start(hub: &Arc<Hub<Last>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let addr = listener.local_addr().expect("bound");
     let router = Router::new().route("/", get(handler)).layer(Extension(Arc::clone(hub)));
-    tokio::spawn(serve::serve(listener, router, CancellationToken::new()));
+    tokio::spawn(serve::serve(serve::Listener::plain(listener), router, CancellationToken::new()));
     addr
 }
 

@@ -1,16 +1,19 @@
 //! The history's file: opened whatever state it is in.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, ErrorCode};
+use common::ids::ZoneId;
+use rusqlite::{Connection, OpenFlags};
 use tracing::error;
+use uuid::Uuid;
 
 use super::schema;
+use crate::sqlite::{is_caused_by_damage, move_aside};
 
-const DATABASE: &str = "history.db";
+pub const NAME: &str = "history";
 /// The history writes nothing more when the disk has less than this left: the last of it belongs to the buffer, which
 /// keeps events that nobody else has.
 const DISK_FREE_MIN: u64 = 32 * 1024 * 1024;
@@ -21,11 +24,11 @@ const DISK_FREE_MIN: u64 = 32 * 1024 * 1024;
 /// # Errors
 /// If no working file can be had.
 pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, Option<String>)> {
-    let path = dir.join(DATABASE);
+    let path = dir.join(format!("{NAME}.db"));
     match open_whole(&path) {
         Ok(connection) => Ok((connection, None)),
-        Err(error) if damaged(&error) => {
-            let aside = move_aside(dir, now)?;
+        Err(error) if is_caused_by_damage(&error) => {
+            let aside = move_aside(dir, NAME, now)?;
             error!("The history of alerts was damaged. Moved it to {}", aside.display());
             let connection = open_whole(&path).with_context(|| format!("make a new {}", path.display()))?;
             Ok((connection, Some(moved_words(&aside))))
@@ -50,30 +53,15 @@ fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-fn damaged(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<rusqlite::Error>().is_some_and(is_damage)
-            || matches!(
-                cause.downcast_ref::<rusqlite_migration::Error>(),
-                Some(rusqlite_migration::Error::RusqliteError { err, .. }) if is_damage(err)
-            )
-    })
-}
-
-/// Renames the file and its log; nothing is deleted.
+/// The zones that a history which nobody has open remembers; changes nothing. For the command line.
 ///
 /// # Errors
-/// If the directory does not allow it.
-pub fn move_aside(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<PathBuf> {
-    let aside = dir.join(format!("history-damaged-{}.db", now.timestamp_millis()));
-    for suffix in ["", "-wal"] {
-        let from = dir.join(format!("{DATABASE}{suffix}"));
-        if from.exists() {
-            let to = format!("{}{suffix}", aside.display());
-            fs::rename(&from, &to).with_context(|| format!("move the damaged {} aside", from.display()))?;
-        }
-    }
-    Ok(aside)
+/// If there is none, or an edge runs on it.
+pub fn zones_seen(dir: &Path) -> rusqlite::Result<BTreeSet<ZoneId>> {
+    let connection = Connection::open_with_flags(dir.join(format!("{NAME}.db")), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut select = connection.prepare("SELECT DISTINCT zone FROM cameras")?;
+    let zones = select.query_map([], |row| Ok(ZoneId::from_uuid(Uuid::from_bytes(row.get(0)?))))?;
+    zones.collect()
 }
 
 /// Why nothing should be written now.
@@ -82,12 +70,4 @@ pub fn no_room(dir: &Path) -> Option<String> {
     let free = fs4::available_space(dir).unwrap_or(u64::MAX);
     (free < DISK_FREE_MIN)
         .then(|| format!("only {} MiB are free on the disk, and they are left to the buffer", free / (1024 * 1024)))
-}
-
-pub fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-}
-
-pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -1,7 +1,7 @@
 //! What headquarters says of the rules, carried out: read, kept on disk, and only then in force.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use common::ids::WarehouseId;
 use common::rules::RuleSet;
@@ -22,7 +22,7 @@ pub struct Follower {
     dir: PathBuf,
     warehouse: WarehouseId,
     /// What the configuration has.
-    own: InForce,
+    own: Mutex<InForce>,
     current: Arc<Current>,
     floor: mpsc::Sender<Swap>,
 }
@@ -36,13 +36,14 @@ impl Follower {
         current: Arc<Current>,
     ) -> (Self, mpsc::Receiver<Swap>) {
         let (floor, swaps) = mpsc::channel(1);
-        (Self { dir, warehouse, own, current, floor }, swaps)
+        (Self { dir, warehouse, own: Mutex::new(own), current, floor }, swaps)
     }
 
     /// Takes a set that headquarters sent. Whether there is news for headquarters: the set is in force now, or refused.
     pub async fn take(&self, set: RuleSet) -> bool {
         let version = set.version;
-        let rules = match InForce::of(&set, &self.own) {
+        let own = self.own();
+        let rules = match InForce::of(&set, &own) {
             Ok(rules) => Arc::new(rules),
             Err(words) => {
                 let words = format!("headquarters' rules, version {version}, cannot be used here: {words}");
@@ -62,13 +63,37 @@ impl Follower {
             self.current.set_trouble(Some(Trouble { refused: None, words }));
             return false;
         }
-        let (done, swapped) = oneshot::channel();
-        let handed = self.floor.send(Swap { rules: Arc::clone(&rules), done }).await;
-        if handed.is_err() || swapped.await.is_err() {
+        if !self.swap(rules).await {
             // The edge is stopping; the next start finds them.
             return false;
         }
         self.current.set_trouble(None);
+        true
+    }
+
+    /// The configuration has other rules now. They are in force unless headquarters' are.
+    pub async fn configure(&self, own: InForce) {
+        let now = self.current.get();
+        let followed = now.followed;
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = own.clone();
+        let rules = InForce { followed, ..own };
+        if followed.is_none_or(|followed| followed.own) && rules != *now {
+            // If it fails the edge is stopping.
+            let _in_force = self.swap(Arc::new(rules)).await;
+        }
+    }
+
+    fn own(&self) -> InForce {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether they are in force now.
+    async fn swap(&self, rules: Arc<InForce>) -> bool {
+        let (done, swapped) = oneshot::channel();
+        let handed = self.floor.send(Swap { rules: Arc::clone(&rules), done }).await;
+        if handed.is_err() || swapped.await.is_err() {
+            return false;
+        }
         info!("The rules in force are now {rules}");
         true
     }

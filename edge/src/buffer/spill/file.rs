@@ -8,23 +8,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use common::ids::Epoch;
-use common::record::Record;
 use fs4::FileExt;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::Connection;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::super::account::Held;
+use super::salvage::{Salvaged, salvage};
 use super::schema;
+use super::wal::is_broken;
+use crate::sqlite::{is_caused_by_damage, move_aside};
 
-const DATABASE: &str = "spill.db";
+/// Without `.db`.
+const NAME: &str = "spill";
 /// Its presence says that SQLite found damage in the last run.
-const DAMAGE_MARK: &str = "spill.damaged";
+pub(super) const DAMAGE_MARK: &str = "spill.damaged";
 const BALLAST: &str = "ballast";
 /// SQLite before this has the WAL-reset bug that can lose committed rows.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// Gaps of damage that salvaging steps over before it gives up.
-const SALVAGE_SKIPS_MAX: u32 = 100_000;
 
 /// A predecessor that is just ending may have the directory a moment longer.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -36,8 +37,8 @@ pub struct Opened {
     pub held: Held,
     /// Heads of earlier epochs.
     pub past: HashMap<Epoch, u64>,
-    /// A damaged database was moved aside: where to, and how many records could be taken over.
-    pub salvaged: Option<(PathBuf, u64)>,
+    /// A damaged database was moved aside: where to, and what could be taken over.
+    pub salvaged: Option<(PathBuf, Salvaged)>,
 }
 
 /// Opens the database in `dir`, making it if there is none, and moving it aside if it is damaged.
@@ -49,20 +50,39 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
         bail!("SQLite {} can lose committed rows; build with the bundled one", rusqlite::version());
     }
     let lock = DirLock::take(dir)?;
-    let path = dir.join(DATABASE);
+    let path = database(dir);
     let marked = dir.join(DAMAGE_MARK).exists();
     let mut opened = Opened::default();
-    let connection = match open_whole(&path) {
-        Ok(connection) if !marked => connection,
-        Err(error) if !is_damaged(&error) => {
-            return Err(error).with_context(|| format!("open the spill {}", path.display()));
+    let set_aside = set_log_aside(&path, dir, now)?;
+    let found = if is_beheaded(&path) { Ok(None) } else { open_whole(&path).map(Some) };
+    let connection = match found {
+        Ok(Some(connection)) if !marked => {
+            if let Some(log) = set_aside {
+                take_from_log(&log, &connection, &mut opened)?;
+            }
+            connection
+        }
+        Err(error) if !is_caused_by_damage(&error) => {
+            let what = if schema::is_newer(&error) {
+                "was written by a newer smartpick-edge and is left as it is; install that version again, or a newer one"
+            } else {
+                "cannot be opened"
+            };
+            return Err(error).with_context(|| format!("the spill {} {what}", path.display()));
         }
         damaged => {
             drop(damaged);
-            let aside = move_aside(dir, now)?;
-            let mut connection = open_whole(&path).with_context(|| format!("make a new spill {}", path.display()))?;
-            let salvaged = salvage(&aside, &mut connection, now);
-            error!(salvaged, "The spill was damaged. Moved it to {} and took over what was whole", aside.display());
+            let aside = move_aside(dir, NAME, now)?;
+            let connection = open_whole(&path).with_context(|| format!("make a new spill {}", path.display()))?;
+            // Opening it may have shortened the log.
+            let log = set_aside.unwrap_or_else(|| wal(&aside));
+            let salvaged = salvage(Some(aside.as_path()), &log, &connection);
+            error!(
+                salvaged = salvaged.records,
+                damaged = salvaged.damaged,
+                "The spill was damaged. Moved it to {} and took over what was whole",
+                aside.display()
+            );
             opened.salvaged = Some((aside, salvaged));
             if marked {
                 fs::remove_file(dir.join(DAMAGE_MARK)).context("remove the mark of damage")?;
@@ -79,6 +99,47 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
     Ok((connection, lock, opened))
 }
 
+pub fn database(dir: &Path) -> PathBuf {
+    dir.join(format!("{NAME}.db"))
+}
+
+/// The log of a database.
+pub fn wal(database: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-wal", database.display()))
+}
+
+/// The database is empty and its log is not: SQLite would throw the log away.
+pub fn is_beheaded(database: &Path) -> bool {
+    len(database) == 0 && len(&wal(database)) > 0
+}
+
+fn len(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Copies the log if SQLite will not read it to its end: opening the database is the end of the rest.
+fn set_log_aside(database: &Path, dir: &Path, now: DateTime<Utc>) -> anyhow::Result<Option<PathBuf>> {
+    let log = wal(database);
+    if !is_broken(&log).context("read the spill's log")? {
+        return Ok(None);
+    }
+    let aside = dir.join(format!("{NAME}-log-{}.db-wal", now.timestamp_millis()));
+    fs::copy(&log, &aside).with_context(|| format!("copy the spill's log to {}", aside.display()))?;
+    Ok(Some(aside))
+}
+
+/// Takes over from a log what SQLite did not read of it. After a power cut that is nothing, or what nobody was told is safe.
+fn take_from_log(log: &Path, connection: &Connection, opened: &mut Opened) -> anyhow::Result<()> {
+    let salvaged = salvage(None, log, connection);
+    if salvaged == Salvaged::default() {
+        fs::remove_file(log).context("remove the copy of the spill's log")?;
+        return Ok(());
+    }
+    error!(salvaged = salvaged.records, "The spill's log was not whole. A copy is in {}", log.display());
+    opened.salvaged = Some((log.to_owned(), salvaged));
+    Ok(())
+}
+
 /// Leaves a mark so that the next start does not trust the file.
 pub fn mark_damaged(dir: &Path) {
     if let Err(error) = File::create(dir.join(DAMAGE_MARK)) {
@@ -92,7 +153,9 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    fn take(dir: &Path) -> anyhow::Result<Self> {
+    /// # Errors
+    /// If another process has it.
+    pub fn take(dir: &Path) -> anyhow::Result<Self> {
         let file =
             File::create(dir.join("lock")).with_context(|| format!("write to the data directory {}", dir.display()))?;
         let deadline = Instant::now() + LOCK_WAIT;
@@ -109,7 +172,7 @@ impl DirLock {
     }
 }
 
-fn open_whole(path: &Path) -> anyhow::Result<Connection> {
+pub(super) fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -119,78 +182,6 @@ fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "cache_size", -8_192)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
-}
-
-fn is_damaged(error: &anyhow::Error) -> bool {
-    let sqlite = |e: &rusqlite::Error| super::is_damage(e);
-    error.chain().any(|cause| {
-        cause.downcast_ref::<rusqlite::Error>().is_some_and(sqlite)
-            || matches!(
-                cause.downcast_ref::<rusqlite_migration::Error>(),
-                Some(rusqlite_migration::Error::RusqliteError { err, .. }) if sqlite(err)
-            )
-    })
-}
-
-fn move_aside(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<PathBuf> {
-    let aside = dir.join(format!("spill-damaged-{}.db", now.timestamp_millis()));
-    for suffix in ["", "-wal"] {
-        let from = dir.join(format!("{DATABASE}{suffix}"));
-        if from.exists() {
-            let to = format!("{}{suffix}", aside.display());
-            fs::rename(&from, &to).with_context(|| format!("move the damaged {} aside", from.display()))?;
-        }
-    }
-    Ok(aside)
-}
-
-/// Copies every record that is still whole. What SQLite cannot read is stepped over.
-fn salvage(from: &Path, into: &mut Connection, now: DateTime<Utc>) -> u64 {
-    let Ok(old) = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return 0 };
-    let copy = |into: &mut Connection| -> rusqlite::Result<u64> {
-        let transaction = into.transaction()?;
-        let (mut after, mut skips, mut salvaged) = (0i64, 0, 0);
-        loop {
-            let row =
-                old.query_row("SELECT id, record FROM records WHERE id > ?1 ORDER BY id LIMIT 1", [after], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-                });
-            match row {
-                Ok((id, bytes)) => {
-                    after = id;
-                    // The checksum says whether it is one of ours and whole.
-                    let Ok(record) = Record::open(&bytes) else { continue };
-                    let epoch_id = schema::epoch_id(&transaction, record.epoch)?;
-                    salvaged += transaction.execute(
-                        "INSERT INTO records (epoch_id, seq, at_ms, record) VALUES (?1, ?2, ?3, ?4)",
-                        params![epoch_id, record.seq.cast_signed(), now.timestamp_millis(), bytes],
-                    )? as u64;
-                }
-                Err(rusqlite::Error::QueryReturnedNoRows) => break,
-                Err(error) if super::is_damage(&error) && skips < SALVAGE_SKIPS_MAX => {
-                    skips += 1;
-                    after += 1;
-                }
-                Err(error) => {
-                    warn!("Salvaging stopped early: {error}");
-                    break;
-                }
-            }
-        }
-        if let Ok(mut find) = old.prepare("SELECT epoch, head FROM past_epochs")
-            && let Ok(rows) = find.query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?)))
-        {
-            for (epoch, head) in rows.flatten() {
-                schema::note_epoch(&transaction, Epoch::from_uuid(Uuid::from_bytes(epoch)), head.cast_unsigned())?;
-            }
-        }
-        transaction.commit()?;
-        Ok(salvaged)
-    };
-    copy(into).unwrap_or_else(|error| {
-        error!("Failed to take over what was whole: {error}");
-        0
-    })
 }
 
 /// Free bytes on the disk of `dir`; none if that cannot be read.

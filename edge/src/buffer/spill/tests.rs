@@ -4,15 +4,15 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use super::*;
 use crate::buffer::account::Place;
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).expect("in range")
 }
 
-fn config() -> SpillConfig {
+pub(super) fn config() -> SpillConfig {
     SpillConfig { bytes_max: 64 * 1024 * 1024, disk_free_min: 0, ballast_bytes: 64 * 1024 }
 }
 
-fn stored(epoch: Epoch, seq: u64) -> Stored {
+pub(super) fn stored(epoch: Epoch, seq: u64) -> Stored {
     let payload = [seq as u8; 500];
     let bytes = Record { kind: Kind::Event, epoch, seq, accepted_ms: 0, payload: &payload }.write();
     let mut key = [0; 17];
@@ -20,11 +20,11 @@ fn stored(epoch: Epoch, seq: u64) -> Stored {
     Stored { key, hash: seq * 7, place: Place { epoch, seq, bytes: bytes.len() as u64 }, bytes }
 }
 
-fn run(epoch: Epoch, seqs: std::ops::RangeInclusive<u64>) -> Vec<Stored> {
+pub(super) fn run(epoch: Epoch, seqs: std::ops::RangeInclusive<u64>) -> Vec<Stored> {
     seqs.map(|seq| stored(epoch, seq)).collect()
 }
 
-fn start(dir: &Path, config: SpillConfig) -> (Spill, Opened, oneshot::Receiver<Option<rusqlite::Error>>) {
+pub(super) fn start(dir: &Path, config: SpillConfig) -> (Spill, Opened, oneshot::Receiver<Option<rusqlite::Error>>) {
     Spill::start(dir, config, 1_000, Duration::from_secs(3_600), now()).expect("starts")
 }
 
@@ -151,7 +151,7 @@ async fn a_damaged_file_is_moved_aside_and_what_is_whole_is_taken_over() {
     file::mark_damaged(dir.path());
 
     let (spill, opened, _end) = start(dir.path(), config());
-    let (aside, salvaged) = opened.salvaged.expect("it was damaged");
+    let (aside, Salvaged { records: salvaged, .. }) = opened.salvaged.expect("it was damaged");
     assert!(aside.exists());
     assert!((1_500..2_000).contains(&salvaged), "{salvaged} of 2000 salvaged");
     assert_eq!(opened.held.records, salvaged);
@@ -165,6 +165,22 @@ async fn a_file_that_is_no_database_does_not_stop_the_start() {
     let dir = tempfile::tempdir().expect("a temp dir");
     std::fs::write(dir.path().join("spill.db"), vec![7; 100_000]).expect("writes");
     let (spill, opened, _end) = start(dir.path(), config());
-    assert_eq!(opened.salvaged.map(|(_, records)| records), Some(0));
+    assert_eq!(opened.salvaged.map(|(_, salvaged)| salvaged), Some(Salvaged::default()));
     spill.append(run(Epoch::random(), 1..=1), true, now()).await.expect("works on");
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let path = dir.path().join("spill.db");
+    drop(file::open(dir.path(), now()).expect("a new one"));
+    let newer = Connection::open(&path).expect("opens");
+    newer.pragma_update(None, "user_version", 99).expect("as a later version would");
+    drop(newer);
+    let before = std::fs::read(&path).expect("is there");
+    let error = format!("{:#}", file::open(dir.path(), now()).err().expect("refused"));
+    assert!(error.contains("newer smartpick-edge") && error.contains("install that version"), "{error}");
+    assert!(std::fs::read(&path).expect("is there") == before, "not a byte has changed");
+    let mut files = std::fs::read_dir(dir.path()).expect("a directory").flatten();
+    assert!(!files.any(|file| file.file_name().to_string_lossy().contains("damaged")), "nothing was moved aside");
 }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tests::events::{self, NORTH, Snapshot};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -32,10 +33,15 @@ impl Connection {
         Ok(Self { sender, host, token: token.to_owned() })
     }
 
+    /// Posts events.
     pub async fn post(&mut self, body: Bytes) -> anyhow::Result<StatusCode> {
+        self.post_to("/ingestion/ergonomics", body).await
+    }
+
+    pub async fn post_to(&mut self, path: &str, body: Bytes) -> anyhow::Result<StatusCode> {
         let request = Request::builder()
             .method(Method::POST)
-            .uri("/ingestion/ergonomics")
+            .uri(path)
             .header("host", &self.host)
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", self.token))
@@ -47,6 +53,19 @@ impl Connection {
         response.into_body().collect().await.context("read the answer")?;
         Ok(status)
     }
+}
+
+/// Files: two processes, a socket at either end of each connection, and some.
+const FILES: u64 = 8_192;
+
+/// So that there can be many connections, here and in what is started after this.
+pub fn raise_file_limit() -> anyhow::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= FILES) {
+        return Ok(());
+    }
+    limit.current = Some(limit.maximum.unwrap_or(FILES).min(FILES));
+    setrlimit(Resource::Nofile, limit).context("raise the limit of open files")
 }
 
 /// Events as request bodies of `batch` each; a batch of one is a plain object.

@@ -24,7 +24,7 @@ pub async fn measure(report: &mut Report, events: usize) -> anyhow::Result<()> {
     // The yardstick has its own database in the same server, made by the same migrations.
     let postgres = stack.postgres.as_ref().context("the stack has its own Postgres")?;
     let raw_url = postgres.create_database().await?;
-    Setup::new(&stack.dir, &raw_url, &stack.central_redis.url).await?;
+    Setup::new(&stack.dir, &raw_url, &stack.central_redis.url, None).await?;
 
     raw_insert(&raw_url, &fresh(events / 5)).await?;
     truncate(&raw_url).await?;

@@ -2,7 +2,7 @@
 //! meanwhile, and the stream is allowed to grow, so that nothing else is measured.
 
 use tests::dir::Dir;
-use tests::edge::{Edge, Options};
+use tests::edge::{Edge, Entry, Options};
 use tests::process::{Service, Spec};
 use tests::redis::{Durability, Redis};
 use tests::{ports, wait};
@@ -68,7 +68,7 @@ fn options(redis_url: String) -> Options {
         edge_id: Uuid::new_v5(&warehouse_id, b"bench"),
         // Nobody listens there.
         central_url: "http://127.0.0.1:9".to_owned(),
-        central_token: "none".to_owned(),
+        entry: Entry::Token("none".to_owned()),
         redis_url: Some(redis_url),
         stream_max_length: Some(100_000_000),
         data_dir: None,

@@ -13,10 +13,9 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use tests::dir::Dir;
-use tests::edge::{Edge, Options};
+use tests::edge::{Edge, Entry, Options};
 use tests::events::{NORTH, Scene, Snapshot};
 use tests::redis::{Durability, Redis};
 use tokio::sync::Mutex;
@@ -26,7 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::client::Connection;
+use crate::client::{Connection, raise_file_limit};
 use crate::report::{Report, percentile};
 use crate::usage::Meter;
 
@@ -46,8 +45,6 @@ const POST_EVERY: Duration = Duration::from_millis(20);
 const CONNECTIONS: usize = 8;
 /// The engine gives up waiting for a worker after three seconds.
 const SETTLES_WITHIN: Duration = Duration::from_secs(8);
-/// Files: two processes, a socket at either end of each screen, and some.
-const FILES: u64 = 8_192;
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
@@ -80,7 +77,7 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
             edge_id: Uuid::new_v4(),
             // Nobody is there: the WAN is down.
             central_url: format!("http://127.0.0.1:{}", tests::ports::free()?),
-            central_token: "spe_none".to_owned(),
+            entry: Entry::Token("spe_none".to_owned()),
             redis_url: Some(redis.url.clone()),
             stream_max_length: None,
             data_dir: None,
@@ -131,15 +128,6 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
     );
     report.add(PART, "edge processor time", cpu.as_secs_f64() / time.as_secs_f64() * 100.0, "% of a core");
     Ok(())
-}
-
-fn raise_file_limit() -> anyhow::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= FILES) {
-        return Ok(());
-    }
-    limit.current = Some(limit.maximum.unwrap_or(FILES).min(FILES));
-    setrlimit(Resource::Nofile, limit).context("raise the limit of open files")
 }
 
 async fn open_screens(edge: &Edge) -> anyhow::Result<Vec<Socket>> {

@@ -7,12 +7,14 @@
 mod client;
 mod drain;
 mod end_to_end;
+mod heartbeats;
 mod intake;
 mod latency;
 mod limits;
 mod live;
 mod queries;
 mod report;
+mod rollups;
 mod rules;
 mod usage;
 
@@ -33,12 +35,15 @@ struct Args {
     /// Where the figures go as JSON
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
-    /// Only these parts: intake, end-to-end, latency, drain, live, rules, queries
+    /// Only these parts: intake, end-to-end, latency, drain, live, rules, queries, heartbeats
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How large each measurement is; 0.1 is a quick look
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
+    /// Where `queries` keeps its Postgres between runs: making 500 sites takes minutes and 9 GB
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -88,7 +93,10 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         rules::measure(&mut report, size(2_000_000)).context("rules")?;
     }
     if wanted("queries") {
-        queries::measure(&mut report, args.scale).await.context("queries")?;
+        queries::measure(&mut report, args.scale, args.data.as_deref()).await.context("queries")?;
+    }
+    if wanted("heartbeats") {
+        heartbeats::measure(&mut report, args.scale).await.context("heartbeats")?;
     }
     report.print()?;
     report.write(&args.json)

@@ -1,134 +1,278 @@
-//! (g) Queries over months of rollups: trend, heat map, distribution, comparison, ranking, with as many sites as a large fleet
-//! has. The rollups are made by the database itself, in the order in which they would have come, because where rows
-//! lie decides how long they take to read.
+//! (g) Headquarters' dashboards over months of [rollups](crate::rollups) of a large fleet: first alone, then while that
+//! fleet's edges beat and one site's events are stored at full rate.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng as _;
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Executor as _};
+use sqlx::postgres::PgPoolOptions;
+use tests::central::Central;
+use tests::dir::Dir;
 use tests::stack::{Options, Stack};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use crate::client::raise_file_limit;
+use crate::heartbeats::Fleet;
+use crate::latency::steady;
 use crate::report::{Report, percentile};
+use crate::rollups::{self, Clock, DAYS, Rollups};
+use crate::usage::Meter;
 
-const PART: &str = "(g) queries, 90 days of rollups";
+const ALONE: &str = "(g) dashboards over 90 days, nothing else going on";
+const BESIDE: &str = "(g) dashboards over 90 days, beside 5,000 events/s";
 const SITES: f64 = 500.0;
-const DAYS: i64 = 90;
-const ASKED: usize = 40;
+/// How often each question is asked while nothing else goes on, one after the other, and how long at most.
+const ASKED: usize = 100;
+const ASKED_FOR: Duration = Duration::from_secs(12);
+const RATE: usize = 5_000;
+/// People who look at dashboards: so many questions begin in a second, whether the last is answered or not.
+const PAGES_PER_SEC: u32 = 10;
+const QUESTIONS_PER_SEC: u32 = 4;
 
-/// Four zones per site, with ten workers each.
-const TABLE: &str = "CREATE UNLOGGED TABLE bench_zones (warehouse_id uuid, zone_id uuid, people_from int4)";
-const ZONES: &str = "
-    INSERT INTO bench_zones
-    SELECT md5('site ' || site)::uuid AS warehouse_id, md5('zone ' || site || ' ' || zone)::uuid AS zone_id,
-           (site * 4 + zone) * 10 AS people_from
-    FROM generate_series(1, $1) site, generate_series(1, 4) zone";
-const KNOWN: &str = "
-    WITH sites AS (INSERT INTO warehouses (warehouse_id) SELECT DISTINCT warehouse_id FROM bench_zones)
-    INSERT INTO zones (warehouse_id, zone_id) SELECT warehouse_id, zone_id FROM bench_zones";
-
-/// The quarters of the day from $1 on, all zones quarter by quarter. Scores as the recorded set has them: most between 20 and 55.
-const QUARTERS: &str = "
-    INSERT INTO zone_quarters
-        (warehouse_id, zone_id, quarter, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
-         seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09,
-         b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
-    SELECT warehouse_id, zone_id, $1::timestamptz + i * interval '15 minutes', 59 * n, 234750::int8 * n, 8999, 15, 600 + n, 30 + n,
-           n, n, 2 * n, 3 * n, 5 * n, 6 * n, 7 * n, 8 * n, 6 * n, 5 * n,
-           4 * n, 3 * n, 2 * n, 2 * n, n, n, n, n, 0, 0,
-           ARRAY[people_from + n % 5, people_from + 5 + n % 3, people_from + 8, people_from + 9]
-    FROM generate_series(0, 95) i
-    CROSS JOIN LATERAL (SELECT *, (hashtext(zone_id::text || i || $1::text) & 15) + 1 AS n FROM bench_zones) z
-    ORDER BY i";
-
-/// What follows from quarters, for one of the coarser tables.
-macro_rules! coarser {
-    ($table:literal, $time:literal) => {
-        concat!(
-            "
-    INSERT INTO ",
-            $table,
-            "
-        (warehouse_id, zone_id, ",
-            $time,
-            ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
-         seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09,
-         b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
-    SELECT q.warehouse_id, q.zone_id, date_trunc('",
-            $time,
-            "', quarter, 'UTC') AS time, sum(events), sum(risk_sum_hundredths),
-           max(risk_max_hundredths), sum(minutes_observed), sum(seconds_observed), sum(seconds_at_risk),
-           sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
-           sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19),
-           (SELECT array_agg(person ORDER BY person) FROM generate_series(z.people_from, z.people_from + 9) person)
-    FROM zone_quarters q JOIN bench_zones z USING (warehouse_id, zone_id)
-    WHERE quarter >= $1
-    GROUP BY q.warehouse_id, q.zone_id, time, z.people_from
-    ORDER BY time"
-        )
-    };
+/// A question, and the answer's time that is aimed at.
+struct Question {
+    name: &'static str,
+    path: String,
+    /// By which clock the site goes that is asked about; none: it is about all sites.
+    of: Option<Clock>,
+    aim_ms: Option<u32>,
+    /// Also asked beside the load.
+    beside: bool,
 }
-const HOURS: &str = coarser!("zone_hours", "hour");
-const DAYS_OF: &str = coarser!("zone_days", "day");
 
-pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
-    let sites = ((SITES * scale) as i32).max(5);
-    let stack = Stack::start(Options { edges: 0, ..Options::default() }).await?;
-    let end = common::clock::now().duration_trunc(TimeDelta::days(1)).context("today")?;
-    let from = end - TimeDelta::days(DAYS);
-    let started = Instant::now();
-    let ids = fill(&stack.database_url, sites, from).await?;
-    report.add(PART, format!("{sites} sites made in"), started.elapsed().as_secs_f64(), "s");
-
-    let range = |days: i64| format!("from={}&to={}", stamp(end - TimeDelta::days(days)), stamp(end));
-    let (quarter, month) = (range(DAYS), range(30));
-    let with = format!("with_from={}&with_to={}", stamp(from), stamp(from + TimeDelta::days(30)));
-    for (name, path, of_site, aim) in [
-        ("trend by hours", format!("trend?by=hour&{quarter}"), true, " (aim p99 < 200 ms)"),
-        ("trend by days", format!("trend?by=day&{quarter}"), true, " (aim p99 < 200 ms)"),
-        ("heat map", format!("heatmap?{quarter}"), true, " (aim p99 < 200 ms)"),
-        ("distribution", format!("distribution?{quarter}"), true, ""),
-        ("comparison of two months", format!("compare?{month}&{with}"), true, ""),
-        ("ranking of all sites", format!("ranking?{quarter}"), false, ""),
-    ] {
-        let mut took = Vec::new();
-        for _ in 0..ASKED {
-            let site = ids[rand::rng().random_range(0..ids.len())];
-            let site = if of_site { format!("&warehouse_id={site}") } else { String::new() };
-            let asked = Instant::now();
-            let _answer: serde_json::Value = stack.centrals[0].get(&format!("/api/v1/{path}{site}")).await?;
-            took.push(asked.elapsed().as_secs_f64() * 1_000.0);
-        }
-        took.sort_by(f64::total_cmp);
-        let note = format!("p99 {:.0} ms of {ASKED}{aim}", percentile(&took, 0.99));
-        report.add_noted(PART, name, percentile(&took, 0.5), "ms p50", note);
-    }
-    Ok(())
+fn questions(rollups: &Rollups) -> Vec<Question> {
+    let range = |days: i64| format!("from={}&to={}", stamp(rollups.to - TimeDelta::days(days)), stamp(rollups.to));
+    let (all, month) = (range(DAYS), range(30));
+    let before = format!("with_from={}&with_to={}", stamp(rollups.from), stamp(rollups.from + TimeDelta::days(30)));
+    let question = |name, path, of, aim_ms, beside| Question { name, path, of, aim_ms, beside };
+    vec![
+        question("fleet page", "fleet/health".to_owned(), None, Some(50), true),
+        question("trend by days", format!("trend?by=day&{all}"), Some(Clock::WholeHours), Some(200), true),
+        question("trend by hours", format!("trend?by=hour&{all}"), Some(Clock::WholeHours), Some(200), true),
+        question("heat map", format!("heatmap?{all}"), Some(Clock::WholeHours), Some(200), true),
+        question(
+            "trend by days, zone half an hour off",
+            format!("trend?by=day&{all}"),
+            Some(Clock::HalfHours),
+            None,
+            true,
+        ),
+        question(
+            "trend by hours, zone half an hour off",
+            format!("trend?by=hour&{all}"),
+            Some(Clock::HalfHours),
+            None,
+            true,
+        ),
+        question("heat map, zone half an hour off", format!("heatmap?{all}"), Some(Clock::HalfHours), None, true),
+        question(
+            "trend by hours, shifts at a quarter past",
+            format!("trend?by=hour&{all}"),
+            Some(Clock::OddShifts),
+            None,
+            true,
+        ),
+        question(
+            "trend by shifts, at a quarter past",
+            format!("trend?by=shift&{all}"),
+            Some(Clock::OddShifts),
+            None,
+            false,
+        ),
+        question("distribution", format!("distribution?{all}"), Some(Clock::WholeHours), None, false),
+        question("comparison of two months", format!("compare?{month}&{before}"), Some(Clock::WholeHours), None, false),
+        question("ranking of all sites", format!("ranking?{all}"), None, None, false),
+    ]
 }
 
 fn stamp(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Makes the rollups of so many sites for [`DAYS`] days; answers the sites.
-async fn fill(database_url: &str, sites: i32, from: DateTime<Utc>) -> anyhow::Result<Vec<Uuid>> {
-    let mut connection = PgConnection::connect(database_url).await.context("connect to Postgres")?;
-    connection.execute(TABLE).await.context("make a table")?;
-    sqlx::query(ZONES).bind(sites).execute(&mut connection).await.context("make zones")?;
-    sqlx::query(KNOWN).execute(&mut connection).await.context("make sites")?;
-    for day in 0..DAYS {
-        let day = from + TimeDelta::days(day);
-        sqlx::query(QUARTERS).bind(day).execute(&mut connection).await.context("make quarters")?;
+pub async fn measure(report: &mut Report, scale: f64, data: Option<&Path>) -> anyhow::Result<()> {
+    raise_file_limit()?;
+    let dir = Dir::new()?;
+    let home = match data {
+        Some(data) => {
+            std::fs::create_dir_all(data).with_context(|| format!("make {}", data.display()))?;
+            data.canonicalize().with_context(|| format!("find {}", data.display()))?
+        }
+        None => dir.sub("rollups")?,
+    };
+    let rollups = rollups::prepare(&home, ((SITES * scale) as i32).max(10)).await?;
+    let size = format!("{:.1} GB", rollups.bytes as f64 / 1e9);
+    match rollups.made_in {
+        Some(took) => {
+            report.add_noted(ALONE, format!("{} sites made in", rollups.sites.len()), took.as_secs_f64(), "s", size)
+        }
+        None => report.add_noted(ALONE, "sites, made earlier", rollups.sites.len() as f64, "", size),
     }
-    // Once at the end: no index leads to one day of all sites.
-    for statement in [HOURS, DAYS_OF] {
-        sqlx::query(statement).bind(from).execute(&mut connection).await.context("make hours and days")?;
+    let stack = Stack::start(Options { postgres_home: Some(rollups.home.clone()), ..Options::default() }).await?;
+    let ids: Vec<Uuid> = rollups.sites.iter().map(|site| site.warehouse_id).collect();
+    let mut fleet = Fleet::register(&stack.database_url, &ids).await?;
+    fleet.beat(&stack.centrals[0].url, 1).await?;
+
+    let asker = Asker::new(&stack.centrals[0], &rollups)?;
+    for question in &asker.questions {
+        let (mut answers, began) = (Answers::default(), Instant::now());
+        while answers.took.len() < ASKED && began.elapsed() < ASKED_FOR {
+            answers.push(asker.ask(question, Instant::now()).await?);
+        }
+        answers.add_to(report, ALONE, question);
     }
-    connection.execute("VACUUM ANALYZE").await.context("vacuum")?;
-    connection.execute("CHECKPOINT").await.context("checkpoint")?;
-    let ids = sqlx::query_scalar("SELECT DISTINCT warehouse_id FROM bench_zones").fetch_all(&mut connection).await;
-    ids.context("ask for the sites")
+    beside(report, &stack, &mut fleet, &asker, Duration::from_secs_f64((120.0 * scale).max(10.0))).await
+}
+
+/// Asks at its own pace while events are stored and edges beat.
+async fn beside(
+    report: &mut Report,
+    stack: &Stack,
+    fleet: &mut Fleet,
+    asker: &Asker,
+    time: Duration,
+) -> anyhow::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(16).connect(&stack.database_url).await.context("connect")?;
+    // Connections, caches, plans.
+    steady(&stack.edges[0], &pool, RATE, Duration::from_secs(3)).await?;
+    let postgres = stack.postgres.as_ref().context("the stack has its own Postgres")?;
+    let meters = [
+        Meter::start("edge", stack.edges[0].service().pid())?,
+        Meter::start("edge's Redis", stack.edge_redis[0].service().pid())?,
+        Meter::start("central", stack.centrals[0].service().pid())?,
+        Meter::start("central's Redis", stack.central_redis.service().pid())?,
+        Meter::start("Postgres", postgres.service().pid())?,
+        Meter::start("all clients (this bench)", Some(std::process::id()))?,
+    ];
+    let started = Instant::now();
+    let beats = fleet.beat(&stack.centrals[0].url, (time.as_secs() / 10) as usize);
+    let (latencies, answers, beats) =
+        tokio::join!(steady(&stack.edges[0], &pool, RATE, time), asker.ask_steadily(time), beats);
+    let (latencies, answers, beats) = (latencies?, answers?, beats?);
+    let took = started.elapsed().as_secs_f64();
+    for (index, answers) in answers {
+        answers.add_to(report, BESIDE, &asker.questions[index]);
+    }
+    report.add_noted(
+        BESIDE,
+        format!("POST to visible row, {RATE} events/s"),
+        percentile(&latencies, 0.5),
+        "ms p50",
+        format!("p99 {:.1} ms of {} watched (aim p99 < 50 ms)", percentile(&latencies, 0.99), latencies.len()),
+    );
+    let rate = beats.len() as f64 / took;
+    let note = format!("p99 {:.1} ms, {rate:.0} a second", percentile(&beats, 0.99));
+    report.add_noted(BESIDE, "heartbeat answered", percentile(&beats, 0.5), "ms p50", note);
+    for meter in meters {
+        let share = meter.spent()?.as_secs_f64() / took * 100.0;
+        report.add(BESIDE, format!("processor time of {}", meter.name), share, "% of a core");
+    }
+    Ok(())
+}
+
+/// Who asks, as a browser does: whole answers over connections that stay open.
+struct Asker {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    questions: Vec<Question>,
+    sites: Vec<rollups::Site>,
+}
+
+impl Asker {
+    fn new(central: &Central, rollups: &Rollups) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: reqwest::Client::builder().tcp_nodelay(true).no_proxy().build().context("make an HTTP client")?,
+            url: central.url.clone(),
+            token: central.token.clone(),
+            questions: questions(rollups),
+            sites: rollups.sites.clone(),
+        })
+    }
+
+    /// Answers how many milliseconds after `due` the answer was whole, and how long it is. Of all sites that go by the
+    /// question's clock any may be asked about.
+    fn ask(&self, question: &Question, due: Instant) -> impl Future<Output = anyhow::Result<(f64, usize)>> + use<> {
+        let mut url = format!("{}/api/v1/{}", self.url, question.path);
+        if let Some(clock) = question.of {
+            let sites: Vec<Uuid> = self.sites.iter().filter(|s| s.clock == clock).map(|s| s.warehouse_id).collect();
+            url.push_str(&format!("&warehouse_id={}", sites[rand::rng().random_range(0..sites.len())]));
+        }
+        let (request, name) = (self.http.get(&url).bearer_auth(&self.token), question.name);
+        async move {
+            let answer = request.send().await.context(name)?.error_for_status().context(name)?;
+            let bytes = answer.bytes().await.context(name)?.len();
+            Ok((due.elapsed().as_secs_f64() * 1_000.0, bytes))
+        }
+    }
+
+    /// Asks for the fleet's page and for dashboards in turn, each at its own pace. Answers by question.
+    async fn ask_steadily(&self, time: Duration) -> anyhow::Result<BTreeMap<usize, Answers>> {
+        let dashboards: Vec<usize> = self
+            .questions
+            .iter()
+            .enumerate()
+            .filter(|(_, q)| q.beside && q.of.is_some())
+            .map(|(index, _)| index)
+            .collect();
+        let page = self.questions.iter().position(|q| q.beside && q.of.is_none()).context("the fleet's page")?;
+        let mut asked = JoinSet::new();
+        let (mut pages, mut turns) = (ticks(PAGES_PER_SEC), ticks(QUESTIONS_PER_SEC));
+        let started = Instant::now();
+        let mut turn = 0;
+        while started.elapsed() < time {
+            let (index, due) = tokio::select! {
+                due = pages.tick() => (page, due),
+                due = turns.tick() => {
+                    turn += 1;
+                    (dashboards[turn % dashboards.len()], due)
+                }
+            };
+            let answer = self.ask(&self.questions[index], due.into_std());
+            asked.spawn(async move { anyhow::Ok((index, answer.await?)) });
+        }
+        let mut answers: BTreeMap<usize, Answers> = BTreeMap::new();
+        while let Some(done) = asked.join_next().await {
+            let (index, answer) = done.context("an asker panicked")??;
+            answers.entry(index).or_default().push(answer);
+        }
+        Ok(answers)
+    }
+}
+
+fn ticks(per_second: u32) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    ticks
+}
+
+/// To one question.
+#[derive(Default)]
+struct Answers {
+    took: Vec<f64>,
+    bytes: usize,
+}
+
+impl Answers {
+    fn push(&mut self, (took, bytes): (f64, usize)) {
+        self.took.push(took);
+        self.bytes = self.bytes.max(bytes);
+    }
+
+    fn add_to(mut self, report: &mut Report, part: &'static str, question: &Question) {
+        self.took.sort_by(f64::total_cmp);
+        let aim = question.aim_ms.map(|ms| format!(" (aim p99 < {ms} ms)")).unwrap_or_default();
+        let note = format!(
+            "p99 {:.0} ms, max {:.0} ms of {}, {} KB each{aim}",
+            percentile(&self.took, 0.99),
+            percentile(&self.took, 1.0),
+            self.took.len(),
+            self.bytes / 1_000
+        );
+        report.add_noted(part, question.name, percentile(&self.took, 0.5), "ms p50", note);
+    }
 }

@@ -1,0 +1,127 @@
+//! `dead-letters`: what could never be stored, where the database is: look, try again with this version, or give up with a
+//! reason. Who did it is in the audit. The bytes may name a person, so they are not shown here.
+
+use std::io::Write;
+
+use anyhow::{Context as _, bail};
+use clap::{Subcommand, ValueEnum};
+use common::cli::{table, time};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::actor;
+use crate::api::dead_letters::try_again;
+use crate::config::Config;
+use crate::store::Db;
+use crate::store::batch::{self, Replayed};
+use crate::store::dead_letters::{self, Shown};
+
+#[derive(Subcommand)]
+pub enum DeadLetters {
+    /// List them, newest first
+    List {
+        /// Only of this site
+        #[arg(long, value_name = "UUID")]
+        site: Option<Uuid>,
+        #[arg(long, value_enum, default_value_t = State::Open)]
+        state: State,
+        /// How many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one
+    Show { id: i64 },
+    /// Try to store it again, with this version
+    Replay { id: i64 },
+    /// Give it up; its bytes are kept
+    Discard {
+        id: i64,
+        /// For the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum State {
+    Open,
+    Replayed,
+    Discarded,
+    All,
+}
+
+impl State {
+    const fn stored(self) -> Option<&'static str> {
+        match self {
+            Self::Open => Some("open"),
+            Self::Replayed => Some("replayed"),
+            Self::Discarded => Some("discarded"),
+            Self::All => None,
+        }
+    }
+}
+
+pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) -> anyhow::Result<()> {
+    let db = Db::open(&config.database)?;
+    match command {
+        DeadLetters::List { site, state, limit, json } => {
+            let letters = dead_letters::page(&db, site, state.stored(), None, limit).await?;
+            if json {
+                for letter in &letters {
+                    writeln!(out, "{}", as_json(letter))?;
+                }
+            } else if letters.is_empty() {
+                writeln!(out, "None.")?;
+            } else {
+                let rows = letters.iter().map(|letter| {
+                    [
+                        letter.id.to_string(),
+                        time(letter.received_at),
+                        letter.state.clone(),
+                        letter.edge_id.to_string(),
+                        letter.kind.clone(),
+                        letter.reason.clone(),
+                    ]
+                });
+                write!(out, "{}", table(["ID", "RECEIVED", "STATE", "EDGE", "KIND", "REASON"], rows))?;
+            }
+        }
+        DeadLetters::Show { id } => {
+            let letter = dead_letters::show(&db, id).await?.with_context(|| format!("there is no dead letter {id}"))?;
+            writeln!(out, "{:#}", as_json(&letter))?;
+        }
+        DeadLetters::Replay { id } => {
+            let replayed = try_again(&db, id, &actor()).await?;
+            match replayed.with_context(|| format!("there is no dead letter {id}"))? {
+                Replayed::Stored { stored, duplicates } => {
+                    writeln!(out, "Stored: {stored} records became rows, {duplicates} were rows already.")?;
+                }
+                Replayed::NotOpen => bail!("dead letter {id} was replayed or discarded already"),
+                Replayed::Refused(reason) => bail!("it still cannot be stored, and stays open: {reason}"),
+            }
+        }
+        DeadLetters::Discard { id, reason } => {
+            if reason.trim().is_empty() {
+                bail!("say why, as --reason \"…\"; it is for the audit");
+            }
+            if !batch::discard(&db, id, &actor(), &reason).await? {
+                let known = dead_letters::show(&db, id).await?.is_some();
+                let why = if known { "it was replayed or discarded already" } else { "there is no such dead letter" };
+                bail!("dead letter {id}: {why}");
+            }
+            writeln!(out, "Discarded; its bytes are kept until retention.dead_letters_days.")?;
+        }
+    }
+    Ok(())
+}
+
+fn as_json(letter: &Shown) -> serde_json::Value {
+    json!({
+        "id": letter.id, "state": letter.state, "receivedAt": letter.received_at, "resolvedAt": letter.resolved_at,
+        "edgeId": letter.edge_id, "warehouseId": letter.warehouse_id, "batchId": letter.batch_id,
+        "kind": letter.kind, "epoch": letter.epoch, "seq": letter.seq, "reason": letter.reason,
+        "bytes": letter.raw_bytes,
+    })
+}

@@ -1,0 +1,208 @@
+//! `smartpick-central sites`: sites, and the tokens by which boxes join them. `smartpick-central ca`: the authority behind their
+//! certificates.
+
+use std::io::Write;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use common::cli::{table, time};
+use common::clock;
+use common::ids::{EdgeId, WarehouseId};
+use common::join::JoinToken;
+use common::tls::Mode;
+use common::tls::authority::Authority;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::actor;
+use crate::config::Config;
+use crate::enrolment;
+use crate::store::enrolment as store;
+use crate::store::{Db, certificates};
+
+/// Characters of a site's name.
+const NAME_CHARS_MAX: usize = 100;
+
+#[derive(Subcommand)]
+pub enum Sites {
+    /// Make a site, if there is none of this name, and a token by which one box joins it within the hour
+    Add {
+        /// What people call it
+        name: String,
+        /// Random if not given
+        #[arg(long, value_name = "UUID")]
+        warehouse: Option<WarehouseId>,
+        #[command(flatten)]
+        token: TokenArgs,
+    },
+    /// List sites
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token by which another box joins a site, or with --edge one that is an edge already
+    Token {
+        /// The site's name or id
+        site: String,
+        /// Enrol this edge anew, on the same box or another: it keeps its id and its ledger, all its other credentials end
+        #[arg(long, value_name = "UUID")]
+        edge: Option<EdgeId>,
+        #[command(flatten)]
+        token: TokenArgs,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct TokenArgs {
+    /// How the box reaches central [default: `tls.url`]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// One line of JSON: warehouse_id, name, token, expires_at
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Ca {
+    /// Show its certificate and fingerprint
+    Show,
+    /// Make a new one, for when the key is lost: every edge has to be enrolled again
+    New,
+}
+
+pub async fn run(config: &Config, command: Sites, out: &mut impl Write) -> anyhow::Result<()> {
+    let db = Db::open(&config.database)?;
+    match command {
+        Sites::Add { name, warehouse, token } => add(config, &db, &name, warehouse, &token, out).await,
+        Sites::List { json } => {
+            let sites = store::list_sites(&db).await?;
+            if json {
+                writeln!(out, "{}", serde_json::to_string(&sites)?)?;
+                return Ok(());
+            }
+            let rows = sites.into_iter().map(|site| {
+                let heard = site.heartbeat_at.map_or_else(|| "never".to_owned(), time);
+                [site.warehouse_id.to_string(), site.edges.to_string(), heard, site.name.unwrap_or_default()]
+            });
+            write!(out, "{}", table(["SITE", "EDGES", "LAST HEARTBEAT", "NAME"], rows))?;
+            Ok(())
+        }
+        Sites::Token { site, edge, token } => {
+            let (warehouse, name) = find(&db, &site).await?;
+            if let Some(edge) = edge {
+                match store::edge_of(&db, edge).await? {
+                    Some(its) if its == warehouse => {}
+                    Some(its) => bail!("edge {edge} is of site {its}, not of {warehouse}"),
+                    None => bail!("there is no edge {edge}; `smartpick-central edges list` lists them"),
+                }
+            }
+            make_token(config, &db, (warehouse, name.as_deref()), edge, &token, out).await
+        }
+    }
+}
+
+async fn add(
+    config: &Config,
+    db: &Db,
+    name: &str,
+    warehouse: Option<WarehouseId>,
+    token: &TokenArgs,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        bail!("a site's name has 1 to {NAME_CHARS_MAX} characters, in one line");
+    }
+    let same = store::list_sites(db).await?.into_iter().find(|site| site.name.as_deref() == Some(name));
+    let id = match (same, warehouse) {
+        (Some(same), Some(wanted)) if same.warehouse_id != wanted.uuid() => {
+            bail!("there is a site called {name} already, {}; choose another name", same.warehouse_id);
+        }
+        (Some(same), _) => WarehouseId::from_uuid(same.warehouse_id),
+        (None, wanted) => {
+            let id = wanted.unwrap_or_else(|| WarehouseId::from_uuid(Uuid::new_v4()));
+            if !store::add_site(db, &actor(), id, name).await? {
+                bail!("there is a site {id} already, under another name; its settings at headquarters change that");
+            }
+            id
+        }
+    };
+    make_token(config, db, (id, Some(name)), None, token, out).await
+}
+
+/// By name or id.
+async fn find(db: &Db, site: &str) -> anyhow::Result<(WarehouseId, Option<String>)> {
+    let sites = store::list_sites(db).await?;
+    let id = site.parse::<Uuid>().ok();
+    let mut found = sites.into_iter().filter(|s| Some(s.warehouse_id) == id || s.name.as_deref() == Some(site));
+    let one =
+        found.next().with_context(|| format!("there is no site {site}; `smartpick-central sites list` lists them"))?;
+    if found.next().is_some() {
+        bail!("there are several sites called {site}; give the id");
+    }
+    Ok((WarehouseId::from_uuid(one.warehouse_id), one.name))
+}
+
+async fn make_token(
+    config: &Config,
+    db: &Db,
+    (warehouse, name): (WarehouseId, Option<&str>),
+    edge: Option<EdgeId>,
+    args: &TokenArgs,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    if config.tls.mode == Mode::Off {
+        bail!(
+            "site {warehouse} is there, but [tls] mode is \"off\", so boxes cannot join by certificates; set it to \"own\" or \
+             \"files\", or, behind a proxy that ends TLS, run `smartpick-central edges add --warehouse {warehouse}`"
+        );
+    }
+    let pin = enrolment::pin(config, db).await?;
+    let url = args.url.as_deref().map_or_else(|| enrolment::url(config), |url| url.trim_end_matches('/').to_owned());
+    if !url.starts_with("https://") {
+        bail!("--url must begin with https://, for example https://smartpick.example.com:8090");
+    }
+    let token = JoinToken::new(&url, pin);
+    let expires_at = store::add_token(db, &actor(), &token.hash(), warehouse, edge, clock::now()).await?;
+    if args.json {
+        let token = token.to_string();
+        let said = json!({ "warehouse_id": warehouse, "name": name, "token": token, "expires_at": expires_at });
+        writeln!(out, "{said}")?;
+        return Ok(());
+    }
+    writeln!(out, "site   {warehouse}  {}", name.unwrap_or_default())?;
+    writeln!(out, "url    {url}")?;
+    writeln!(out, "token  {token}")?;
+    let replace = if edge.is_some() { " --replace" } else { "" };
+    writeln!(out, "On the box, before {}: sudo smartpick-edge enroll TOKEN{replace}", time(expires_at))?;
+    writeln!(out, "The token is good for one box, and not shown again.")?;
+    Ok(())
+}
+
+pub async fn ca(config: &Config, command: Ca, out: &mut impl Write) -> anyhow::Result<()> {
+    let db = Db::open(&config.database)?;
+    match command {
+        Ca::Show => {
+            let known = certificates::authorities(&db).await?;
+            let (fingerprint, pem) =
+                known.first().context("there is no authority yet; start central with [tls] mode = \"own\"")?;
+            writeln!(out, "SHA-256 {fingerprint}\n{}", pem.trim_end())?;
+        }
+        Ca::New => {
+            let dir = config.tls.ca_dir()?;
+            let shown = dir.display();
+            if Authority::open(&dir)?.is_some() {
+                bail!("there is an authority in {shown}; move ca.key and ca.crt away first if it is to be replaced");
+            }
+            let now = clock::now();
+            let authority = Authority::make(&dir, "SmartPick headquarters", now)?;
+            certificates::add_authority(&db, authority.fingerprint(), authority.pem(), now).await?;
+            writeln!(out, "SHA-256 {}, in {shown}", authority.fingerprint())?;
+            writeln!(
+                out,
+                "Restart central, then enrol every edge again: `smartpick-central sites token SITE --edge EDGE`."
+            )?;
+        }
+    }
+    Ok(())
+}

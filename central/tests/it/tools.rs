@@ -1,0 +1,270 @@
+//! What an operator has at headquarters: `doctor`, `status`, `dead-letters`, `config show`, `support-bundle`, and reading the
+//! configuration again; all as the real binary.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::servers::{self, Redis};
+
+/// Headquarters: its file, and its central while one runs.
+struct Place {
+    dir: tempfile::TempDir,
+    base: String,
+    running: Option<Child>,
+}
+
+impl Place {
+    fn new(database: &str, redis: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+        let base = format!("listen = \"127.0.0.1:{port}\"\ndatabase.url = \"{database}\"\nredis.url = \"{redis}\"\n");
+        let place = Self { dir, base, running: None };
+        place.configure("");
+        place
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("central.toml")
+    }
+
+    fn configure(&self, more: &str) {
+        std::fs::write(self.file(), format!("{}{more}", self.base)).expect("write");
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-central"));
+        command.args(args).env_clear();
+        if !args.contains(&"--config") {
+            command.arg("--config").arg(self.file());
+        }
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("it runs")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {}", text(&output.stderr)))
+    }
+
+    async fn start(&mut self) {
+        self.running = Some(self.command(&["run"]).stderr(Stdio::null()).spawn().expect("it runs"));
+        servers::eventually("it is healthy", async || self.run(&["status"]).status.success().then_some(())).await;
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.running.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn check<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let mut checks = report["checks"].as_array().expect("checks").iter();
+    checks.find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+}
+
+#[tokio::test]
+async fn a_doctor_finds_what_is_wrong_with_or_without_a_central_that_runs() {
+    let url = servers::empty_database().await;
+    let redis = Redis::start().await;
+    let mut place = Place::new(&url, &redis.url);
+    let report = place.json(&["doctor", "--json"]);
+    assert_eq!(check(&report, "service")["mark"], "failure");
+    assert_eq!(check(&report, "migrations")["mark"], "warning", "{report:#}");
+    assert_eq!(check(&report, "redis")["mark"], "ok");
+    assert_eq!(place.run(&["doctor"]).status.code(), Some(2));
+    place.start().await;
+    let report = place.json(&["doctor", "--json"]);
+    for name in [
+        "service",
+        "listen",
+        "postgres",
+        "postgres pages",
+        "connections",
+        "migrations",
+        "rights",
+        "partitions",
+        "sites",
+    ] {
+        assert_eq!(check(&report, name)["mark"], "ok", "{name}: {report:#}");
+    }
+    let site = "00000000-0000-0000-0000-00000000000a";
+    let edge: Value =
+        serde_json::from_slice(&place.run(&["edges", "add", "--warehouse", site, "--json"]).stdout).expect("JSON");
+    assert!(place.run(&["edges", "revoke", edge["edge_id"].as_str().expect("an id")]).status.success());
+    let report = place.json(&["doctor", "--json"]);
+    assert!(check(&report, "sites")["says"].as_str().expect("text").contains(site), "{report:#}");
+    let away: String = redis.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
+    let policy: String = redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    assert_eq!((away.as_str(), policy.as_str()), ("OK", "OK"));
+    assert_eq!(check(&place.json(&["doctor", "--json"]), "redis memory")["mark"], "failure");
+    place.configure("[database]\nurl = 7\n");
+    let report = place.json(&["doctor", "--json"]);
+    assert!(check(&report, "config")["says"].as_str().expect("text").contains("central.toml:4:"), "{report:#}");
+}
+
+#[tokio::test]
+async fn status_shows_central_and_its_sites_on_one_screen() {
+    let (url, _) = servers::database().await;
+    let redis = Redis::start().await;
+    let mut place = Place::new(&url, &redis.url);
+    let alone = place.run(&["status"]);
+    assert_eq!(alone.status.code(), Some(69));
+    assert!(text(&alone.stdout).contains("sites     none yet"), "{}", text(&alone.stdout));
+    place.start().await;
+    assert!(place.run(&["edges", "add", "--warehouse", "00000000-0000-0000-0000-00000000000a"]).status.success());
+    let screen = servers::eventually("the site is judged", async || {
+        let screen = text(&place.run(&["status"]).stdout);
+        screen.contains("never_heard").then_some(screen)
+    })
+    .await;
+    for part in
+        ["status    healthy", "waiting   0 frames", "postgres  answered", "redis     answered", "sites     1 unknown"]
+    {
+        assert!(screen.contains(part), "{part:?} is missing in:\n{screen}");
+    }
+    let page = place.json(&["status", "--json"]);
+    assert_eq!((&page["status"], &page["sites"][0]["state"]), (&json!("healthy"), &json!("unknown")));
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
+    let (url, pool) = servers::database().await;
+    let place = Place::new(&url, "redis://127.0.0.1:1");
+    assert_eq!(text(&place.run(&["dead-letters", "list"]).stdout), "None.\n");
+    servers::execute(
+        &pool,
+        "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, reason, raw, raw_sha256)
+         VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'record', 'no such version', 'x', sha256('x'))",
+    )
+    .await;
+    let listed = place.json(&["dead-letters", "list", "--json"]);
+    assert_eq!((&listed["reason"], &listed["bytes"]), (&json!("no such version"), &json!(1)));
+    let id = listed["id"].to_string();
+    assert!(text(&place.run(&["dead-letters", "list"]).stdout).contains("no such version"));
+    assert_eq!(place.json(&["dead-letters", "show", &id])["state"], "open");
+    let replayed = place.run(&["dead-letters", "replay", &id]);
+    assert!(text(&replayed.stderr).contains("still cannot be stored"), "{}", text(&replayed.stderr));
+    assert_eq!(place.run(&["dead-letters", "discard", &id]).status.code(), Some(64), "a reason is needed");
+    assert!(!place.run(&["dead-letters", "discard", &id, "--reason", " "]).status.success());
+    assert!(place.run(&["dead-letters", "discard", &id, "--reason", "a test camera"]).status.success());
+    assert!(text(&place.run(&["dead-letters", "discard", &id, "--reason", "again"]).stderr).contains("already"));
+    assert_eq!(text(&place.run(&["dead-letters", "list"]).stdout), "None.\n");
+    assert!(text(&place.run(&["audit"]).stdout).contains("a test camera"));
+}
+
+#[tokio::test]
+async fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
+    let (url, _) = servers::database().await;
+    let redis = Redis::start().await;
+    let mut place = Place::new(&url, &redis.url);
+    place.start().await;
+    let state = async |place: &Place, what: &str, holds: &dyn Fn(&Value) -> bool| {
+        servers::eventually(what, async || {
+            // By another file, because ours may be broken.
+            let good = place.dir.path().join("good.toml");
+            std::fs::write(&good, &place.base).expect("write");
+            let page = place.json(&["status", "--json", "--config", good.to_str().expect("UTF-8")]);
+            holds(&page).then_some(page)
+        })
+        .await
+    };
+    place.configure("[live]\nclients_max = 5\n[retention]\nalerts_days = 30\n");
+    place.signal("-HUP");
+    state(&place, "a restart is asked for", &|page| page["config"]["restartNeeded"] == json!(["live.clients_max"]))
+        .await;
+    place.configure("[workers]\nconcurency = 5\n");
+    place.signal("-HUP");
+    let page = state(&place, "it is refused", &|page| page["codes"] == json!(["config_refused"])).await;
+    let error = page["config"]["error"].as_str().expect("an error");
+    assert!(
+        error.contains("central.toml:5:1: there is no key `concurency`")
+            && error.contains("did you mean `concurrency`?"),
+        "{error}"
+    );
+    assert_eq!(page["status"], "degraded");
+    place.configure("");
+    place.signal("-HUP");
+    state(&place, "it is taken", &|page| page["status"] == "healthy").await;
+}
+
+#[tokio::test]
+async fn a_support_bundle_holds_no_secret_and_nobody() {
+    let (url, pool) = servers::database().await;
+    let redis = Redis::start().await;
+    let mut place = Place::new(&url, &redis.url);
+    place.start().await;
+    let made: Value = serde_json::from_slice(&place.run(&["tokens", "add", "grafana", "--json"]).stdout).expect("JSON");
+    let token = made["token"].as_str().expect("a token");
+    servers::execute(
+        &pool,
+        "INSERT INTO users (name, name_key, role, password) VALUES ('anna.schmidt', 'anna.schmidt', 'viewer', 'x')",
+    )
+    .await;
+    let worker = "6f8d1b52-1111-4222-8333-0123456789ab";
+    servers::execute(
+        &pool,
+        &format!(
+            "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, reason, raw, raw_sha256)
+             VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'record', 'worker_id={worker}', 'x', sha256('x'))"
+        ),
+    )
+    .await;
+    let output = place
+        .command(&[
+            "support-bundle",
+            "--output",
+            "bundle.tar.gz",
+            "--set",
+            "redis.url=redis://u:hunter2-redis@127.0.0.1:1",
+        ])
+        .output()
+        .expect("it runs");
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for name in ["version.txt", "config.toml", "health.json", "stats.json", "metrics.txt", "doctor.json", "journal.txt"]
+    {
+        assert!(said.contains(name), "{name}: {said}");
+    }
+    let bundle = place.dir.path().join("bundle.tar.gz");
+    let unpacked = Command::new("tar").args(["-xzO", "-f"]).arg(bundle).output().expect("tar runs");
+    let unpacked = text(&unpacked.stdout);
+    for part in ["\"recordsStored\"", "smartpick_central", "postgres fsync", "redis://(left out)@127.0.0.1:1"] {
+        assert!(unpacked.contains(part), "{part:?} is missing");
+    }
+    for secret in ["hunter2", token, worker, "anna.schmidt"] {
+        assert!(!unpacked.contains(secret), "{secret:?} is in it");
+    }
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_with_its_origins_and_without_its_secrets() {
+    let place = Place::new("postgres://u:hunter2@127.0.0.1:1/db?password=hunter2", "redis://127.0.0.1:1");
+    let mut command = place.command(&["config", "show", "--origin"]);
+    let shown = text(&command.env("WORKER_CONCURRENCY", "7").output().expect("it runs").stdout);
+    assert!(shown.contains("url = \"postgres://(set)@127.0.0.1:1/db?password=(set)\""), "{shown}");
+    assert!(
+        shown.contains("central.toml:2\n") && shown.contains("# environment variable WORKER_CONCURRENCY\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

@@ -1,0 +1,159 @@
+//! Where each key of a configuration was said, and how that is told: file, line and a caret where there is a file.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::reference::Reference;
+use super::{ConfigError, Schema};
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct SourceFile {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl SourceFile {
+    /// Line and column of a byte, both from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// `file:line:column: what`, the line with a caret below what is meant, and the fix. `hidden` leaves out what the line
+    /// says, because it is a secret.
+    pub fn excerpt(&self, span: &Range<usize>, what: &str, fix: Option<&str>, hidden: bool) -> String {
+        let (line, column) = self.place(span.start);
+        let text = self.text.lines().nth(line - 1).unwrap_or_default();
+        // Who signs in with a URL is nobody's business either.
+        let hidden = hidden || (text.contains("://") && text.contains('@'));
+        let mut out = format!("{}:{line}:{column}: {what}", self.path.display());
+        let gutter = " ".repeat(line.to_string().len());
+        if !hidden {
+            let shown = text.replace('\t', " ");
+            let rest = text.chars().count().saturating_sub(column - 1);
+            let meant = self.text.get(span.clone()).and_then(|meant| meant.lines().next()).unwrap_or_default();
+            let caret = "^".repeat(meant.chars().count().clamp(1, rest.max(1)));
+            let indent = " ".repeat(column - 1);
+            // A String takes everything.
+            let _infallible = write!(out, "\n{gutter} |\n{line} | {shown}\n{gutter} | {indent}{caret}");
+        }
+        if let Some(fix) = fix {
+            let _infallible = write!(out, "\n{gutter} = {fix}");
+        }
+        out
+    }
+}
+
+/// Where a key was said.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// Nowhere.
+    Default,
+    File {
+        file: Arc<SourceFile>,
+        /// The key's and the value's bytes in it.
+        key: Range<usize>,
+        value: Range<usize>,
+    },
+    /// systemd's, by name, which is the key's.
+    Credential(String),
+    Environment(&'static str),
+    CommandLine,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { file, key, .. } => write!(f, "{}:{}", file.path.display(), file.place(key.start).0),
+            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::CommandLine => f.write_str("command line"),
+        }
+    }
+}
+
+/// Where all keys that are not the default were said, as `section.key`.
+#[derive(Debug, Clone)]
+pub struct Origins {
+    said: BTreeMap<String, Origin>,
+    schema: &'static Schema,
+}
+
+impl Origins {
+    pub(super) const fn new(schema: &'static Schema) -> Self {
+        Self { said: BTreeMap::new(), schema }
+    }
+
+    pub(super) fn say(&mut self, key: &str, origin: Origin) {
+        self.said.insert(key.to_owned(), origin);
+    }
+
+    /// All keys of a file that can be read.
+    pub(super) fn file(&mut self, file: &Arc<SourceFile>) {
+        if let Ok(table) = DeTable::parse(&file.text) {
+            self.table(file, table.get_ref(), "");
+        }
+    }
+
+    fn table(&mut self, file: &Arc<SourceFile>, table: &DeTable<'_>, section: &str) {
+        for (key, value) in table {
+            let path =
+                if section.is_empty() { key.get_ref().to_string() } else { format!("{section}.{}", key.get_ref()) };
+            match value.get_ref() {
+                DeValue::Table(inner) => self.table(file, inner, &path),
+                // A list may be written in many places; the first has its name.
+                DeValue::Array(_) => {
+                    self.say(&path, Origin::File { file: Arc::clone(file), key: key.span(), value: key.span() });
+                }
+                _ => self.say(&path, Origin::File { file: Arc::clone(file), key: key.span(), value: value.span() }),
+            }
+        }
+    }
+
+    /// Of one key.
+    pub fn of(&self, key: &str) -> &Origin {
+        self.said.get(key).unwrap_or(&Origin::Default)
+    }
+
+    /// Adds to an error about one key where it was said, and an example.
+    #[must_use]
+    pub fn place(&self, error: ConfigError) -> ConfigError {
+        let ConfigError { key: Some(key), text } = &error else { return error };
+        let what = format!("{key}: {}", text.trim_end());
+        let fix = Reference(self.schema.reference).example(key).map(|line| format!("for example: {line}"));
+        let secret = self.schema.secrets.contains(&key.as_str());
+        let origin = self.of(key);
+        ConfigError::new(match origin {
+            Origin::File { file, value, .. } => file.excerpt(value, &what, fix.as_deref(), secret),
+            Origin::Default => what,
+            Origin::CommandLine => with_fix(format!("--set {what}"), fix),
+            Origin::Credential(_) | Origin::Environment(_) => with_fix(format!("{origin}: {what}"), fix),
+        })
+    }
+}
+
+#[cfg(test)]
+impl Origins {
+    /// With other names of files.
+    pub(super) fn renamed(mut self, rename: impl Fn(String) -> String) -> Self {
+        for origin in self.said.values_mut() {
+            if let Origin::File { file, .. } = origin {
+                let path = rename(file.path.display().to_string()).into();
+                *file = Arc::new(SourceFile { path, text: file.text.clone() });
+            }
+        }
+        self
+    }
+}
+
+fn with_fix(text: String, fix: Option<String>) -> String {
+    fix.map_or(text.clone(), |fix| format!("{text}\n  = {fix}"))
+}

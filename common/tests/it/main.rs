@@ -1,0 +1,3 @@
+//! What `common` does as a process.
+
+mod watchdog;

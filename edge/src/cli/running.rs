@@ -1,0 +1,127 @@
+//! The edge that this command line is about: where its data is, and asking it over loopback while it runs.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::local;
+use crate::config::Config;
+
+/// Where the packaged service keeps its data; for systemd a link to where it really is.
+const SERVICE_DIR: &str = "/var/lib/smartpick-edge";
+/// It runs on the same box.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// That of the service for root, who has configured none: with `sudo` there is no `STATE_DIRECTORY`, and root's home
+/// is not where the service looks.
+pub fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
+    let service = Path::new(SERVICE_DIR);
+    let said = !config.data_dir.is_empty() || std::env::var_os("STATE_DIRECTORY").is_some();
+    if said || fs::symlink_metadata(service).is_err() {
+        return Ok(config.data_dir()?);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(service.to_owned());
+    }
+    let own = config.data_dir()?;
+    if !own.exists() {
+        return Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied))
+            .context(format!("the edge on this box keeps its data in {SERVICE_DIR}; run this with sudo"));
+    }
+    Ok(own)
+}
+
+/// A wildcard address is reached through loopback.
+pub fn reachable(config: &Config) -> SocketAddr {
+    let mut addr = config.listen;
+    if addr.ip().is_unspecified() {
+        addr.set_ip(IpAddr::from([127, 0, 0, 1]));
+    }
+    addr
+}
+
+/// What came back from the running edge.
+pub enum Answer {
+    /// A page, whatever its status.
+    Page(Value),
+    /// It wants to know who asks, or more than that.
+    Refused(String),
+    /// Nobody answers there.
+    Silence,
+}
+
+/// How to ask the running edge.
+pub struct Running {
+    base: String,
+    /// On this box, by its own address.
+    here: bool,
+    token: Option<String>,
+}
+
+impl Running {
+    /// `url` and `token` as given on the command line.
+    pub fn new(config: &Config, url: Option<&str>, token: Option<&str>) -> Self {
+        let here = url.is_none();
+        let base = url.map_or_else(|| local::base(config), str::to_owned);
+        Self { base: base.trim_end_matches('/').to_owned(), here, token: token.map(str::to_owned) }
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What to say when nobody answers.
+    pub fn silence(&self) -> String {
+        format!("no edge answers at {}; is it running? `systemctl status smartpick-edge`", self.base)
+    }
+
+    /// # Errors
+    /// If what answers is no edge.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(self.client()?.get(format!("{}{path}", self.base))).await
+    }
+
+    /// # Errors
+    /// If what answers is no edge.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(self.client()?.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    fn client(&self) -> anyhow::Result<reqwest::Client> {
+        let builder = if self.here { local::http() } else { reqwest::Client::builder() };
+        builder.build().context("set up HTTP")
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = match request.timeout(TIMEOUT).send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() || error.is_timeout() => return Ok(Answer::Silence),
+            Err(error) => return Err(error).with_context(|| format!("ask {}", self.base)),
+        };
+        let status = response.status();
+        let page: Value = response.json().await.with_context(|| format!("what answers at {} is no edge", self.base))?;
+        let says = || page["detail"].as_str().or(page["title"].as_str()).unwrap_or_default().to_owned();
+        match status.as_u16() {
+            401 | 403 => Ok(Answer::Refused(says())),
+            400 | 404 | 405 | 409 | 422 => bail!("{}", says()),
+            _ => Ok(Answer::Page(page)),
+        }
+    }
+
+    /// As text, for pages that are none of JSON.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.client()?.get(format!("{}{path}", self.base)).timeout(TIMEOUT);
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+}

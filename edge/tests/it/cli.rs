@@ -1,0 +1,445 @@
+//! The program from outside: the real binary, what it prints and how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Generous, because machines that run tests are busy.
+const SOON: Duration = Duration::from_secs(30);
+
+/// A box: its directory, its configuration file, and its edge while one runs.
+struct Site {
+    dir: tempfile::TempDir,
+    port: u16,
+    running: Option<Child>,
+}
+
+impl Site {
+    fn new(config: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temp dir");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let site = Self { dir, port, running: None };
+        site.configure(config);
+        site
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.dir.path().join("edge.toml")
+    }
+
+    /// What is said goes behind the address and the directory.
+    fn configure(&self, config: &str) {
+        let data = self.dir.path().join("data");
+        let text = format!("listen = \"127.0.0.1:{}\"\ndata_dir = \"{}\"\n{config}", self.port, data.display());
+        std::fs::write(self.file(), text).expect("write");
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smartpick-edge"));
+        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("SMARTPICK_EDGE_CONFIG", self.file()).env("LC_ALL", "C.UTF-8").current_dir(self.dir.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("it runs")
+    }
+
+    /// What it prints, if it ends well.
+    fn said(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {}", text(&output.stderr)))
+    }
+
+    fn start(&mut self) {
+        let child = self.command(&["run"]).stderr(Stdio::piped()).spawn().expect("it runs");
+        self.running = Some(child);
+        self.until("it answers", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.running.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+
+    /// Ends it and returns its log.
+    fn stop(&mut self) -> String {
+        self.signal("-TERM");
+        let mut child = self.running.take().expect("it runs");
+        let mut log = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        assert!(child.wait().expect("it ends").success(), "{log}");
+        log
+    }
+
+    fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !condition() {
+            assert!(Instant::now() < deadline, "in vain: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn post(&self, body: &Value, token: Option<&str>) -> Value {
+        block_on(async {
+            let request = reqwest::Client::new().post(self.url("/ingestion/ergonomics")).json(body);
+            let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+            request.send().await.expect("an answer").json().await.expect("JSON")
+        })
+    }
+
+    fn get(&self, path: &str) -> Value {
+        block_on(async { reqwest::get(self.url(path)).await.expect("an answer").json().await.expect("JSON") })
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn event(worker: Uuid) -> Value {
+    json!({
+        "event_id": Uuid::new_v4(), "event_time": common::clock::now(), "warehouse_id": Uuid::from_u128(1),
+        "zone_id": Uuid::from_u128(2), "camera_id": "cam-01", "worker_id": worker, "model_version": "v1",
+        "risk_score": 95.0, "confidence": 0.9, "source": "camera",
+        "posture_keypoints": {"left_wrist": {"x": 0.512_345, "y": 0.25, "confidence": 0.9}},
+    })
+}
+
+fn check<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let mut checks = report["checks"].as_array().expect("checks").iter();
+    checks.find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code() {
+    let site = Site::new("");
+    let code = |args: &[&str]| site.run(args).status.code();
+    assert_eq!(code(&["sing"]), Some(64), "EX_USAGE");
+    assert_eq!(code(&["users", "add"]), Some(64), "EX_USAGE");
+    assert_eq!(code(&["check-config", "--set", "nonsense"]), Some(64), "EX_USAGE");
+    assert_eq!(code(&["check-config", "--set", "spill.bytes_max=many"]), Some(78), "EX_CONFIG");
+    assert_eq!(code(&["run", "--config", "/does/not/exist.toml"]), Some(78), "EX_CONFIG");
+    assert_eq!(code(&["run", "--set", "redis.timeout=0s"]), Some(78), "EX_CONFIG");
+    assert_eq!(code(&["status"]), Some(69), "EX_UNAVAILABLE");
+    assert_eq!(code(&["alerts", "list"]), Some(69), "EX_UNAVAILABLE");
+    assert_eq!(code(&["rules", "test", "--replay", "/does/not/exist"]), Some(66), "EX_NOINPUT");
+    assert_eq!(code(&["check-config"]), Some(0));
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["users", "remove", "nobody"]), Some(1), "refused");
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_without_a_configuration() {
+    let site = Site::new("listen = 1");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(site.said(&["completions", shell]).contains("support-bundle"), "{shell}");
+    }
+    site.said(&["man", "man1"]);
+    for page in ["smartpick-edge.1", "smartpick-edge-users-add.1", "smartpick-edge-doctor.1"] {
+        let page = std::fs::read_to_string(site.dir.path().join("man1").join(page)).expect("a page");
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_shown_at_its_place_with_the_fix() {
+    let site = Site::new("\n[spill]\nbytes_max = \"10 GiB\"\n");
+    let file = site.file();
+    let says = |args: &[&str]| text(&site.run(args).stderr).replace(&file.display().to_string(), "edge.toml");
+    let expected = "smartpick-edge: edge.toml:5:13: spill.bytes_max: must be a whole number, not below 0, not the text \"10 \
+                    GiB\"\n  |\n5 | bytes_max = \"10 GiB\"\n  |             ^^^^^^^^\n  = for example: bytes_max = \
+                    10737418240\n";
+    assert_eq!(says(&["check-config"]), expected);
+    assert_eq!(says(&["run"]), expected);
+    site.configure("[central]\nurl = \"https://hq\"\n");
+    assert!(says(&["check-config"]).starts_with("smartpick-edge: central.url is set, and this box has not joined: run `smartpick-edge enroll"));
+    site.configure("[[site.zones]]\nzone_id = \"here\"\nname = \"A\"\n");
+    assert!(
+        says(&["check-config"]).contains("4 | zone_id = \"here\"\n  |           ^^^^^^\n  = for example: zone_id = ")
+    );
+    site.configure("[[alerts.rules]]\nname = \"x\"\nthreshold = 170\n");
+    assert!(
+        says(&["check-config"]).starts_with("smartpick-edge: edge.toml:3:10: alerts.rules: "),
+        "{}",
+        says(&["check-config"])
+    );
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_with_its_origins_and_without_its_secrets() {
+    let site =
+        Site::new("camera_token = \"hunter2-camera\"\n\n[redis]\nurl = \"redis://u:hunter2-redis@127.0.0.1:1\"\n");
+    let output =
+        site.command(&["config", "show", "--origin", "--set", "log=debug"]).env("STREAM_MAX_LENGTH", "77").output();
+    let shown = text(&output.expect("it runs").stdout);
+    let line = |starts: &str| {
+        let line = shown.lines().find(|line| line.starts_with(starts));
+        line.unwrap_or_else(|| panic!("{starts}: {shown}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let file = site.file().display().to_string();
+    assert_eq!(line("camera_token"), format!("camera_token = \"(set)\" # {file}:3"));
+    assert_eq!(line("url = \"redis"), format!("url = \"redis://(set)@127.0.0.1:1\" # {file}:6"));
+    assert_eq!(line("max_length"), "max_length = 77 # environment variable STREAM_MAX_LENGTH");
+    assert_eq!(line("log"), "log = \"debug\" # command line");
+    assert_eq!(line("keep_days"), "keep_days = 90 # default");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_doctor_looks_whether_or_not_the_edge_runs() {
+    let mut site = Site::new("");
+    let report = site.json(&["doctor", "--json"]);
+    assert_eq!(report["worst"], "failure", "{report:#}");
+    assert_eq!(check(&report, "config")["mark"], "ok");
+    assert_eq!(check(&report, "service")["mark"], "failure");
+    assert_eq!(check(&report, "listen")["mark"], "ok", "the port is free");
+    assert_eq!(check(&report, "redis")["mark"], "skipped");
+    assert_eq!(site.run(&["doctor"]).status.code(), Some(2));
+    site.start();
+    site.post(&event(Uuid::from_u128(3)), None);
+    let report = site.json(&["doctor", "--json"]);
+    // No headquarters is configured, and that is all there is to say.
+    assert_eq!(check(&report, "service")["mark"], "warning", "{report:#}");
+    for name in ["data_dir", "sqlite", "spill", "cameras", "listen"] {
+        assert_eq!(check(&report, name)["mark"], "ok", "{name}: {report:#}");
+    }
+    assert_ne!(check(&report, "fsync")["mark"], "skipped", "it was measured");
+    site.stop();
+    assert!(
+        check(&site.json(&["doctor", "--json"]), "spill")["says"].as_str().expect("text").contains("1 events wait")
+    );
+    std::fs::write(site.dir.path().join("data/spill.db"), vec![7; 8192]).expect("write");
+    assert_eq!(check(&site.json(&["doctor", "--json"]), "spill")["mark"], "failure");
+    site.configure("nonsense = 1");
+    let report = site.json(&["doctor", "--json"]);
+    assert!(check(&report, "config")["says"].as_str().expect("text").contains("edge.toml:3:1"), "{report:#}");
+    let plain = site.command(&["doctor"]).env("LC_ALL", "C").output().expect("it runs");
+    assert!(plain.stdout.is_ascii() && text(&plain.stdout).starts_with("x  config"), "{}", text(&plain.stdout));
+}
+
+#[test]
+fn a_redis_that_forgets_is_found_by_the_doctor() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let redis = crate::redis_server::RedisServer::start(dir.path());
+    let site = Site::new(&format!("[redis]\nurl = \"{}\"\n", redis.url()));
+    let report = site.json(&["doctor", "--json"]);
+    for name in ["redis", "redis appendonly", "redis fsync", "redis rewrite", "redis memory"] {
+        assert_eq!(check(&report, name)["mark"], "ok", "{name}: {report:#}");
+    }
+    block_on(async {
+        let client = redis::Client::open(redis.url()).expect("a URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
+        let set = redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg("everysec").to_owned();
+        set.query_async::<()>(&mut connection).await.expect("set");
+    });
+    let report = site.json(&["doctor", "--json"]);
+    assert_eq!(check(&report, "redis fsync")["mark"], "failure");
+    assert!(check(&report, "redis fsync")["mend"].as_str().expect("text").contains("appendfsync always"));
+}
+
+#[test]
+fn what_waits_is_told_by_the_running_edge_and_found_in_its_files_afterwards() {
+    let mut site = Site::new("");
+    assert!(site.said(&["backlog"]).contains("no edge runs"));
+    site.start();
+    for _ in 0..3 {
+        site.post(&event(Uuid::from_u128(3)), None);
+    }
+    let said = site.json(&["backlog", "--json"]);
+    assert_eq!((&said["from"], &said["backlog"]["records"]), (&json!("the running edge"), &json!(3)), "{said:#}");
+    assert_eq!(said["epochs"][0]["waiting"], 3);
+    assert!(site.said(&["backlog"]).contains("backlog (SQLite)"));
+    assert!(site.said(&["dead-letters", "list"]).contains("None, as the running edge says."));
+    assert_eq!(site.json(&["status", "--json"])["stats"]["accepted"], 3);
+    site.stop();
+    let found = site.json(&["backlog", "--json"]);
+    assert_eq!(found["backlog"]["records"], 3, "{found:#}");
+    assert!(found["from"].as_str().expect("text").starts_with("no edge runs"));
+    assert!(site.said(&["dead-letters", "list"]).contains("no edge runs"));
+}
+
+#[test]
+fn alerts_are_listed_and_acknowledged() {
+    let mut site = Site::new(
+        "[[alerts.rules]]\nname = \"quick\"\nthreshold = 70\nfor = \"100ms\"\ngap = \"10s\"\nscope = \"person\"\n",
+    );
+    assert_eq!(site.run(&["alerts", "list"]).status.code(), Some(69));
+    site.start();
+    let mut listed = Value::Null;
+    site.until("an alert is raised", || {
+        site.post(&event(Uuid::from_u128(3)), None);
+        listed = site.json(&["alerts", "list", "--json"]);
+        listed["alerts"].as_array().is_some_and(|alerts| !alerts.is_empty())
+    });
+    let id = listed["alerts"][0]["alert_id"].as_str().expect("an id").to_owned();
+    assert!(site.said(&["alerts", "list"]).contains(&id));
+    assert!(site.said(&["alerts", "list", "--state", "cleared"]).contains("None."));
+    assert!(site.said(&["alerts", "ack", &id, "--reason", "on my way"]).starts_with("Acknowledged by "));
+    // It may be over by now, on a busy machine.
+    let all = site.json(&["alerts", "list", "--state", "all", "--json"]);
+    let found = all["alerts"].as_array().expect("alerts").iter().find(|alert| alert["alert_id"] == *id);
+    assert_eq!(found.expect("the alert")["acknowledged"]["note"], "on my way");
+    let unknown = site.run(&["alerts", "ack", &Uuid::new_v4().to_string()]);
+    assert!(!unknown.status.success() && text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
+    site.stop();
+}
+
+#[test]
+fn status_is_one_screen_and_follows_changes() {
+    let mut site = Site::new("[site]\nname = \"Rotterdam 1\"\n");
+    site.start();
+    site.post(&event(Uuid::from_u128(3)), None);
+    let output = site.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1), "no headquarters is configured");
+    let screen = text(&output.stdout);
+    for part in [
+        "status    degraded  Rotterdam 1",
+        "no central is configured",
+        "accepted",
+        "spill     1 events",
+        "1 heard, none silent",
+    ] {
+        assert!(screen.contains(part), "{part:?} is missing in:\n{screen}");
+    }
+    assert!(!screen.contains('\u{1b}'), "no colour where there is no terminal");
+    let mut watch = site.command(&["status", "--watch"]).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("degraded: no central"));
+    site.stop();
+    assert!(lines.next().expect("a line").expect("text").contains("no edge answers"));
+    watch.kill().expect("it follows");
+    watch.wait().expect("killed");
+}
+
+#[test]
+fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
+    let mut site = Site::new("[site]\nname = \"before\"\n");
+    site.start();
+    assert_eq!(site.get("/api/v1/site")["name"], "before");
+    site.configure("[site]\nname = \"after\"\n[alerts]\ncamera_silent_after = \"1m\"\n[history]\nkeep_days = 7\n");
+    site.signal("-HUP");
+    site.until("the new name is in force", || site.get("/api/v1/site")["name"] == "after");
+    site.until("the restart is asked for", || {
+        site.get("/streams/health")["config"]["restartNeeded"] == json!(["history.keep_days"])
+    });
+    assert!(
+        text(&site.run(&["status"]).stdout)
+            .contains("needed for what is different in the configuration: history.keep_days")
+    );
+    site.configure("[site]\nname = \"never\"\ntime_zone = \"Europe/Berln\"\n");
+    site.signal("-HUP");
+    site.until("the refusal shows", || {
+        let health = site.get("/streams/health");
+        health["codes"].as_array().is_some_and(|codes| codes.contains(&json!("config_refused")))
+    });
+    let error = site.get("/streams/health")["config"]["error"].as_str().expect("an error").to_owned();
+    assert!(error.contains("edge.toml:5:13: site.time_zone:") && error.contains("Europe/Berlin"), "{error}");
+    assert_eq!(site.get("/api/v1/site")["name"], "after");
+    site.configure("[site]\nname = \"at last\"\n");
+    site.signal("-HUP");
+    site.until("it is in force", || site.get("/api/v1/site")["name"] == "at last");
+    assert_eq!(site.get("/streams/health")["config"]["error"], Value::Null);
+    let log = site.stop();
+    for part in
+        ["in force now: alerts.camera_silent_after, site.name", "need a restart: history.keep_days", "^^^^^^^^^^^^^^"]
+    {
+        assert!(log.contains(part), "{part:?} is missing in:\n{log}");
+    }
+}
+
+#[test]
+fn a_support_bundle_holds_no_secret_and_nobody() {
+    let (camera, central, password) = ("hunter2-camera-token", "spe_hunter2central", "hunter2-password");
+    let mut site = Site::new(&format!(
+        "camera_token = \"{camera}\"\nedge_id = \"{}\"\nwarehouse_id = \"{}\"\n[central]\nurl = \"http://127.0.0.1:1\"\ntoken = \
+         \"{central}\"\n[redis]\nurl = \"redis://u:{password}@127.0.0.1:1\"\n[[alerts.rules]]\nname = \"quick\"\nthreshold = \
+         70\nfor = \"100ms\"\ngap = \"10s\"\n",
+        Uuid::from_u128(7),
+        Uuid::from_u128(1)
+    ));
+    let add = site
+        .command(&["users", "add", "anna.schmidt", "--role", "admin", "--password-stdin"])
+        .stdin(Stdio::piped())
+        .spawn();
+    let mut add = add.expect("it runs");
+    std::io::Write::write_all(&mut add.stdin.take().expect("piped"), b"a long password\n").expect("it reads");
+    assert!(add.wait().expect("it ends").success());
+    site.start();
+    let worker = Uuid::new_v4();
+    for _ in 0..5 {
+        let answer = site.post(&event(worker), Some(camera));
+        assert_eq!(answer["accepted"], 1, "{answer}");
+    }
+    let said = site.said(&["support-bundle", "--output", "bundle.tar.gz"]);
+    for name in [
+        "version.txt",
+        "config.toml",
+        "health.json",
+        "stats.json",
+        "metrics.txt",
+        "doctor.json",
+        "system/disk.txt",
+        "journal.txt",
+    ] {
+        assert!(said.contains(name), "{name}: {said}");
+    }
+    site.stop();
+    let unpacked = unpacked(&site.dir.path().join("bundle.tar.gz"));
+    // It is really the system's.
+    for part in ["\"received\": 5", "http://127.0.0.1:1", "smartpick_edge", "cam-01"] {
+        assert!(unpacked.contains(part), "{part:?} is missing");
+    }
+    let worker = worker.to_string();
+    for secret in [
+        camera,
+        central,
+        password,
+        "hunter2",
+        &worker,
+        &worker.replace('-', ""),
+        "anna.schmidt",
+        "0.512345",
+        "left_wrist",
+    ] {
+        assert!(!unpacked.contains(secret), "{secret:?} is in it");
+    }
+    let again = site.run(&["support-bundle", "--output", "bundle.tar.gz"]);
+    assert_eq!(again.status.code(), Some(73), "EX_CANTCREAT: nothing is overwritten");
+}
+
+/// All files of an archive, one behind the other.
+fn unpacked(archive: &Path) -> String {
+    let output = Command::new("tar").args(["-xzO", "-f"]).arg(archive).output().expect("tar runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
