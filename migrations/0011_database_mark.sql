@@ -3,13 +3,14 @@
 
 CREATE TABLE database_identity (
     one bool PRIMARY KEY DEFAULT true CHECK (one),
-    -- Another one for each database that was made anew, also in the same cluster.
+    -- Another one for each database that was made anew.
     id  uuid NOT NULL DEFAULT gen_random_uuid()
 );
 INSERT INTO database_identity DEFAULT VALUES;
 
--- The system identifier is another for each cluster, the timeline for each recovery that went its own way. What all of them
--- miss, a copy of the disk put back in place, shows in the position, which only ever rises.
+-- The system identifier is another for each cluster, the timeline for each recovery that went its own way, the oid for each
+-- copy or restored dump within a cluster. What all of them miss, a copy of the disk put back in place, shows in the
+-- position, which only ever rises.
 CREATE FUNCTION database_mark(OUT identity text, OUT "position" int8) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     -- Flushed: what a crash takes back was never confirmed.
@@ -21,6 +22,6 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         -- Everybody may by default; where that was taken away the rest must do.
     END;
-    SELECT cluster || '/' || ('x' || left(pg_walfile_name(log_at), 8))::bit(32)::int8 || '/' || d.id, log_at - '0/0'
-    INTO identity, "position" FROM database_identity d;
+    SELECT concat_ws('/', cluster, ('x' || left(pg_walfile_name(log_at), 8))::bit(32)::int8, p.oid, d.id), log_at - '0/0'
+    INTO identity, "position" FROM database_identity d JOIN pg_database p ON p.datname = current_database();
 END $$;

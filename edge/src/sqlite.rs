@@ -8,19 +8,36 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 
 /// Faults that are named; the rest is only counted as more.
 const FAULTS_MAX: u32 = 10;
+
+/// Extended codes of a file that cannot be read as it was written.
+const UNREADABLE: [i32; 4] =
+    [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
 
 /// The disk took no more.
 pub fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
-/// The file is not what was written.
+/// The file is not what was written: SQLite says so, it cannot be read, or what is in it is not of the kind that we put there.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    match error {
+        rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::QueryReturnedNoRows => true,
+        // Of a table or column that was there when it was migrated.
+        rusqlite::Error::SqlInputError { .. } => true,
+        error => error.sqlite_error().is_some_and(|error| match error.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => true,
+            ErrorCode::SystemIoFailure => UNREADABLE.contains(&error.extended_code),
+            _ => false,
+        }),
+    }
 }
 
 /// The same of an error with causes, migrations included.

@@ -56,10 +56,9 @@ async fn guarded(app: &App, mut request: Request, next: Next) -> Response {
     let under_api = request.uri().path().starts_with("/api/");
     // Where somebody mistyped an address, the page says so.
     let mistyped = (path.is_none() && !under_api && wants_page(&request)).then(|| request.headers().clone());
-    if let Some(refusal) = nul(request.uri()) {
-        return refusal.into_response();
-    }
-    let admitted = match http::need(request.method(), path.as_ref().map(MatchedPath::as_str)) {
+    let need =
+        without_nul(request.uri()).and_then(|()| http::need(request.method(), path.as_ref().map(MatchedPath::as_str)));
+    let admitted = match need {
         Ok(need) => admit(&app.access, need, &mut request).await.map(|()| need),
         Err(problem) => Err(problem.into()),
     };
@@ -88,14 +87,15 @@ fn wants_page(request: &Request) -> bool {
 }
 
 /// Postgres takes no NUL in a text. Nothing is called so, and nothing can be asked with it.
-fn nul(uri: &Uri) -> Option<Problem> {
+fn without_nul(uri: &Uri) -> Result<(), Problem> {
     if uri.path().contains("%00") {
-        return Some(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"));
     }
-    let asked = uri.query().is_some_and(|query| query.contains("%00"));
-    asked.then(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "query_invalid", "a parameter has a NUL (%00) in it; leave it out")
-    })
+    if uri.query().is_some_and(|query| query.contains("%00")) {
+        let message = "a parameter has a NUL (%00) in it; leave it out";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "query_invalid", message));
+    }
+    Ok(())
 }
 
 async fn admit(access: &Arc<Access>, need: Need, request: &mut Request) -> Result<(), ApiError> {

@@ -42,6 +42,16 @@ where
     pages.boxed()
 }
 
+/// The same of what is in memory anyway, turned into text a page at a time.
+pub fn pages_of<T: Send + 'static>(rows: Vec<T>, row: impl Fn(&T) -> Row + Send + 'static) -> Pages {
+    let mut rows = rows.into_iter();
+    let pages = std::iter::from_fn(move || {
+        let page: Vec<Row> = rows.by_ref().take(PAGE_ROWS as usize).map(|one| row(&one)).collect();
+        (!page.is_empty()).then_some(Ok(page))
+    });
+    stream::iter(pages).boxed()
+}
+
 /// The answer to somebody who asked for a file of this name. Waits for the first page, so that what goes wrong at once
 /// has its status; what goes wrong later breaks the connection off, so that nobody takes a part for the whole.
 ///

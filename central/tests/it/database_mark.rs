@@ -26,7 +26,7 @@ async fn a_receipt_names_the_database_and_its_position_rises() {
     let second = deliver(&edge, 2).await;
     assert_eq!((&idle.identity, &first.identity), (&first.identity, &second.identity));
     let parts: Vec<&str> = first.identity.split('/').collect();
-    assert_eq!(parts.len(), 3, "{}", first.identity);
+    assert_eq!(parts.len(), 4, "{}", first.identity);
     assert!(parts[0].parse::<u64>().is_ok_and(|system| system > 0), "a role without privileges may see it: {parts:?}");
     assert_eq!(parts[1], "1", "the timeline of a fresh cluster");
     assert!(idle.position <= first.position && first.position < second.position, "{idle:?} {first:?} {second:?}");
@@ -38,8 +38,10 @@ async fn another_database_of_the_same_cluster_is_another_one() {
     let mark = deliver(&one.edge().await, 1).await;
     let another = deliver(&other.edge().await, 1).await;
     assert_ne!(mark.identity, another.identity);
-    let cluster = |mark: &DatabaseMark| mark.identity.rsplit_once('/').expect("parts").0.to_owned();
-    assert_eq!(cluster(&mark), cluster(&another), "tests share one server");
+    let parts = |mark: &DatabaseMark| mark.identity.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let (mark, another) = (parts(&mark), parts(&another));
+    assert_eq!(mark[..2], another[..2], "tests share one server");
+    assert_ne!(mark[2], another[2], "copies of one template");
 }
 
 #[tokio::test]

@@ -182,7 +182,10 @@ fn a_bad_configuration_is_shown_at_its_place_with_the_fix() {
     assert_eq!(says(&["check-config"]), expected);
     assert_eq!(says(&["run"]), expected);
     site.configure("[central]\nurl = \"https://hq\"\n");
-    assert!(says(&["check-config"]).starts_with("smartpick-edge: central.url is set, and this box has not joined: run `smartpick-edge enroll"));
+    assert!(
+        says(&["check-config"])
+            .starts_with("smartpick-edge: central.url is set, and this box has not joined: run `smartpick-edge enroll")
+    );
     site.configure("[[site.zones]]\nzone_id = \"here\"\nname = \"A\"\n");
     assert!(
         says(&["check-config"]).contains("4 | zone_id = \"here\"\n  |           ^^^^^^\n  = for example: zone_id = ")

@@ -7,11 +7,9 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::trend::pages;
 use super::{Ask, FIGURES_HEADER, LONGEST, Site, ZoneName, figures_row, range};
 use crate::api::{csv, query};
 use crate::figures::cut::Cut;
@@ -81,7 +79,7 @@ pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejec
         let own = [cell.zone_id.to_string(), name.unwrap_or_default(), cell.hour.to_string()];
         own.into_iter().chain(figures_row(&cell.figures)).collect()
     };
-    csv::answer("heatmap.csv", &header, stream::iter(pages(cells, row)).boxed()).await
+    csv::answer("heatmap.csv", &header, csv::pages_of(cells, row)).await
 }
 
 async fn heatmap(app: &App, ask: Ask) -> Result<(Site, Range, Vec<Cell>), ApiError> {

@@ -7,11 +7,9 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::trend::pages;
 use super::{FIGURES_HEADER, LONGEST, figures_row, range, size};
 use crate::api::{csv, query};
 use crate::figures::{Figures, Group, Range};
@@ -85,7 +83,7 @@ pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejec
         let own = [site.warehouse_id.to_string(), site.name.clone().unwrap_or_default()];
         own.into_iter().chain(figures_row(&site.figures)).collect()
     };
-    csv::answer("ranking.csv", &header, stream::iter(pages(sites, row)).boxed()).await
+    csv::answer("ranking.csv", &header, csv::pages_of(sites, row)).await
 }
 
 async fn ranking(app: &App, ask: Ask) -> Result<(Range, Vec<SiteFigures>), ApiError> {

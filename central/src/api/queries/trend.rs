@@ -7,7 +7,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -97,19 +96,7 @@ pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejec
         ];
         own.into_iter().chain(figures_row(&bucket.figures)).collect()
     };
-    csv::answer("trend.csv", &header, stream::iter(pages(buckets, row)).boxed()).await
-}
-
-/// What is in memory anyway, turned into text a page at a time.
-pub(super) fn pages<T: Send + 'static, E>(
-    rows: Vec<T>,
-    row: impl Fn(&T) -> csv::Row + Send + 'static,
-) -> impl Iterator<Item = Result<Vec<csv::Row>, E>> + Send + 'static {
-    let mut rows = rows.into_iter();
-    std::iter::from_fn(move || {
-        let page: Vec<csv::Row> = rows.by_ref().take(csv::PAGE_ROWS as usize).map(|one| row(&one)).collect();
-        (!page.is_empty()).then_some(Ok(page))
-    })
+    csv::answer("trend.csv", &header, csv::pages_of(buckets, row)).await
 }
 
 async fn trend(app: &App, ask: Ask) -> Result<(Site, Range, Vec<Bucket>), ApiError> {
