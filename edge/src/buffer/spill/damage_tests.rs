@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 
+use super::carve::{WAL_FRAME_HEAD_BYTES, WAL_HEAD_BYTES};
 use super::examine::{Examined, examine, mend, take_over};
 use super::file::DirLock;
 use super::tests::{config, now, run, start, stored};
@@ -223,11 +224,21 @@ fn harm(rng: &mut StdRng, dir: &TempDir) -> usize {
     flips
 }
 
+/// A log up to its last commit: what is behind it looks as after a power cut, which nobody was told is safe.
+fn committed(log: &[u8]) -> &[u8] {
+    let Some((_, frames)) = log.split_at_checked(WAL_HEAD_BYTES) else { return &[] };
+    let frame_bytes = WAL_FRAME_HEAD_BYTES + 4_096;
+    // A frame that ends a transaction has the size of the database.
+    let last = frames.chunks_exact(frame_bytes).rposition(|frame| frame[4..8] != [0; 4]);
+    &log[..last.map_or(0, |last| WAL_HEAD_BYTES + (last + 1) * frame_bytes)]
+}
+
 /// How many of the records are somewhere in the files, byte for byte.
 fn still_there(dir: &TempDir) -> usize {
     let epoch = EPOCH.uuid().into_bytes();
     let mut found = std::collections::BTreeSet::new();
-    for bytes in [database(dir), log(dir)].iter().filter_map(|path| fs::read(path).ok()) {
+    let read = |path: PathBuf| fs::read(path).unwrap_or_default();
+    for bytes in [read(database(dir)), committed(&read(log(dir))).to_vec()] {
         for at in 2..bytes.len().saturating_sub(epoch.len()) {
             // Behind version and kind.
             if bytes[at..].starts_with(&epoch)
