@@ -54,6 +54,8 @@ pub enum Code {
     Certificate,
     NoCentral,
     CentralUnreachable,
+    /// It answers, and takes no batch.
+    CentralRefuses,
     CentralSilent,
     NotMoving,
     ReceiptsLate,
@@ -65,6 +67,8 @@ pub enum Code {
     FramesHeld,
     NoWorker,
     TransactionsFail,
+    /// Quarters, hours and days lack what is stored.
+    RollupsBehind,
 }
 
 impl Code {
@@ -90,6 +94,7 @@ impl Code {
             Self::Certificate => "certificate_ends",
             Self::NoCentral => "no_central",
             Self::CentralUnreachable => "central_unreachable",
+            Self::CentralRefuses => "central_refuses",
             Self::CentralSilent => "central_silent",
             Self::NotMoving => "not_moving",
             Self::ReceiptsLate => "receipts_late",
@@ -99,6 +104,7 @@ impl Code {
             Self::FramesHeld => "frames_held",
             Self::NoWorker => "no_worker",
             Self::TransactionsFail => "transactions_fail",
+            Self::RollupsBehind => "rollups_behind",
         }
     }
 }

@@ -53,6 +53,15 @@ pub struct Link {
     pub receipt_at: Option<DateTime<Utc>>,
     /// The failure that has not been followed by a success yet, and when it began.
     pub failing: Option<(DateTime<Utc>, SendError)>,
+    /// Why central, which answers, takes no batch, and since when. Only a receipt ends it: a heartbeat says nothing of batches.
+    pub refused: Option<(DateTime<Utc>, SendError)>,
+}
+
+impl Link {
+    /// What is wrong, and since when.
+    pub fn trouble(&self) -> Option<&(DateTime<Utc>, SendError)> {
+        self.failing.as_ref().or(self.refused.as_ref())
+    }
 }
 
 /// Shared by the forwarder and the heartbeat: each learns from the other's luck.
@@ -75,6 +84,7 @@ impl LinkState {
             link.confirmed_at = Some(now);
             if batch {
                 link.receipt_at = Some(now);
+                link.refused = None;
             }
             if let Some((since, _)) = link.failing.take() {
                 info!(since = %since.format("%FT%TZ"), "Central is reached again");
@@ -83,12 +93,14 @@ impl LinkState {
     }
 
     pub fn failed(&self, now: DateTime<Utc>, error: SendError) {
+        self.0.send_modify(|link| note(&mut link.failing, now, error));
+    }
+
+    /// The same of a batch.
+    pub fn batch_failed(&self, now: DateTime<Utc>, error: SendError) {
         self.0.send_modify(|link| {
-            let since = link.failing.as_ref().map_or(now, |(since, _)| *since);
-            if link.failing.as_ref().is_none_or(|(_, old)| *old != error) {
-                warn!("Sending to central fails: {error}; it is tried again for ever");
-            }
-            link.failing = Some((since, error));
+            let of = if matches!(error, SendError::Link(_)) { &mut link.failing } else { &mut link.refused };
+            note(of, now, error);
         });
     }
 
@@ -98,6 +110,15 @@ impl LinkState {
         // The sender is ours, so waiting cannot fail.
         drop(link.wait_for(|link| link.failing.is_none()).await);
     }
+}
+
+/// The latest error, and when the first of its kind was.
+fn note(known: &mut Option<(DateTime<Utc>, SendError)>, now: DateTime<Utc>, error: SendError) {
+    let since = known.as_ref().map_or(now, |(since, _)| *since);
+    if known.as_ref().is_none_or(|(_, old)| *old != error) {
+        warn!("Sending to central fails: {error}; it is tried again for ever");
+    }
+    *known = Some((since, error));
 }
 
 /// What is on its way: when each batch was first sent, and how many records it has.
@@ -258,7 +279,7 @@ impl Forwarder {
                     };
                     // A link that is back is worth trying at once; a central that says "later" is not.
                     let wake = matches!(error, SendError::Link(_));
-                    self.link.failed(clock::now(), error);
+                    self.link.batch_failed(clock::now(), error);
                     let delay = RETRY.delay(attempt, retry_after, &mut rng);
                     tokio::select! {
                         // As long as the policy says.

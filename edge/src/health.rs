@@ -176,6 +176,13 @@ fn way_to_central(f: &Findings, health: &mut Health) {
             Code::CentralUnreachable,
             format!("central not reached since {since} UTC, {waiting} events kept safe: {error}"),
         );
+    } else if let Some((since, error)) = &link.refused {
+        let since = since.format("%H:%M:%S");
+        health.add(
+            Status::Degraded,
+            Code::CentralRefuses,
+            format!("central takes no batch since {since} UTC, {waiting} events kept safe: {error}"),
+        );
     } else if link.confirmed_at.is_none_or(|at| f.now - at > RECEIPT_AGE_MAX) && f.now - f.started_at > RECEIPT_AGE_MAX
     {
         health.add(
@@ -218,7 +225,7 @@ mod tests {
             probe: Probe::default(),
             salvaged: None,
             vanished: 0,
-            link: Some(Link { confirmed_at: Some(at(95)), receipt_at: Some(at(20)), failing: None }),
+            link: Some(Link { confirmed_at: Some(at(95)), receipt_at: Some(at(20)), ..Link::default() }),
             pending: 0,
             error_rate: (0.0, 0),
             clock_offset_ms: Some(12),
@@ -245,7 +252,7 @@ mod tests {
 
     #[test]
     fn silence_is_not_health() {
-        let link = Link { confirmed_at: Some(at(60)), receipt_at: Some(at(60)), failing: None };
+        let link = Link { confirmed_at: Some(at(60)), receipt_at: Some(at(60)), ..Link::default() };
         assert_degraded(&Findings { link: Some(link), ..well() }, "confirmed nothing");
         let waiting = Contents { live_records: 7, ..Contents::default() };
         assert_degraded(&Findings { contents: waiting, pending: 7, ..well() }, "7 events wait");
@@ -255,8 +262,12 @@ mod tests {
     #[test]
     fn every_fault_has_its_words() {
         let failing = Some((at(50), SendError::Link("connection refused".to_owned())));
-        let link = Link { confirmed_at: Some(at(49)), receipt_at: None, failing };
+        let link = Link { confirmed_at: Some(at(49)), failing, ..Link::default() };
         assert_degraded(&Findings { link: Some(link), ..well() }, "connection refused");
+        let refused =
+            SendError::Refused { status: 400, code: None, message: "another protocol".to_owned(), retry_after: None };
+        let link = Link { confirmed_at: Some(at(99)), refused: Some((at(50), refused)), ..Link::default() };
+        assert_degraded(&Findings { link: Some(link), ..well() }, "takes no batch since");
         let down = LiveState::Down { reason: "gone".to_owned(), since: at(1) };
         assert_degraded(&Findings { live: down.clone(), ..well() }, "spilling");
         assert_degraded(&Findings { live: LiveState::Weak { reason: "everysec".to_owned() }, ..well() }, "everysec");

@@ -473,8 +473,8 @@ fn central(state: &State) -> Option<CentralView> {
         reached: link.failing.is_none() && link.confirmed_at.is_some(),
         last_confirmed_at: link.confirmed_at.map(timestamp),
         last_receipt_at: link.receipt_at.map(timestamp),
-        failing_since: link.failing.as_ref().map(|(since, _)| timestamp(*since)),
-        error: link.failing.as_ref().map(|(_, error)| error.to_string()),
+        failing_since: link.trouble().map(|(since, _)| timestamp(*since)),
+        error: link.trouble().map(|(_, error)| error.to_string()),
     })
 }
 

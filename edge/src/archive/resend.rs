@@ -124,7 +124,7 @@ impl Resender {
                         SendError::Refused { retry_after, .. } => *retry_after,
                         SendError::Link(_) | SendError::TooLarge => None,
                     };
-                    self.link.failed(clock::now(), error);
+                    self.link.batch_failed(clock::now(), error);
                     tokio::time::sleep(RETRY.delay(attempt, retry_after, &mut rng)).await;
                     attempt = attempt.saturating_add(1);
                 }

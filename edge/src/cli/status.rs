@@ -151,6 +151,9 @@ fn central(central: &Value, now: DateTime<Utc>) -> String {
     let ago = |key: &str| ago(central[key].as_str(), now);
     match (&central["reached"], central["error"].as_str()) {
         (Value::Null, _) => "none configured".to_owned(),
+        (Value::Bool(true), Some(error)) => {
+            format!("reached, but takes no batch since {}: {error}", text(&central["failingSince"]))
+        }
         (_, Some(error)) => format!("not reached, failing since {}: {error}", text(&central["failingSince"])),
         (Value::Bool(true), _) => {
             let receipt = ago("lastReceiptAt").map(|ago| format!(", took events {ago}")).unwrap_or_default();

@@ -138,7 +138,7 @@ impl Keeper {
         if let Some(next) = Enrolled::load_next(&self.dir)? {
             return self.try_out(next).await;
         }
-        let refused = self.link.get().failing.is_some_and(|(_, error)| error.is_expiry());
+        let refused = self.link.get().trouble().is_some_and(|(_, error)| error.is_expiry());
         if now >= self.enrolled.not_after || refused {
             return self.come_back().await;
         }

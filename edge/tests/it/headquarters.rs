@@ -295,7 +295,7 @@ async fn what_headquarters_of_another_protocol_refuses_is_kept_until_it_is_of_ou
     api.send(&events).await;
     eventually(&api, "/streams/health", |health| {
         let error = health["central"]["error"].as_str().unwrap_or_default();
-        error.contains("protocol_unsupported") && said().refused > 0
+        error.contains("another protocol") && said().refused > 0
     })
     .await;
     let (_, stats) = api.get("/streams/stats").await;
