@@ -21,7 +21,7 @@ async fn on_floor(edge: &Edge, zone: Uuid) -> anyhow::Result<Vec<Value>> {
 }
 
 async fn at_headquarters(stack: &Stack, zone: Uuid) -> anyhow::Result<Vec<Value>> {
-    let page: Value = stack.centrals[0].get(&format!("/api/v1/alerts?zone={zone}")).await?;
+    let page: Value = stack.centrals[0].get(&format!("/api/v1/alerts?zone_id={zone}")).await?;
     page["alerts"].as_array().cloned().with_context(|| page.to_string())
 }
 
