@@ -31,6 +31,7 @@ use crate::live::{self, Teller};
 use crate::metrics::Metrics;
 use crate::persist::{Crew, Deps};
 use crate::reload::Reloader;
+use crate::rollups;
 use crate::store::{Db, partitions};
 use crate::stream::{Heard, Stream};
 
@@ -140,6 +141,8 @@ impl Central {
         lifecycle.stage("live", |stop| teller.run(stop));
         let sign = signs.add("fleet");
         lifecycle.stage("fleet", |stop| looker.run(sign, stop));
+        let (sign, stored) = (signs.add("rollups"), Arc::clone(&db));
+        lifecycle.stage("rollups", |stop| rollups::keep(stored, sign, stop));
         let (retention, kept) = watch::channel(config.retention.clone());
         lifecycle.stage("partitions", |stop| keep_partitions(db, kept, first_pass, stop));
         let reloader = Reloader { running: config, reloaded, retention };

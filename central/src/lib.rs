@@ -26,6 +26,7 @@ pub mod stream;
 
 pub mod persist;
 
+pub mod rollups;
 pub mod store;
 
 pub mod privacy;

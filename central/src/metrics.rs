@@ -33,6 +33,7 @@ pub struct Metrics {
     pub frames_oldest_age_seconds: Gauge<f64, AtomicU64>,
     pub frames_pending: Gauge,
     pub stream_bytes: Gauge,
+    pub rollups_due_age_seconds: Gauge<f64, AtomicU64>,
     pub batches_in_flight: Gauge,
     pub bytes_in_flight: Gauge,
     pub workers: Gauge,
@@ -86,6 +87,13 @@ impl Metrics {
             Unit::Seconds,
             frames_oldest_age_seconds.clone(),
         );
+        let rollups_due_age_seconds = Gauge::<f64, AtomicU64>::default();
+        registry.register_with_unit(
+            "rollups_due_age",
+            "For how long something stored has not been in quarters, hours and days",
+            Unit::Seconds,
+            rollups_due_age_seconds.clone(),
+        );
         let r = &mut registry;
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -95,6 +103,7 @@ impl Metrics {
         Self {
             frames_waiting: gauge("frames_waiting", "Frames in the stream that are not acknowledged"),
             frames_oldest_age_seconds,
+            rollups_due_age_seconds,
             frames_pending: gauge("frames_pending", "Frames that workers hold"),
             stream_bytes: gauge("stream_bytes", "Bytes of the streams in Redis"),
             batches_in_flight: gauge("batches_in_flight", "Batches of this instance that wait for their receipts"),

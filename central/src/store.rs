@@ -59,12 +59,11 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Postgres is often started together with us.
 const START_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
-const PING: &str = "SELECT 1";
 const FSYNC: &str = "SELECT current_setting('fsync')";
 
 /// Every statement of the store that can be prepared.
 pub fn statements() -> Vec<&'static str> {
-    let mut all = vec![PING, FSYNC];
+    let mut all = vec![FSYNC];
     for file in [
         alerts::STATEMENTS,
         audit::STATEMENTS,
@@ -87,6 +86,7 @@ pub fn statements() -> Vec<&'static str> {
         retention::STATEMENTS,
         rollups::STATEMENTS,
         rollups::coarse::STATEMENTS,
+        rollups::due::STATEMENTS,
         rollups::people::STATEMENTS,
         sessions::STATEMENTS,
         rule_sets::STATEMENTS,
@@ -266,15 +266,6 @@ impl Db {
         // A failure to say goodbye changes nothing.
         drop(connection.close().await);
         info!("The database schema is up to date");
-        Ok(())
-    }
-
-    /// # Errors
-    /// If Postgres does not answer.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut lease = self.lease().await?;
-        within(sqlx::query(PING).execute(&mut *lease)).await?;
-        lease.done();
         Ok(())
     }
 

@@ -26,6 +26,7 @@ use crate::figures::{Figures, Group, Range, Sum};
 use crate::http::{ApiError, App};
 use crate::store::ledger;
 use crate::store::queries::{self, Ask as Cells, Zone};
+use crate::store::rollups::due;
 use crate::store::sites::{self, SiteClock};
 
 /// A year and a month, so that a month can be held against that of the year before.
@@ -106,7 +107,7 @@ impl Site {
     /// Each zone's figures by cell. All zones are looked at also if one is asked about, because whether it can be shown hangs on
     /// the others.
     async fn table(&self, app: &App, cuts: &[Cut], cells: usize) -> Result<Table, ApiError> {
-        let ask = Cells { warehouse: self.warehouse, zones: &self.zones, by_zone: true };
+        let ask = Cells { warehouse: self.warehouse, zones: Some(&self.zones) };
         let (sums, people) = queries::cells(&app.db, &ask, cuts).await?;
         let mut zones = Vec::with_capacity(self.zones.len());
         for zone in &self.zones {
@@ -126,7 +127,7 @@ impl Site {
 
     /// The whole site's figures by cell.
     async fn line(&self, app: &App, cuts: &[Cut], cells: usize) -> Result<Vec<Figures>, ApiError> {
-        let ask = Cells { warehouse: self.warehouse, zones: &self.zones, by_zone: false };
+        let ask = Cells { warehouse: self.warehouse, zones: None };
         let (sums, people) = queries::cells(&app.db, &ask, cuts).await?;
         let mut expected = vec![0; cells];
         for zone in &self.zones {
@@ -168,7 +169,8 @@ impl Site {
                 }
             })
             .collect();
-        Ok(filling::filling(range, &known, self.now))
+        let due = due::oldest(&app.db).await?;
+        Ok(filling::behind(due, self.now) || filling::filling(range, &known, self.now))
     }
 }
 

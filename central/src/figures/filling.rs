@@ -34,7 +34,7 @@ pub struct Heard {
     pub last: DateTime<Utc>,
 }
 
-/// What is on its way is younger than this; it is no reason to call a range of last week unfinished.
+/// What is on its way, or about to be added up, is younger than this; it is no reason to call a range of last week unfinished.
 const ON_THE_WAY: TimeDelta = TimeDelta::seconds(60);
 
 /// True if the range may still get events from one of the site's edges. Ranges end with a quarter of an hour, so one that
@@ -45,6 +45,11 @@ pub fn filling(range: Range, edges: &[Edge], now: DateTime<Utc>) -> bool {
         || edges.iter().any(|edge| {
             from(edge, now).is_some_and(|from| range.to > from) || edge.missing.iter().any(|m| overlaps(range, *m))
         })
+}
+
+/// True if something stored is not in the figures yet for longer than it takes. `put_at`: since when it has been due.
+pub fn behind(put_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    put_at.is_some_and(|at| now - at > ON_THE_WAY)
 }
 
 /// Events from this time on may still come from the edge.
@@ -98,6 +103,13 @@ mod tests {
         assert!(!filling(range("08:00", "09:45"), &[edge(backlog, fresh)], now()), "older than anything that waits");
         assert!(!filling(range("11:00", "12:00"), &[edge(normal, fresh)], now()), "that is on its way");
         assert!(filling(range("11:00", "12:00"), &[edge(normal, fresh), edge(backlog, fresh)], now()), "any edge");
+    }
+
+    #[test]
+    fn figures_are_behind_when_nobody_adds_up_what_is_stored() {
+        assert!(!behind(None, now()));
+        assert!(!behind(Some(now() - TimeDelta::seconds(2)), now()));
+        assert!(behind(Some(now() - TimeDelta::seconds(61)), now()));
     }
 
     #[test]

@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const FLIGHT: Duration = Duration::from_secs(3);
 /// Edges give up waiting after about this; from here on nothing is being stored.
 const STUCK: Duration = Duration::from_secs(15);
+/// Rollups are a second or two behind what is stored.
+const ROLLUPS_BEHIND: Duration = Duration::from_secs(60);
 /// A rate of failures needs a few attempts to mean anything.
 const ATTEMPTS_LEAST: usize = 20;
 
@@ -97,6 +99,13 @@ pub fn judge(facts: &Facts<'_>) -> Health {
             ),
         );
     }
+    if let Some(behind) = samples.rollups_due.map(|at| age(now, at)).filter(|behind| *behind > ROLLUPS_BEHIND) {
+        health.add(
+            Status::Degraded,
+            Code::RollupsBehind,
+            format!("trends and rankings lack what was stored in the last {} s", behind.as_secs()),
+        );
+    }
     health
 }
 
@@ -151,6 +160,14 @@ mod tests {
         let committing = Seen { last_commit: Some(now()), ..seen() };
         assert_eq!(status(&samples(3, 20), &committing).0, Status::Healthy);
         assert_eq!(status(&samples(5_001, 20), &committing).0, Status::Degraded);
+    }
+
+    #[test]
+    fn rollups_may_be_a_little_behind() {
+        let due = |secs| Samples { rollups_due: Some(now() - TimeDelta::seconds(secs)), ..samples(0, 0) };
+        assert_eq!(status(&due(60), &seen()).0, Status::Healthy);
+        let (status, reasons) = status(&due(90), &seen());
+        assert_eq!((status, reasons.contains("the last 90 s")), (Status::Degraded, true), "{reasons}");
     }
 
     #[test]

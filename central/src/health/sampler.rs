@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::inflight::{Inflight, Load};
 use crate::metrics::Metrics;
 use crate::store::Db;
+use crate::store::rollups::due;
 use crate::stream::{PartitionSample, Stream};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub struct Samples {
     pub load: Load,
     /// All that no worker has read. What a dead worker holds until it is claimed is not in it: it holds up nobody.
     pub queue: Load,
+    /// Since when something stored has waited to be in quarters, hours and days.
+    pub rollups_due: Option<DateTime<Utc>>,
     pub redis: Look,
     pub postgres: Look,
 }
@@ -117,9 +120,11 @@ impl Sampler {
 
     async fn look(&self, samples: &mut Samples, memory: &mut Memory) {
         // Side by side: one that hangs does not hide the other.
-        let (redis, postgres) = tokio::join!(in_time(self.stream.sample()), in_time(self.db.ping()));
+        let (redis, postgres) = tokio::join!(in_time(self.stream.sample()), in_time(due::oldest(&self.db)));
         let now = clock::now();
-        samples.postgres.note("Postgres", postgres, now);
+        if let Some(due) = samples.postgres.note("Postgres", postgres, now) {
+            samples.rollups_due = due;
+        }
         if let Some(partitions) = samples.redis.note("Redis", redis, now) {
             let rate = rate(&partitions, &mut memory.acknowledged, Instant::now());
             samples.load = load(&partitions, rate, |p| (p.unacknowledged, p.oldest_age_ms));
@@ -137,6 +142,7 @@ impl Sampler {
         m.frames_pending.set(sum(|p| p.pending));
         m.stream_bytes.set(sum(|p| p.bytes));
         m.frames_oldest_age_seconds.set(samples.load.oldest.as_secs_f64());
+        m.rollups_due_age_seconds.set(samples.rollups_due.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0)));
         m.batches_in_flight.set(i64::try_from(batches).unwrap_or(i64::MAX));
         m.bytes_in_flight.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }

@@ -38,15 +38,19 @@ LEFT JOIN LATERAL (
 WHERE z.warehouse_id = $1
 ORDER BY z.name NULLS LAST, z.zone_id";
 
-/// The rows of a site in the parts of a range: those from $3 to $4 by the hour, those from $5 to $6 by the quarter. The zones
-/// are named although they are all of the site's, because they lead to the index by (warehouse, zone, time).
+/// The rows of a site in the parts of a range: those from $2 to $3 by the hour, those from $4 to $5 by the quarter. `$zone` is
+/// whose they are, and `$of` which of them; zones are named although they are all of the site's, because they lead to the
+/// index by (warehouse, zone, time).
 ///
 /// width_bucket finds the piece of a row, 1 for the first; an array's element 0 and those beyond its end are null. OFFSET 0
 /// keeps Postgres from doing that once for each use of it, and has it look up each part by the index instead of holding
 /// all of a site's rows against all parts. People come as texts of arrays, one after the other: to add them
 /// to sets of ours costs a fifth of what Postgres takes to count different ones, and the rows are read only once.
-const CELLS: &str = "\
-SELECT zone AS zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths,
+macro_rules! cells {
+    ($hours:literal, $quarters:literal, $zone:literal, $of:literal) => {
+        concat!(
+            "\
+SELECT zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths,
        max(risk_max_hundredths) AS risk_max_hundredths,
        coalesce(sum(minutes_observed) FILTER (WHERE counts), 0)::int8 AS minutes_observed,
        sum(seconds_observed)::int8 AS seconds_observed, sum(seconds_at_risk)::int8 AS seconds_at_risk,
@@ -54,30 +58,34 @@ SELECT zone AS zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredt
            sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins,
        string_agg(people::text, '') AS people
 FROM (
-    SELECT CASE WHEN $9 THEN zone_id END AS zone, ($8::int4[])[piece] AS cell, ($10::bool[])[piece] AS counts, placed.*
+    SELECT ($7::int4[])[piece] AS cell, ($8::bool[])[piece] AS counts, placed.*
     FROM (
-        SELECT *, width_bucket(time, $7::timestamptz[]) AS piece
+        SELECT *, width_bucket(time, $6::timestamptz[]) AS piece
         FROM (
-            SELECT zone_hours.* FROM unnest($3::timestamptz[], $4::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
-                SELECT zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed,
-                       seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17,
-                       b18, b19, people, hour AS time
-                FROM zone_hours
-                WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND hour >= since AND hour < until OFFSET 0
-            ) zone_hours
+            SELECT h.* FROM unnest($2::timestamptz[], $3::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
+                SELECT hour AS time, ", $zone, ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
+                       seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12,
+                       b13, b14, b15, b16, b17, b18, b19, people
+                FROM ", $hours, " WHERE warehouse_id = $1 AND hour >= since AND hour < until ", $of, " OFFSET 0
+            ) h
             UNION ALL
-            SELECT zone_quarters.* FROM unnest($5::timestamptz[], $6::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
-                SELECT zone_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed,
-                       seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17,
-                       b18, b19, people, quarter
-                FROM zone_quarters
-                WHERE warehouse_id = $1 AND zone_id = ANY ($2::uuid[]) AND quarter >= since AND quarter < until OFFSET 0
-            ) zone_quarters
+            SELECT q.* FROM unnest($4::timestamptz[], $5::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
+                SELECT quarter AS time, ", $zone, ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
+                       seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12,
+                       b13, b14, b15, b16, b17, b18, b19, people
+                FROM ", $quarters, " WHERE warehouse_id = $1 AND quarter >= since AND quarter < until ", $of, " OFFSET 0
+            ) q
         ) rows OFFSET 0
     ) placed OFFSET 0
 ) pieces
 WHERE cell >= 0
-GROUP BY 1, 2";
+GROUP BY 1, 2"
+        )
+    };
+}
+
+const ZONES_CELLS: &str = cells!("zone_hours", "zone_quarters", "zone_id", "AND zone_id = ANY ($9::uuid[])");
+const SITE_CELLS: &str = cells!("site_hours", "site_quarters", "NULL::uuid AS zone_id", "");
 
 /// Days where the range holds them whole, quarters at its ends.
 const SITES: &str = "\
@@ -87,22 +95,22 @@ SELECT warehouse_id, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8
        ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
            sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins
 FROM (
-    SELECT d.*, d.day AS time FROM zone_days d WHERE day >= $2 AND day < $3
+    SELECT d.*, d.day AS time FROM site_days d WHERE day >= $2 AND day < $3
     UNION ALL
-    SELECT q.*, q.quarter FROM zone_quarters q WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
+    SELECT q.*, q.quarter FROM site_quarters q WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
 ) t
 GROUP BY warehouse_id";
 
 const SITES_PEOPLE: &str = "\
 SELECT warehouse_id, count(*) AS people FROM (
-    SELECT DISTINCT warehouse_id, person FROM zone_days, unnest(people) AS person WHERE day >= $2 AND day < $3
+    SELECT DISTINCT warehouse_id, person FROM site_days, unnest(people) AS person WHERE day >= $2 AND day < $3
     UNION
-    SELECT warehouse_id, person FROM zone_quarters, unnest(people) AS person
+    SELECT warehouse_id, person FROM site_quarters, unnest(people) AS person
     WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
 ) seen
 GROUP BY warehouse_id";
 
-pub const STATEMENTS: &[&str] = &[NAMES, EDGES, ZONES, CELLS, SITES, SITES_PEOPLE];
+pub const STATEMENTS: &[&str] = &[NAMES, EDGES, ZONES, ZONES_CELLS, SITE_CELLS, SITES, SITES_PEOPLE];
 
 /// All sites with their names.
 ///
@@ -161,17 +169,16 @@ pub async fn zones(db: &Db, warehouse: Uuid) -> Result<Vec<Zone>, StoreError> {
     Ok(zones)
 }
 
-/// Which quarters to add up.
+/// What to add up.
 pub struct Ask<'a> {
     pub warehouse: Uuid,
-    pub zones: &'a [Zone],
-    /// Each zone apart, or all together.
-    pub by_zone: bool,
+    /// Each of these zones apart; `None` for the site as a whole.
+    pub zones: Option<&'a [Zone]>,
 }
 
-/// By zone (`None`: all that were asked for together) and cell.
+/// By zone (`None`: the site) and cell.
 pub type Cells = HashMap<(Option<Uuid>, i32), Sum>;
-/// How many different people, by zone and cell: for all together (`None`), and for each zone if asked for.
+/// How many different people, by zone and cell: for the site (`None`), and for each zone if asked for.
 pub type People = HashMap<(Option<Uuid>, i32), i64>;
 
 #[derive(sqlx::FromRow)]
@@ -241,19 +248,20 @@ async fn rows(
     let Parts { hours, quarters } = cut.parts(stretch);
     let from = |parts: &[Range]| parts.iter().map(|part| part.from).collect::<Vec<_>>();
     let to = |parts: &[Range]| parts.iter().map(|part| part.to).collect::<Vec<_>>();
-    sqlx::query_as(CELLS)
+    let cells = sqlx::query_as(if ask.zones.is_some() { ZONES_CELLS } else { SITE_CELLS })
         .bind(ask.warehouse)
-        .bind(ask.zones.iter().map(|zone| zone.zone_id).collect::<Vec<_>>())
         .bind(from(&hours))
         .bind(to(&hours))
         .bind(from(&quarters))
         .bind(to(&quarters))
         .bind(&cut.bounds)
         .bind(&cut.cells)
-        .bind(ask.by_zone)
-        .bind(&cut.counts)
-        .fetch_all(connection)
-        .await
+        .bind(&cut.counts);
+    let cells = match ask.zones {
+        Some(zones) => cells.bind(zones.iter().map(|zone| zone.zone_id).collect::<Vec<_>>()),
+        None => cells,
+    };
+    cells.fetch_all(connection).await
 }
 
 /// What has come so far.

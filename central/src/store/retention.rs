@@ -46,7 +46,9 @@ const DELETE_SUSPECTS: &str = delete!("clock_suspect_events", "stored_event_time
 const DELETE_MINUTES: &str = delete!("zone_minutes", "minute < $1");
 const DELETE_QUARTERS: &str = delete_of_parts!("zone_quarters", "warehouse_id, zone_id, quarter", "quarter < $1");
 const DELETE_HOURS: &str = delete_of_parts!("zone_hours", "warehouse_id, zone_id, hour", "hour < $1");
-const DELETE_DAYS: &str = delete!("zone_days", "day < $1");
+const DELETE_SITE_QUARTERS: &str = delete_of_parts!("site_quarters", "warehouse_id, quarter", "quarter < $1");
+const DELETE_SITE_HOURS: &str = delete_of_parts!("site_hours", "warehouse_id, hour", "hour < $1");
+const DELETE_SITE_DAYS: &str = delete!("site_days", "day < $1");
 const DELETE_LETTERS: &str = delete!("dead_letters", "state <> 'open' AND resolved_at < $1");
 const DELETE_STATES: &str = delete!("site_states", "at < $1");
 const DELETE_HEARTBEATS: &str = delete!("edge_heartbeats", "at < $1");
@@ -71,7 +73,9 @@ pub const STATEMENTS: &[&str] = &[
     DELETE_MINUTES,
     DELETE_QUARTERS,
     DELETE_HOURS,
-    DELETE_DAYS,
+    DELETE_SITE_QUARTERS,
+    DELETE_SITE_HOURS,
+    DELETE_SITE_DAYS,
     DELETE_LETTERS,
     DELETE_STATES,
     DELETE_HEARTBEATS,
@@ -93,7 +97,7 @@ pub(super) async fn rollups(
     quarters: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     in_batches(connection, DELETE_MINUTES, minutes).await?;
-    for statement in [DELETE_QUARTERS, DELETE_HOURS, DELETE_DAYS] {
+    for statement in [DELETE_QUARTERS, DELETE_HOURS, DELETE_SITE_QUARTERS, DELETE_SITE_HOURS, DELETE_SITE_DAYS] {
         in_batches(connection, statement, quarters).await?;
     }
     Ok(())

@@ -1,10 +1,12 @@
-//! Rollups: what dashboards read instead of events. Added to in the transaction that stores the rows, and only for the rows
-//! really inserted, so no retry counts an event twice.
+//! Rollups: what dashboards read instead of events. The transaction that stores the rows says what to add, and only for the
+//! rows really inserted, so no retry counts an event twice.
 //!
-//! `zone_minutes` has the minutes, with masks of the seconds; [`coarse`] the quarters, hours and days that follow from them; [`people`] counts who was there. The minutes are what makes late events exact: a row there is locked, says
-//! which of the seconds are new, and only those are added to the rest.
+//! `zone_minutes` has the minutes, with masks of the seconds, written by the transaction itself. They are what makes late
+//! events exact: a row there is locked, says which of the seconds are new, and only those are added to the rest: to the
+//! quarters, hours and days of [`coarse`], a second later, by way of [`due`]. [`people`] counts who was there.
 
 pub mod coarse;
+pub mod due;
 pub mod people;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -170,7 +172,7 @@ impl Rollups {
         let number = |worker: &WorkerId| known.workers.get(worker).or_else(|| new.get(worker)).copied();
 
         let minutes = self.write_minutes(connection, number).await?;
-        coarse::write(connection, &minutes).await?;
+        due::put(connection, &minutes).await?;
         Ok(Learned { zones, workers })
     }
 
@@ -193,9 +195,10 @@ impl Rollups {
             .bind(self.0.values().map(|m| m.at_risk).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
-        let mut sums: Sums = self.0.iter().map(|(key, minute)| (*key, minute.known(&number))).collect();
+        let mut sums: Sums =
+            self.0.iter().map(|((w, z, minute), m)| ((*w, Some(*z), *minute), m.known(&number))).collect();
         for row in written {
-            let key = (WarehouseId::from_uuid(row.warehouse_id), ZoneId::from_uuid(row.zone_id), row.minute);
+            let key = (WarehouseId::from_uuid(row.warehouse_id), Some(ZoneId::from_uuid(row.zone_id)), row.minute);
             if let Some(added) = sums.get_mut(&key) {
                 row.add_new_to(added);
             }

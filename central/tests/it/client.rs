@@ -22,6 +22,7 @@ use serde_json::Value;
 use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
+use crate::rollups::added_up;
 use crate::servers::{self, Redis};
 
 pub struct System {
@@ -157,8 +158,12 @@ impl System {
 
     /// Rollups count exactly the rows, and so does the ledger.
     pub async fn assert_consistent(&self) {
+        added_up(&self.config.database.url, &self.pool).await;
         let rows = self.rows().await;
-        assert_eq!(self.count("SELECT coalesce(sum(events), 0)::int8 FROM zone_minutes").await, rows, "rollups");
+        for rollup in ["zone_minutes", "zone_quarters", "zone_hours", "site_quarters", "site_hours", "site_days"] {
+            let events = format!("SELECT coalesce(sum(events), 0)::int8 FROM {rollup}");
+            assert_eq!(self.count(&events).await, rows, "{rollup}");
+        }
         assert_eq!(self.count("SELECT coalesce(sum(stored), 0)::int8 FROM edge_epochs").await, rows, "ledger");
         let binned = "SELECT coalesce(sum(b), 0)::int8 FROM zone_minutes, unnest(risk_histogram) b";
         assert_eq!(self.count(binned).await, rows, "histograms");

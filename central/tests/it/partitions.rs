@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use common::clock;
 
 use crate::client::{Batch, System};
+use crate::rollups::added_up;
 use crate::servers;
 
 fn db(url: &str) -> Db {
@@ -73,14 +74,16 @@ async fn what_is_past_retention_goes_and_the_rest_stays() {
         dead_letters_days: 1,
         ..Retention::default()
     };
+    added_up(&system.config.database.url, &system.pool).await;
     let db = db(&system.config.database.url);
     let done = partitions::upkeep(&db, &retention, now).await.expect("a pass");
     assert_eq!(done.dropped, 25, "35 days back, 10 kept");
     assert_eq!(system.rows().await, 2);
     assert_eq!(system.count("SELECT count(*) FROM zone_minutes").await, 4, "rollups are kept longer");
-    for (rollup, kept) in [("zone_quarters", 5), ("zone_hours", 5), ("zone_days", 5), ("worker_numbers", 6)] {
-        assert_eq!(system.count(&format!("SELECT count(*) FROM {rollup}")).await, kept, "{rollup}");
+    for rollup in ["zone_quarters", "zone_hours", "site_quarters", "site_hours", "site_days"] {
+        assert_eq!(system.count(&format!("SELECT count(*) FROM {rollup}")).await, 5, "{rollup}");
     }
+    assert_eq!(system.count("SELECT count(*) FROM worker_numbers").await, 6);
     let oldest = now.date_naive().checked_sub_days(Days::new(10)).expect("a day");
     let gone = "SELECT count(*) FROM pg_class WHERE relname LIKE 'ergonomic_snapshots_2%' AND relkind = 'r' \
                 AND right(relname, 8) < to_char($1, 'YYYYMMDD')";

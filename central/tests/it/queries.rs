@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::client::System;
 use crate::raw::{self, Floor, Raw, Truth};
-use crate::rollups::{db, seed};
+use crate::rollups::{added_up, db, seed};
 use crate::servers;
 
 async fn store(system: &System, events: Vec<Event<'static>>) {
@@ -28,6 +28,7 @@ async fn store(system: &System, events: Vec<Event<'static>>) {
     for chunk in events.chunks(400) {
         batch::write(&mut connection, &raw::items(chunk), &mut Known::default()).await.expect("stored");
     }
+    added_up(&system.config.database.url, &system.pool).await;
 }
 
 fn at(text: &str) -> DateTime<Utc> {

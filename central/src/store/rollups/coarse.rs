@@ -1,42 +1,54 @@
-//! `zone_quarters`, `zone_hours` and `zone_days`: the same sums as in `zone_minutes`, of longer times. They grow by
-//! what the same transaction changed in the minutes: masks can be put together twice and stay what they are, but sums
-//! of them cannot, so what is added here is what the locked rows of the minutes said was new.
+//! Quarters and hours of zones, and quarters, hours and days of sites: the same sums as in `zone_minutes`, of longer times.
+//! They grow by what storing transactions changed in the minutes: masks can be put together twice and stay what they are,
+//! but sums of them cannot, so what is added here is what the locked rows of the minutes said was new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{WarehouseId, ZoneId};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::{BINS, QUARTER, array_text, truncate};
+use super::{BINS, array_text, truncate};
 
-/// People noted in a row. There are never so many in front of a zone's cameras; without a
-/// bound a camera that makes up a worker for each event would grow one row for ever.
-pub const PEOPLE_MAX: usize = 1_000;
+/// People noted in a zone's row. There are never so many in front of its cameras; without a bound a camera that makes up a
+/// worker for each event would grow one row for ever.
+pub const ZONE_PEOPLE_MAX: i32 = 1_000;
+/// The same of a site's.
+pub const SITE_PEOPLE_MAX: i32 = 10_000;
 
-/// Adds the rows of `added` with $step in one of the tables: `$time` is its column of the time.
+/// Adds the rows of `added` that are for this table: `$of` is its key but for the time, whose column is `$time`.
 macro_rules! add_to {
-    ($table:literal, $time:literal, $step:literal) => {
+    ($table:literal, $of:literal, $time:literal, $people_max:literal) => {
         concat!(
             "INSERT INTO ",
             $table,
             " AS t
-    (warehouse_id, zone_id, ",
+    (",
+            $of,
+            ", ",
             $time,
             ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
      seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09,
      b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
-SELECT warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk,
+SELECT ",
+            $of,
+            ", time, events, risk_sum, risk_max, minutes, seconds, at_risk,
        bins[at+1], bins[at+2], bins[at+3], bins[at+4],
        bins[at+5], bins[at+6], bins[at+7], bins[at+8],
        bins[at+9], bins[at+10], bins[at+11], bins[at+12],
        bins[at+13], bins[at+14], bins[at+15], bins[at+16],
        bins[at+17], bins[at+18], bins[at+19], bins[at+20],
-       people::int4[]
-FROM added WHERE step = '",
-            $step,
+       (people::int4[])[:",
+            $people_max,
+            "]
+FROM added WHERE target = '",
+            $table,
             "'
-ON CONFLICT (warehouse_id, zone_id, ",
+ON CONFLICT (",
+            $of,
+            ", ",
             $time,
             ") DO UPDATE SET
     events = t.events + excluded.events,
@@ -50,39 +62,50 @@ ON CONFLICT (warehouse_id, zone_id, ",
     b08 = t.b08 + excluded.b08, b09 = t.b09 + excluded.b09, b10 = t.b10 + excluded.b10, b11 = t.b11 + excluded.b11,
     b12 = t.b12 + excluded.b12, b13 = t.b13 + excluded.b13, b14 = t.b14 + excluded.b14, b15 = t.b15 + excluded.b15,
     b16 = t.b16 + excluded.b16, b17 = t.b17 + excluded.b17, b18 = t.b18 + excluded.b18, b19 = t.b19 + excluded.b19,
-    people = CASE WHEN t.people @> excluded.people OR cardinality(t.people) >= $13 THEN t.people
-                  ELSE ARRAY(SELECT DISTINCT unnest(t.people || excluded.people) ORDER BY 1 LIMIT $13) END"
+    people = CASE WHEN t.people @> excluded.people OR cardinality(t.people) >= ",
+            $people_max,
+            " THEN t.people
+                  ELSE ARRAY(SELECT DISTINCT unnest(t.people || excluded.people) ORDER BY 1 LIMIT ",
+            $people_max,
+            ") END"
         )
     };
 }
 
-/// All three tables in one round trip. The bins come as one array, 20 for each row, and are columns because adding to an
-/// array would take it apart and build it anew. The tables are written in the order of the plan, which is the same
-/// in every transaction, and each in key order.
+/// All tables in one round trip. The bins come as one array, 20 for each row, and are columns because adding to an
+/// array would take it apart and build it anew. Rows of a site have no zone.
 const ADD: &str = concat!(
     "\
 WITH added AS MATERIALIZED (
     SELECT *, $10::int4[] AS bins, (row * 20 - 20)::int4 AS at
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int4[], $5::int8[], $6::int4[], $7::int4[], $8::int4[],
                 $9::int4[], $11::text[], $12::text[]) WITH ORDINALITY
-         AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, step, row)
-), quarters AS (
+         AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, target, row)
+), zone_quarters_added AS (
 ",
-    add_to!("zone_quarters", "quarter", "quarter"),
+    add_to!("zone_quarters", "warehouse_id, zone_id", "quarter", "$13"),
     "
-), hours AS (
+), zone_hours_added AS (
 ",
-    add_to!("zone_hours", "hour", "hour"),
+    add_to!("zone_hours", "warehouse_id, zone_id", "hour", "$13"),
+    "
+), site_quarters_added AS (
+",
+    add_to!("site_quarters", "warehouse_id", "quarter", "$14"),
+    "
+), site_hours_added AS (
+",
+    add_to!("site_hours", "warehouse_id", "hour", "$14"),
     "
 )
 ",
-    add_to!("zone_days", "day", "day")
+    add_to!("site_days", "warehouse_id", "day", "$14")
 );
 
 pub const STATEMENTS: &[&str] = &[ADD];
 
-/// What is added to one zone's time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is added to a time of a zone or site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Added {
     pub events: i64,
     pub risk_sum_hundredths: i64,
@@ -99,7 +122,7 @@ pub(super) struct Added {
 }
 
 impl Added {
-    fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.risk_sum_hundredths += other.risk_sum_hundredths;
         self.risk_max_hundredths = self.risk_max_hundredths.max(other.risk_max_hundredths);
@@ -113,33 +136,43 @@ impl Added {
     }
 }
 
-/// By zone and the beginning of the time, in key order.
-pub(super) type Sums = BTreeMap<(WarehouseId, ZoneId, DateTime<Utc>), Added>;
+/// Of a zone, or of the whole site, from when on.
+pub(super) type Key = (WarehouseId, Option<ZoneId>, DateTime<Utc>);
+/// In key order.
+pub(super) type Sums = BTreeMap<Key, Added>;
 
-/// Adds up what falls into the same `step`.
-fn coarser(sums: &Sums, step: TimeDelta) -> Sums {
+/// Adds up what has the same key then.
+pub(super) fn coarser(sums: &Sums, key: impl Fn(&Key) -> Key) -> Sums {
     let mut coarse = Sums::new();
-    for ((warehouse, zone, time), added) in sums {
-        coarse.entry((*warehouse, *zone, truncate(*time, step))).or_default().add(added);
+    for (fine, added) in sums {
+        coarse.entry(key(fine)).or_default().add(added);
     }
     coarse
 }
 
-/// Adds what was added to minutes to the quarters, hours and days that they belong to, in key order.
-pub(super) async fn write(connection: &mut PgConnection, minutes: &Sums) -> Result<(), sqlx::Error> {
-    let quarters = coarser(minutes, QUARTER);
-    let hours = coarser(&quarters, TimeDelta::hours(1));
-    let days = coarser(&hours, TimeDelta::days(1));
-    let tables = [("quarter", &quarters), ("hour", &hours), ("day", &days)];
-    let steps: Vec<&str> = tables.iter().flat_map(|(step, sums)| sums.keys().map(|_| *step)).collect();
-    let keys: Vec<&(WarehouseId, ZoneId, DateTime<Utc>)> = tables.iter().flat_map(|(_, sums)| sums.keys()).collect();
+/// Adds what was added to quarters of zones to all that they belong to.
+pub(super) async fn write(connection: &mut PgConnection, quarters: &Sums) -> Result<(), sqlx::Error> {
+    let by = |step: TimeDelta| move |(warehouse, zone, time): &Key| (*warehouse, *zone, truncate(*time, step));
+    let hours = coarser(quarters, by(TimeDelta::hours(1)));
+    let site_quarters = coarser(quarters, |(warehouse, _, quarter)| (*warehouse, None, *quarter));
+    let site_hours = coarser(&site_quarters, by(TimeDelta::hours(1)));
+    let site_days = coarser(&site_hours, by(TimeDelta::days(1)));
+    let tables = [
+        ("zone_quarters", quarters),
+        ("zone_hours", &hours),
+        ("site_quarters", &site_quarters),
+        ("site_hours", &site_hours),
+        ("site_days", &site_days),
+    ];
+    let targets: Vec<&str> = tables.iter().flat_map(|(table, sums)| sums.keys().map(|_| *table)).collect();
+    let keys: Vec<&Key> = tables.iter().flat_map(|(_, sums)| sums.keys()).collect();
     let added: Vec<&Added> = tables.iter().flat_map(|(_, sums)| sums.values()).collect();
     let column = |of: fn(&Added) -> i32| added.iter().map(|a| of(a)).collect::<Vec<_>>();
     sqlx::query(ADD)
-        .bind(keys.iter().map(|(w, ..)| w.uuid()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|(_, z, _)| z.uuid()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(warehouse, ..)| warehouse.uuid()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, zone, _)| zone.map(ZoneId::uuid)).collect::<Vec<Option<Uuid>>>())
         .bind(keys.iter().map(|(.., time)| *time).collect::<Vec<_>>())
-        // A transaction has a few thousand events at most.
+        // A pass has some seconds of events at most.
         .bind(column(|a| i32::try_from(a.events).unwrap_or(i32::MAX)))
         .bind(added.iter().map(|a| a.risk_sum_hundredths).collect::<Vec<_>>())
         .bind(column(|a| i32::from(a.risk_max_hundredths)))
@@ -147,9 +180,10 @@ pub(super) async fn write(connection: &mut PgConnection, minutes: &Sums) -> Resu
         .bind(column(|a| a.seconds_observed))
         .bind(column(|a| a.seconds_at_risk))
         .bind(added.iter().flat_map(|a| a.histogram.map(u32::cast_signed)).collect::<Vec<_>>())
-        .bind(added.iter().map(|a| array_text(a.people.iter().take(PEOPLE_MAX))).collect::<Vec<_>>())
-        .bind(steps)
-        .bind(i32::try_from(PEOPLE_MAX).unwrap_or(i32::MAX))
+        .bind(added.iter().map(|a| array_text(&a.people)).collect::<Vec<_>>())
+        .bind(targets)
+        .bind(ZONE_PEOPLE_MAX)
+        .bind(SITE_PEOPLE_MAX)
         .execute(connection)
         .await?;
     Ok(())

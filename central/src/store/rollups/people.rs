@@ -19,7 +19,7 @@ INSERT INTO worker_numbers (worker_id) SELECT unnest($1::uuid[]) ON CONFLICT DO 
 /// Late events are of the last weeks, so whoever is in the rows of the last day or two is still about.
 const SEEN: &str = "\
 UPDATE worker_numbers SET seen_on = $1
-WHERE seen_on < $1 AND number IN (SELECT unnest(people) FROM zone_days WHERE day >= $1::timestamp AT TIME ZONE 'UTC' - interval '2 days')";
+WHERE seen_on < $1 AND number IN (SELECT unnest(people) FROM site_days WHERE day >= $1::timestamp AT TIME ZONE 'UTC' - interval '2 days')";
 
 const DELETE_UNSEEN: &str = "\
 DELETE FROM worker_numbers WHERE ctid = ANY (ARRAY(SELECT ctid FROM worker_numbers WHERE seen_on < $1 LIMIT 10000))";

@@ -138,7 +138,8 @@ pub async fn raw_insert(database_url: &str, events: &[Snapshot]) -> anyhow::Resu
 /// Empties the table, so that no measurement pays for another's rows.
 pub async fn truncate(database_url: &str) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(database_url).await.context("connect to Postgres")?;
-    let statement = "TRUNCATE ergonomic_snapshots, zone_minutes, zone_quarters, zone_hours, zone_days, edge_epochs";
+    let statement = "TRUNCATE ergonomic_snapshots, zone_minutes, zone_quarters, zone_hours, site_quarters, site_hours, \
+                     site_days, rollups_due, edge_epochs";
     connection.execute(AssertSqlSafe(statement)).await.context("truncate")?;
     connection.execute("CHECKPOINT").await.context("checkpoint")?;
     Ok(())

@@ -54,6 +54,17 @@ pub struct Rollups {
     pub bytes: i64,
 }
 
+const ZONE: &str = "warehouse_id, zone_id";
+const SITE: &str = "warehouse_id";
+/// What is filled, whose rows they are, and their column of the time.
+const TABLES: [(&str, &str, &str); 5] = [
+    ("zone_quarters", ZONE, "quarter"),
+    ("zone_hours", ZONE, "hour"),
+    ("site_quarters", SITE, "quarter"),
+    ("site_hours", SITE, "hour"),
+    ("site_days", SITE, "day"),
+];
+
 const MADE: &str = "\
 CREATE TABLE IF NOT EXISTS bench_zones (warehouse_id uuid, zone_id uuid, site int4, zone int4, until timestamptz)";
 const KNOWN: &str = "SELECT DISTINCT warehouse_id, site, until FROM bench_zones ORDER BY site";
@@ -77,7 +88,7 @@ const ZONES_KNOWN: &str = "INSERT INTO zones (warehouse_id, zone_id) SELECT ware
 const LEFT_BEHIND: &str = "
     TRUNCATE ergonomic_snapshots, clock_suspect_events, zone_minutes, worker_numbers, edges, edge_epochs, epoch_quarters,
              edge_heartbeats, edge_sites, fleet_states, site_states, cameras, alerts, alert_facts, dead_letters, audit_log,
-             api_tokens";
+             api_tokens, rollups_due CASCADE";
 
 fn clock(site: i32) -> Clock {
     match site % 10 {
@@ -120,7 +131,7 @@ async fn known(connection: &mut PgConnection) -> anyhow::Result<Vec<(Uuid, i32, 
 
 async fn clean(connection: &mut PgConnection) -> anyhow::Result<()> {
     connection.execute(LEFT_BEHIND).await.context("clean up")?;
-    for table in ["zone_quarters", "zone_hours", "zone_days", "zones", "warehouses"] {
+    for table in TABLES.map(|table| table.0).into_iter().chain(["zones", "warehouses"]) {
         let statement = format!("DELETE FROM {table} WHERE warehouse_id = $1");
         sqlx::query(AssertSqlSafe(statement)).bind(NORTH).execute(&mut *connection).await.context("clean up")?;
     }
@@ -133,25 +144,37 @@ async fn fill(connection: &mut PgConnection, sites: i32) -> anyhow::Result<()> {
     // Sorts and sums of a day stay in memory.
     connection.execute("SET work_mem = '256MB'; SET maintenance_work_mem = '512MB'").await.context("set memory")?;
     let mut all = connection.begin().await.context("begin")?;
-    all.execute("TRUNCATE bench_zones, zones, warehouses, zone_quarters, zone_hours, zone_days CASCADE").await?;
+    let tables = TABLES.map(|table| table.0).join(", ");
+    all.execute(AssertSqlSafe(format!("TRUNCATE bench_zones, zones, warehouses, {tables} CASCADE"))).await?;
     sqlx::query(ZONES).bind(sites).bind(until).execute(&mut *all).await.context("make zones")?;
     all.execute(WAREHOUSES).await.context("make sites")?;
     all.execute(ZONES_KNOWN).await.context("make zones")?;
     // Indexes are made faster than kept.
-    all.execute("ALTER TABLE zone_quarters DROP CONSTRAINT zone_quarters_pkey").await.context("drop an index")?;
-    all.execute("ALTER TABLE zone_hours DROP CONSTRAINT zone_hours_pkey").await.context("drop an index")?;
-    for statement in [quarters(), coarser("hours", "quarters", 4), coarser("days", "hours", 96)] {
+    for (table, ..) in TABLES {
+        let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {table}_pkey");
+        all.execute(AssertSqlSafe(drop)).await.context("drop an index")?;
+    }
+    let templates = [
+        quarters(),
+        coarser("zone_hours", ZONE, "zone_quarters", 4),
+        coarser("site_quarters", SITE, "zone_quarters", 1),
+        coarser("site_hours", SITE, "zone_hours", 4),
+        coarser("site_days", SITE, "zone_hours", 96),
+    ];
+    for statement in templates {
         all.execute(AssertSqlSafe(statement)).await.context("make the templates")?;
     }
     for day in (1..=DAYS).rev() {
-        for (table, time) in [("quarters", "quarter"), ("hours", "hour"), ("days", "day")] {
+        for (table, of, time) in TABLES {
             let midnight = until - TimeDelta::days(day);
-            let put = sqlx::query(AssertSqlSafe(one_day(table, time))).bind(midnight).execute(&mut *all).await;
+            let put = sqlx::query(AssertSqlSafe(one_day(table, of, time))).bind(midnight).execute(&mut *all).await;
             put.with_context(|| format!("put in {table}"))?;
         }
     }
-    all.execute("ALTER TABLE zone_quarters ADD PRIMARY KEY (warehouse_id, zone_id, quarter)").await.context("index")?;
-    all.execute("ALTER TABLE zone_hours ADD PRIMARY KEY (warehouse_id, zone_id, hour)").await.context("index")?;
+    for (table, of, time) in TABLES {
+        let index = format!("ALTER TABLE {table} ADD PRIMARY KEY ({of}, {time})");
+        all.execute(AssertSqlSafe(index)).await.context("index")?;
+    }
     all.commit().await.context("commit")?;
     connection.execute("VACUUM ANALYZE").await.context("vacuum")?;
     Ok(())
@@ -166,10 +189,10 @@ fn bins(each: impl Fn(usize) -> String) -> String {
     })
 }
 
-fn columns(time: &str) -> String {
+fn columns(of: &str, time: &str) -> String {
     let bins = bins(|bin| format!("b{bin:02}"));
     format!(
-        "warehouse_id, zone_id, {time}, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, \
+        "{of}, {time}, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, \
          seconds_observed, seconds_at_risk{bins}, people"
     )
 }
@@ -178,8 +201,8 @@ fn columns(time: &str) -> String {
 fn quarters() -> String {
     let bins = bins(|bin| format!("{} * n AS b{bin:02}", EVENTS[bin]));
     format!(
-        "CREATE TEMP TABLE a_day_of_quarters ON COMMIT DROP AS
-         SELECT warehouse_id, zone_id, i AS quarter, 59 * n AS events, 234750::int8 * n AS risk_sum_hundredths,
+        "CREATE TEMP TABLE a_day_of_zone_quarters ON COMMIT DROP AS
+         SELECT warehouse_id, zone_id, i, 59 * n AS events, 234750::int8 * n AS risk_sum_hundredths,
                 8999 AS risk_max_hundredths, 15 AS minutes_observed, 600 + n AS seconds_observed,
                 30 + n AS seconds_at_risk{bins},
                 ARRAY[first + i % 4 % 3 * 3, first + i % 4 % 3 * 3 + 1, first + i % 4 % 3 * 3 + 2, first + 9] AS people
@@ -192,25 +215,24 @@ fn quarters() -> String {
     )
 }
 
-/// The template of hours or days from a finer one; `step` is how many quarters each has.
-fn coarser(to: &str, from: &str, step: i32) -> String {
+/// The template of something coarser; `step` is how many quarters each row has. People are all who are there.
+fn coarser(to: &str, of: &str, from: &str, step: i32) -> String {
     let bins = bins(|bin| format!("sum(b{bin:02})::int4 AS b{bin:02}"));
-    let (new, old) = (to.trim_end_matches('s'), from.trim_end_matches('s'));
     format!(
         "CREATE TEMP TABLE a_day_of_{to} ON COMMIT DROP AS
-         SELECT warehouse_id, zone_id, {old} / {step} * {step} AS {new}, sum(events)::int4 AS events,
+         SELECT {of}, i / {step} * {step} AS i, sum(events)::int4 AS events,
                 sum(risk_sum_hundredths)::int8 AS risk_sum_hundredths, max(risk_max_hundredths) AS risk_max_hundredths,
                 sum(minutes_observed)::int4 AS minutes_observed, sum(seconds_observed)::int4 AS seconds_observed,
                 sum(seconds_at_risk)::int4 AS seconds_at_risk{bins},
-                (SELECT array_agg(person) FROM generate_series(max(site * 4 + zone) * 10, max(site * 4 + zone) * 10 + 9) person)
-                    AS people
+                (SELECT array_agg(person)
+                 FROM generate_series(min(site * 4 + zone) * 10, max(site * 4 + zone) * 10 + 9) person) AS people
          FROM a_day_of_{from} JOIN bench_zones USING (warehouse_id, zone_id)
-         GROUP BY 1, 2, 3 ORDER BY 3, sum(b00), md5(zone_id::text)"
+         GROUP BY {of}, i / {step} ORDER BY i / {step}, sum(b00), md5(max(zone_id::text))"
     )
 }
 
 /// Puts a template in for the day from $1 on.
-fn one_day(table: &str, time: &str) -> String {
-    let (to, from) = (columns(time), columns(&format!("$1::timestamptz + {time} * interval '15 minutes'")));
-    format!("INSERT INTO zone_{table} ({to}) SELECT {from} FROM a_day_of_{table}")
+fn one_day(table: &str, of: &str, time: &str) -> String {
+    let (to, from) = (columns(of, time), columns(of, "$1::timestamptz + i * interval '15 minutes'"));
+    format!("INSERT INTO {table} ({to}) SELECT {from} FROM a_day_of_{table}")
 }

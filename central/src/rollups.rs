@@ -1,0 +1,52 @@
+//! Keeps quarters, hours and days up with what is stored: once a second they are given what has come together since. So
+//! storing waits for nobody, and a dashboard is a second behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::lifecycle::LifeSign;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::store::Db;
+use crate::store::rollups::due;
+
+const PASS_EVERY: Duration = Duration::from_secs(1);
+
+/// Passes until told to stop. A pass that fails changes nothing, and the next one comes anyway.
+///
+/// # Errors
+/// Never.
+pub async fn keep(db: Arc<Db>, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut failing = false;
+    let mut turn = tokio::time::interval(PASS_EVERY);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // We stop; another start goes on.
+            () = stop.cancelled() => return Ok(()),
+            // Time for a pass.
+            _ = turn.tick() => {}
+        }
+        loop {
+            sign.show();
+            match due::pass(&db).await {
+                Ok(more) => {
+                    if std::mem::take(&mut failing) {
+                        info!("The rollups are added up again");
+                    }
+                    if !more || stop.is_cancelled() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        warn!("The rollups wait, the next pass adds them up: {:#}", anyhow::Error::new(error));
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}

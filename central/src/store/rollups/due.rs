@@ -1,0 +1,83 @@
+//! From what a transaction has stored to the coarser rollups. The transaction leaves a row here, which costs it next to
+//! nothing and locks nothing that others need; a pass takes what has come together and adds it up once, where every
+//! transaction would have written to the same few rows and held them until its COMMIT. A row is taken and added in one
+//! transaction, so it counts once whatever happens.
+
+use chrono::{DateTime, Utc};
+use common::ids::{WarehouseId, ZoneId};
+use sqlx::PgConnection;
+
+use super::coarse::{self, Added, Sums};
+use super::{QUARTER, truncate};
+use crate::store::{Db, StoreError, transaction, within};
+
+const PUT: &str = "INSERT INTO rollups_due (added) VALUES ($1)";
+
+/// One pass at a time in all instances: two would wait for each other's rows.
+const LOCK: &str = "SELECT pg_try_advisory_xact_lock(x'736d617274707275'::bit(64)::int8)";
+const TAKE: &str = "\
+DELETE FROM rollups_due WHERE id = ANY (ARRAY(SELECT id FROM rollups_due ORDER BY id LIMIT $1)) RETURNING added";
+
+/// About the oldest: ids are given out before COMMIT.
+const OLDEST: &str = "SELECT put_at FROM rollups_due ORDER BY id LIMIT 1";
+
+pub const STATEMENTS: &[&str] = &[PUT, LOCK, TAKE, OLDEST];
+
+/// Rows of one pass: some seconds of a busy fleet, a few MB.
+const PASS_ROWS: i64 = 500;
+
+/// A zone's quarter, the quarter in seconds since 1970.
+type Entry = (WarehouseId, ZoneId, i64, Added);
+
+/// Leaves what was added to minutes.
+pub(super) async fn put(connection: &mut PgConnection, minutes: &Sums) -> Result<(), sqlx::Error> {
+    let quarters =
+        coarse::coarser(minutes, |(warehouse, zone, minute)| (*warehouse, *zone, truncate(*minute, QUARTER)));
+    let entries: Vec<Entry> = quarters
+        .into_iter()
+        .filter_map(|((warehouse, zone, quarter), added)| Some((warehouse, zone?, quarter.timestamp(), added)))
+        .collect();
+    let bytes = rmp_serde::to_vec(&entries).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(PUT).bind(bytes).execute(connection).await?;
+    Ok(())
+}
+
+/// Adds what is due to the coarser rollups. True if there may be more.
+///
+/// # Errors
+/// If Postgres cannot do it now; nothing was changed.
+pub async fn pass(db: &Db) -> Result<bool, StoreError> {
+    transaction(db, async |connection| {
+        let ours: bool = sqlx::query_scalar(LOCK).fetch_one(&mut *connection).await?;
+        if !ours {
+            return Ok(false);
+        }
+        let taken: Vec<Vec<u8>> = sqlx::query_scalar(TAKE).bind(PASS_ROWS).fetch_all(&mut *connection).await?;
+        let mut quarters = Sums::new();
+        for bytes in &taken {
+            let entries: Vec<Entry> =
+                rmp_serde::from_slice(bytes).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            for (warehouse, zone, seconds, added) in entries {
+                // It was a time when it was put here.
+                let quarter = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+                quarters.entry((warehouse, Some(zone), quarter)).or_default().add(&added);
+            }
+        }
+        if !quarters.is_empty() {
+            coarse::write(connection, &quarters).await?;
+        }
+        Ok(i64::try_from(taken.len()) == Ok(PASS_ROWS))
+    })
+    .await
+}
+
+/// Since when something has been due; `None` if nothing is.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn oldest(db: &Db) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let mut lease = db.lease().await?;
+    let oldest = within(sqlx::query_scalar(OLDEST).fetch_optional(&mut *lease)).await?;
+    lease.done();
+    Ok(oldest)
+}
