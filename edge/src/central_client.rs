@@ -25,6 +25,8 @@ use crate::enrolment::Enrolled;
 
 /// To a central that is there a connection takes a few round trips.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An idle connection goes sooner than after central's 60 s, so that none is used at the moment when central closes it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// Central answers a batch within 10 s, one way or the other; the rest is the link.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -199,6 +201,7 @@ fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("smartpick-edge/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .http1_only()
 }

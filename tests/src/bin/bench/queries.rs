@@ -186,7 +186,13 @@ struct Asker {
 impl Asker {
     fn new(central: &Central, rollups: &Rollups) -> anyhow::Result<Self> {
         Ok(Self {
-            http: reqwest::Client::builder().tcp_nodelay(true).no_proxy().build().context("make an HTTP client")?,
+            http: reqwest::Client::builder()
+                .tcp_nodelay(true)
+                .no_proxy()
+                // Central closes them after 60 s.
+                .pool_idle_timeout(Duration::from_secs(45))
+                .build()
+                .context("make an HTTP client")?,
             url: central.url.clone(),
             token: central.token.clone(),
             questions: questions(rollups),
