@@ -1,7 +1,9 @@
 //! The command line: run central, check its configuration, ask how it is, manage credentials.
 
 mod admin;
+mod alerts;
 mod audit;
+mod backlog;
 mod bundle;
 mod dead_letters;
 mod doctor;
@@ -66,6 +68,11 @@ enum Command {
     },
     /// Show how central and the sites are. Exits with 0 if central is healthy, 1 if degraded, 2 if unhealthy, 69 if nothing answers
     Status(status::Args),
+    /// Show what waits at the sites for headquarters, as their edges last said
+    Backlog(backlog::Args),
+    /// Show alerts of all sites
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Show, replay and discard what could never be stored
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
@@ -248,6 +255,8 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
             return Ok(say(&shown(&config, &SCHEMA, origin.then_some(&origins))));
         }
         Command::Status(args) => return status::show(&config, &args).await,
+        Command::Backlog(args) => named(&config, backlog::show(&config, args, &mut out).await)?,
+        Command::Alerts(command) => named(&config, Box::pin(alerts::run(&config, command, &mut out)).await)?,
         Command::DeadLetters(command) => named(&config, dead_letters::run(&config, command, &mut out).await)?,
         Command::Migrate => {
             init_log(&config)?;

@@ -3,11 +3,13 @@
 
 mod output;
 
+pub mod alerts;
 pub mod bundle;
 pub mod doctor;
 pub mod exit;
 pub mod pages;
 pub mod password;
+pub mod progress;
 pub mod style;
 pub mod watch;
 

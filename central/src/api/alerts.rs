@@ -39,6 +39,7 @@ pub struct Ask {
     warehouse_id: Option<Uuid>,
     state: Option<StateFilter>,
     zone_id: Option<Uuid>,
+    camera_id: Option<String>,
     severity: Option<Severity>,
     /// Raised then or later.
     from: Option<DateTime<Utc>>,
@@ -55,7 +56,7 @@ pub struct Ask {
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AlertStateFilter)]
-enum StateFilter {
+pub(crate) enum StateFilter {
     /// Going on: raised or acknowledged.
     Open,
     Raised,
@@ -240,48 +241,50 @@ pub async fn list(
     let limit = limit(ask.limit)?;
     in_order(ask.from, ask.to)?;
     known(&app, ask.warehouse_id).await?;
-    let mut filter = Filter {
+    let filter = Filter {
         warehouse_id: ask.warehouse_id,
         zone_id: ask.zone_id,
+        camera_id: ask.camera_id,
         severity: ask.severity.map(Severity::as_str),
-        open: match ask.state {
-            None | Some(StateFilter::Silenced) => None,
-            Some(StateFilter::Cleared) => Some(false),
-            Some(StateFilter::Open | StateFilter::Raised | StateFilter::Acknowledged) => Some(true),
-        },
+        open: None,
         from: ask.from,
         to: ask.to,
         before: ask.cursor.as_deref().map(parse_cursor).transpose()?,
         limit,
     };
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let (mut views, mut looked_at) = (Vec::new(), 0);
+    Ok(Json(page(&app.db, filter, ask.state).await?))
+}
+
+/// A page of the alerts that `filter` and `state` admit; `state` decides what of them is open.
+pub(crate) async fn page(db: &Db, mut filter: Filter, state: Option<StateFilter>) -> Result<Page, StoreError> {
+    filter.open = match state {
+        None | Some(StateFilter::Silenced) => None,
+        Some(StateFilter::Cleared) => Some(false),
+        Some(StateFilter::Open | StateFilter::Raised | StateFilter::Acknowledged) => Some(true),
+    };
+    let wanted = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let (mut admitted, mut looked_at) = (Vec::new(), 0);
     let next = loop {
-        let page = alerts::page(&app.db, &filter).await?;
+        let page = alerts::page(db, &filter).await?;
         let full = page.len() == wanted;
         looked_at += page.len();
-        for view in viewed(&app, page).await? {
+        for view in views(db, page, clock::now()).await? {
             filter.before = Some((view.raised_at, view.alert_id));
-            if ask.state.is_none_or(|state| state.admits(&view)) {
-                views.push(view);
-                if views.len() == wanted {
+            if state.is_none_or(|state| state.admits(&view)) {
+                admitted.push(view);
+                if admitted.len() == wanted {
                     break;
                 }
             }
         }
-        if views.len() == wanted || (full && looked_at >= LOOKED_AT_MAX) {
+        if admitted.len() == wanted || (full && looked_at >= LOOKED_AT_MAX) {
             break filter.before;
         }
         if !full {
             break None;
         }
     };
-    Ok(Json(Page { alerts: views, next: next.map(|(time, id)| cursor(time, id)) }))
-}
-
-/// With what was said of them, in their order.
-async fn viewed(app: &App, page: Vec<Stored>) -> Result<Vec<View>, ApiError> {
-    Ok(views(&app.db, page, clock::now()).await?)
+    Ok(Page { alerts: admitted, next: next.map(|(time, id)| cursor(time, id)) })
 }
 
 /// As they are seen at `now`.

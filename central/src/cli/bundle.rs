@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
-use common::cli::bundle::{Bundle, progress, url_passwords};
+use common::cli::bundle::{Bundle, url_passwords};
+use common::cli::progress;
 use common::clock;
 use common::config::{ConfigError, Loaded, shown};
 
@@ -31,7 +32,7 @@ pub async fn make(
     args: &Args,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let bar = progress(6);
+    let bar = progress::bar(6);
     let step = |what: &'static str| {
         bar.set_message(what);
         bar.inc(1);

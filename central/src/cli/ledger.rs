@@ -1,7 +1,7 @@
 //! `ledger`: how complete the data of the sites is, where the database is: as a table, as JSON for scripts, or as the CSV
 //! file that is put away.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
@@ -9,7 +9,9 @@ use chrono_tz::Tz;
 use clap::Args as ClapArgs;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use common::cli::progress;
 use common::clock;
+use indicatif::ProgressBar;
 use uuid::Uuid;
 
 use crate::completeness::file;
@@ -51,6 +53,9 @@ pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::
     if sites.is_empty() {
         writeln!(out, "There are no sites yet; `smartpick-central edges add --warehouse UUID` makes the first.")?;
     }
+    // On a terminal the sites themselves show how far it is.
+    let steps = if std::io::stdout().is_terminal() { 0 } else { sites.len() as u64 };
+    let bar = if steps > 1 { progress::bar(steps) } else { ProgressBar::hidden() };
     for warehouse_id in sites {
         let question = Question { warehouse_id, by: args.by, from: args.from, to: args.to };
         let report = match report(&db, &question, clock::now()).await {
@@ -67,7 +72,9 @@ pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::
         } else {
             describe(&report, out)?;
         }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     Ok(())
 }
 

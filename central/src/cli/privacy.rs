@@ -4,9 +4,9 @@ use std::io::{IsTerminal as _, Write};
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use common::cli::table;
+use common::cli::{progress, table};
 use common::ids::{WarehouseId, WorkerId};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::actor;
 use crate::config::Config;
@@ -39,7 +39,7 @@ pub async fn run(config: &Config, command: Privacy, out: &mut impl Write) -> any
         Privacy::ForgetWorker { worker, site, yes } => {
             let subject = Subject { worker, site };
             if !yes {
-                let bar = bar("Looking");
+                let bar = progress::bar(0).with_message("looking");
                 let found = privacy::look(&db, subject, |done, of| advance(&bar, done, of)).await?;
                 bar.finish_and_clear();
                 writeln!(out, "This worker is in {}.", said(&found))?;
@@ -52,7 +52,7 @@ pub async fn run(config: &Config, command: Privacy, out: &mut impl Write) -> any
                     bail!("nothing was changed");
                 }
             }
-            let (bar, who) = (bar("Erasing"), actor());
+            let (bar, who) = (progress::bar(0).with_message("erasing"), actor());
             let forget = privacy::forget(&db, &who, subject, |done, of| advance(&bar, done, of));
             let found = forget.await.context("erase all; run the same command again, it goes on with what is left")?;
             bar.finish_and_clear();
@@ -87,12 +87,6 @@ fn confirmed(out: &mut impl Write) -> anyhow::Result<bool> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
-}
-
-/// On a terminal only.
-fn bar(what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent} %").expect("a template of ours");
-    ProgressBar::new(0).with_style(style).with_message(what)
 }
 
 fn advance(bar: &ProgressBar, done: u64, of: u64) {

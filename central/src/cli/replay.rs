@@ -6,10 +6,9 @@ use std::io::Write;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use common::cli::time;
+use common::cli::{progress, time};
 use common::clock;
 use common::ids::WarehouseId;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::actor;
 use crate::api::dead_letters::try_again;
@@ -82,7 +81,7 @@ async fn letters(
         writeln!(out, "{} open dead letters would be tried again.", ids.len())?;
         return Ok(());
     }
-    let (bar, who) = (bar(ids.len() as u64), actor());
+    let (bar, who) = (progress::bar(ids.len() as u64), actor());
     let (mut replayed, mut stored, mut duplicates, mut refused) = (0, 0, 0, Vec::new());
     for id in ids {
         // Each with its line in the audit, in its own transaction.
@@ -140,7 +139,7 @@ async fn frames(
         .await?;
     }
     // At most so many: the window may be shorter than what is there.
-    let bar = bar(entries);
+    let bar = progress::bar(entries);
     let mut counts = Counts::default();
     for partition in partitions {
         let mut after: Option<String> = None;
@@ -168,10 +167,4 @@ async fn frames(
         writeln!(out, "{damaged} batches were damaged in Redis and left out; their edges have them.")?;
     }
     Ok(())
-}
-
-/// On a terminal only.
-fn bar(of: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left").expect("a template of ours");
-    ProgressBar::new(of).with_style(style)
 }

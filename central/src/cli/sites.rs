@@ -131,7 +131,7 @@ async fn add(
 }
 
 /// By name or id.
-async fn find(db: &Db, site: &str) -> anyhow::Result<(WarehouseId, Option<String>)> {
+pub(super) async fn find(db: &Db, site: &str) -> anyhow::Result<(WarehouseId, Option<String>)> {
     let sites = store::list_sites(db).await?;
     let id = site.parse::<Uuid>().ok();
     let mut found = sites.into_iter().filter(|s| Some(s.warehouse_id) == id || s.name.as_deref() == Some(site));

@@ -40,6 +40,7 @@ SELECT a.* FROM (
       AND ($2::uuid IS NULL OR s.zone_id = $2)
       AND ($3::text IS NULL OR s.severity = $3)
       AND ($4::bool IS NULL OR (s.ended_at IS NULL) = $4)
+      AND ($10::text IS NULL OR s.camera_id = $10)
       AND s.raised_at >= coalesce($5::timestamptz, '-infinity')
       AND s.raised_at < coalesce($6::timestamptz, 'infinity')
       AND ($7::timestamptz IS NULL OR (s.raised_at, s.alert_id) < ($7, $8::uuid))
@@ -172,6 +173,7 @@ pub struct Stored {
 pub struct Filter {
     pub warehouse_id: Option<Uuid>,
     pub zone_id: Option<Uuid>,
+    pub camera_id: Option<String>,
     pub severity: Option<&'static str>,
     /// `Some(true)`: only those that go on; `Some(false)`: only those that are over.
     pub open: Option<bool>,
@@ -199,7 +201,8 @@ pub async fn page(db: &Db, filter: &Filter) -> Result<Vec<Stored>, StoreError> {
         .bind(filter.to)
         .bind(filter.before.map(|(time, _)| time))
         .bind(filter.before.map(|(_, id)| id))
-        .bind(filter.limit);
+        .bind(filter.limit)
+        .bind(filter.camera_id.as_deref());
     let page = within(query.fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(page)

@@ -3,20 +3,17 @@
 //! id of somebody or a secret before it goes in, whoever wrote it.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// Lines of the journal that are taken.
 const JOURNAL_LINES: &str = "2000";
 /// A command that says nothing for so long is left out.
 const COMMAND_MAX: &str = "10";
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// The files of a bundle.
 #[derive(Debug, Default)]
@@ -211,17 +208,6 @@ pub fn url_passwords(url: &str) -> Vec<String> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     found.extend(query.split('&').filter_map(|part| part.strip_prefix("password=")).map(str::to_owned));
     found
-}
-
-/// A bar on the terminal; nothing where there is none.
-pub fn progress(steps: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{wide_bar} {msg}").expect("a template of ours");
-    let bar = ProgressBar::new(steps).with_style(style);
-    bar.enable_steady_tick(PROGRESS_EVERY);
-    bar
 }
 
 #[cfg(test)]

@@ -18,10 +18,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::facts::{Acknowledge, EndSilence, MakeSilence, Refusal, says_the_same};
-use super::history::{Filter, HistoryError, Said, SilenceCount, Silences, StateFilter};
+use super::history::{self, Filter, Found, HistoryError, Said, SilenceCount, Silences, StateFilter};
 use super::{AlertView, view};
 use crate::access::Caller;
 use crate::http::State;
+use crate::site::Site;
 
 /// Alerts in one answer.
 const LIMIT: usize = 100;
@@ -66,12 +67,16 @@ pub async fn list(
     let asked = parameters(query)?;
     let (filter, now) = (filter(asked)?, clock::now());
     let page = state.history.ask(now, move |store| store.list(&filter, now)).await.map_err(unavailable)?;
-    let views: Vec<AlertView> = page
-        .found
-        .iter()
-        .map(|found| view::alert(&found.kept, &found.facts, &page.silences, &state.site(), now))
-        .collect();
-    Ok(Json(Page { alerts: views, next: page.next.map(|(raised, id)| format!("{raised}.{id}")) }))
+    Ok(Json(Page::of(&page, &state.site(), now)))
+}
+
+impl Page {
+    /// As the floor sees it at `now`.
+    pub fn of(page: &history::Page, site: &Site, now: DateTime<Utc>) -> Self {
+        let view = |found: &Found| view::alert(&found.kept, &found.facts, &page.silences, site, now);
+        let next = page.next.map(|(raised, id)| format!("{raised}.{id}"));
+        Self { alerts: page.found.iter().map(view).collect(), next }
+    }
 }
 
 /// An alert with all that is known of it.

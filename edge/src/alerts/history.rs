@@ -22,7 +22,7 @@ use tracing::{error, warn};
 
 use crate::config::HistoryConfig;
 use crate::sqlite;
-pub use file::zones_seen;
+pub use file::{peek, zones_seen};
 pub use store::{
     Batch, Filter, Found, Kept, KnownCamera, Minute, OutboxRow, Page, Said, SilenceCount, Silences, StateFilter, Store,
 };

@@ -1,15 +1,20 @@
-//! `smartpick-edge alerts`: what is going on and what was, as the running edge shows it, and acknowledging. Nobody's
-//! identity is in it.
+//! `smartpick-edge alerts`: what is going on and what was, from the running edge, or from the history's file if none runs; and
+//! acknowledging. Nobody's identity is in it.
 
-use anyhow::bail;
-use clap::{Args, Subcommand, ValueEnum};
-use common::cli::table;
+use anyhow::{Context as _, bail};
+use chrono::SecondsFormat;
+use clap::{Args, Subcommand, ValueEnum as _};
+use common::cli::alerts::{State, Which, listed};
+use common::clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ConfigArgs;
-use super::running::{Answer, Running};
+use super::running::{Answer, Running, data_dir, is_used};
+use crate::alerts::api::Page;
+use crate::alerts::history::{self, Filter, StateFilter, Store};
 use crate::config::Config;
+use crate::site::Site;
 
 #[derive(Debug, Subcommand)]
 pub enum Alerts {
@@ -29,43 +34,10 @@ pub enum Alerts {
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Which ones.
-    #[arg(long, value_enum, default_value_t = State::Open)]
-    state: State,
-    /// Only of this severity.
-    #[arg(long, value_enum)]
-    severity: Option<Severity>,
-    /// Only of this camera.
-    #[arg(long, value_name = "ID")]
-    camera: Option<String>,
-    /// Only those raised at this time or later, for example 2026-03-29T06:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// How many.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
-    limit: u16,
-    /// Print the whole answer as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     whom: Whom,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum State {
-    Open,
-    Raised,
-    Acknowledged,
-    Cleared,
-    Silenced,
-    All,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Severity {
-    Notice,
-    Warning,
-    Critical,
 }
 
 /// Which edge, and as whom.
@@ -93,70 +65,84 @@ impl Alerts {
     }
 }
 
-/// Asks the edge; returns what to say.
+/// Asks the edge, or looks into its files; returns what to say.
 pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
     let whom = command.whom();
     let running = Running::new(config, whom.url.as_deref(), whom.token.as_deref());
-    let answer = match command {
-        Alerts::List(args) => running.get(&format!("/api/v1/alerts?{}", query(args)?)).await?,
+    match command {
+        Alerts::List(ListArgs { which, .. }) => {
+            let (found, mut page) = match running.get(&format!("/api/v1/alerts?{}", query(which)?)).await? {
+                Answer::Page(page) => (None, page),
+                Answer::Refused(why) => bail!("{why}"),
+                Answer::Silence if whom.url.is_some() => bail!(super::Unreachable(running.silence())),
+                Answer::Silence => found(config, which, &running).map(|(place, page)| (Some(place), page))?,
+            };
+            if which.json {
+                page["from"] = found.as_deref().unwrap_or("the running edge").into();
+                return Ok(format!("{page:#}\n"));
+            }
+            let above = found.map(|place| format!("{place}:\n")).unwrap_or_default();
+            Ok(above + &listed(&page, place))
+        }
         Alerts::Ack { id, reason, .. } => {
             let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
-            running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await?
-        }
-    };
-    let page = match answer {
-        Answer::Page(page) => page,
-        Answer::Refused(why) => bail!("{why}"),
-        Answer::Silence => bail!(super::Unreachable(running.silence())),
-    };
-    match command {
-        Alerts::List(args) if args.json => Ok(format!("{page:#}\n")),
-        Alerts::List(_) => Ok(listed(&page)),
-        Alerts::Ack { .. } => {
-            let said = &page["acknowledged"];
-            Ok(format!("Acknowledged by {} at {}.\n", text(&said["by"]), text(&said["at"])))
+            let alert = match running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await? {
+                Answer::Page(alert) => alert,
+                Answer::Refused(why) => bail!("{why}"),
+                Answer::Silence => bail!(super::Unreachable(running.silence())),
+            };
+            let said = |key: &str| alert["acknowledged"][key].as_str().unwrap_or("–").to_owned();
+            Ok(format!("Acknowledged by {} at {}.\n", said("by"), said("at")))
         }
     }
 }
 
-fn query(args: &ListArgs) -> anyhow::Result<String> {
-    let name = |value: clap::builder::PossibleValue| value.get_name().to_owned();
-    let mut pairs = vec![("limit", args.limit.to_string())];
-    if !matches!(args.state, State::All) {
-        pairs.extend(args.state.to_possible_value().map(|value| ("state", name(value))));
+fn query(which: &Which) -> anyhow::Result<String> {
+    let mut pairs = vec![("limit", which.limit.to_string())];
+    if which.state != State::All {
+        pairs.extend(which.state.to_possible_value().map(|value| ("state", value.get_name().to_owned())));
     }
-    pairs
-        .extend(args.severity.and_then(|severity| severity.to_possible_value()).map(|value| ("severity", name(value))));
-    pairs.extend(args.camera.clone().map(|camera| ("camera", camera)));
-    pairs.extend(args.from.clone().map(|from| ("from", from)));
+    pairs.extend(which.severity.map(|severity| ("severity", severity.as_str().to_owned())));
+    pairs.extend(which.camera.clone().map(|camera| ("camera", camera)));
+    pairs.extend(which.from.map(|from| ("from", from.to_rfc3339_opts(SecondsFormat::AutoSi, true))));
     let url = reqwest::Url::parse_with_params("http://edge/", &pairs)?;
     Ok(url.query().unwrap_or_default().to_owned())
 }
 
-fn listed(page: &Value) -> String {
-    let alerts = page["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if alerts.is_empty() {
-        return "None.\n".to_owned();
+/// What an edge that does not run had written down, in its own words.
+fn found(config: &Config, which: &Which, running: &Running) -> anyhow::Result<(String, Value)> {
+    let dir = data_dir(config)?;
+    if is_used(&dir)? {
+        bail!(super::Unreachable(running.silence()));
     }
-    let rows = alerts.iter().map(|alert| {
-        let place = alert["camera"].as_str().or(alert["camera_id"].as_str()).or(alert["zone"].as_str());
-        [
-            text(&alert["alert_id"]).to_owned(),
-            text(&alert["raised_at"]).to_owned(),
-            text(&alert["state"]).to_owned(),
-            text(&alert["severity"]).to_owned(),
-            text(&alert["rule"]).to_owned(),
-            place.unwrap_or("–").to_owned(),
-            text(&alert["summary"]).to_owned(),
-        ]
-    });
-    let mut out = table(["ALERT", "RAISED", "STATE", "SEVERITY", "RULE", "WHERE", "WHAT"], rows);
-    if page["next"].is_string() {
-        out.push_str("There are more; --limit and --from say which.\n");
-    }
-    out
+    let look = || format!("look into the history in {}; it may be the service's, so try sudo", dir.display());
+    let Some(connection) = history::peek(&dir).with_context(look)? else {
+        bail!(super::Unreachable(format!("{}; there is no history in {} either", running.silence(), dir.display())));
+    };
+    let filter = Filter {
+        state: match which.state {
+            State::Open => Some(StateFilter::Open),
+            State::Raised => Some(StateFilter::Raised),
+            State::Acknowledged => Some(StateFilter::Acknowledged),
+            State::Cleared => Some(StateFilter::Cleared),
+            State::Silenced => Some(StateFilter::Silenced),
+            State::All => None,
+        },
+        severity: which.severity,
+        camera_id: which.camera.clone(),
+        from: which.from,
+        limit: which.limit.into(),
+        ..Filter::default()
+    };
+    let now = clock::now();
+    let list = |mut store: Store| store.list(&filter, now);
+    let page = Store::new(connection, config.history.clone()).and_then(list).with_context(look)?;
+    let page = serde_json::to_value(Page::of(&page, &Site::new(&config.site)?, now))?;
+    Ok((format!("no edge runs; this is the history in {}", dir.display()), page))
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("–")
+/// By name, where it has one.
+fn place(alert: &Value) -> String {
+    let place = alert["camera"].as_str().or(alert["camera_id"].as_str()).or(alert["zone"].as_str());
+    place.unwrap_or("–").to_owned()
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use common::cli::bundle::{Bundle, progress, url_passwords};
+use common::cli::bundle::{Bundle, url_passwords};
+use common::cli::progress;
 use common::clock;
 use common::config::shown;
 
@@ -27,7 +28,7 @@ pub struct BundleArgs {
 
 /// Makes it, and says what is in it.
 pub async fn make(args: &BundleArgs) -> anyhow::Result<String> {
-    let bar = progress(6);
+    let bar = progress::bar(6);
     let step = |what: &'static str| {
         bar.set_message(what);
         bar.inc(1);

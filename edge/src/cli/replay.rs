@@ -2,8 +2,6 @@
 //! the running edge takes up within two seconds, or the next one when it starts; this command only watches it.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ConfigArgs;
 use super::accounts::Accounts;
+use super::running::is_used;
 use crate::archive::{Replay, Store, Why, path};
 use crate::config::Config;
 
@@ -77,7 +76,7 @@ pub fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<String> {
     );
     audit.note(by, &what)?;
     let replay = store.ask(by.who, from, to, now)?;
-    if !runs(&dir)? {
+    if !is_used(&dir)? {
         return Ok(format!("{records} records will be sent again when the edge runs; it does not now.\n"));
     }
     if args.detach {
@@ -139,14 +138,4 @@ fn listed(store: &Store) -> anyhow::Result<String> {
         ]
     });
     Ok(table(["ASKED AT", "WHY", "RECORDS", "SENT", "NEW", "KNOWN", "ENDED AT"], rows))
-}
-
-/// Whether an edge has the data directory.
-fn runs(dir: &Path) -> anyhow::Result<bool> {
-    let lock = File::open(dir.join("lock")).context("look whether the edge runs")?;
-    match lock.try_lock() {
-        Ok(()) => Ok(false),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context("look whether the edge runs"),
-    }
 }

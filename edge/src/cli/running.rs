@@ -1,6 +1,7 @@
 //! The edge that this command line is about: where its data is, and asking it over loopback while it runs.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,10 +30,23 @@ pub fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
     }
     let own = config.data_dir()?;
     if !own.exists() {
-        return Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied))
+        return Err(std::io::Error::from(ErrorKind::PermissionDenied))
             .context(format!("the edge on this box keeps its data in {SERVICE_DIR}; run this with sudo"));
     }
     Ok(own)
+}
+
+/// Whether an edge runs on this data directory.
+pub fn is_used(dir: &Path) -> anyhow::Result<bool> {
+    let lock = match File::open(dir.join("lock")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        lock => lock.context("look whether the edge runs")?,
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error).context("look whether the edge runs"),
+    }
 }
 
 /// A wildcard address is reached through loopback.

@@ -314,7 +314,41 @@ fn alerts_are_listed_and_acknowledged() {
     assert_eq!(found.expect("the alert")["acknowledged"]["note"], "on my way");
     let unknown = site.run(&["alerts", "ack", &Uuid::new_v4().to_string()]);
     assert!(!unknown.status.success() && text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
+    // Killed, it leaves a log beside its history; ended well, it leaves none. Either is read, and stays as it is.
+    let mut kill = site.running.take().expect("it runs");
+    kill.kill().expect("killed");
+    kill.wait().expect("it ends");
+    found_afterwards(&site, &id);
+    site.start();
     site.stop();
+    found_afterwards(&site, &id);
+    assert_eq!(site.run(&["alerts", "ack", &id]).status.code(), Some(69), "nobody is there to take it");
+    let elsewhere = site.run(&["alerts", "list", "--url", "http://127.0.0.1:9"]);
+    assert_eq!(elsewhere.status.code(), Some(69), "another edge's alerts are not here");
+}
+
+fn found_afterwards(site: &Site, id: &str) {
+    let before = history(site);
+    let found = site.json(&["alerts", "list", "--state", "all", "--camera", "cam-01", "--json"]);
+    assert!(found["from"].as_str().expect("text").starts_with("no edge runs"), "{found:#}");
+    let alert = found["alerts"].as_array().expect("alerts").iter().find(|alert| alert["alert_id"] == *id);
+    assert_eq!(alert.expect("the alert")["acknowledged"]["note"], "on my way");
+    let said = site.said(&["alerts", "list", "--state", "all"]);
+    assert!(said.starts_with("no edge runs; this is the history in ") && said.contains(id), "{said}");
+    assert!(site.said(&["alerts", "list", "--state", "all", "--camera", "cam-09"]).ends_with("None.\n"));
+    assert_eq!(history(site), before, "looking changes nothing");
+}
+
+/// The history's files, with what is in them.
+fn history(site: &Site) -> Vec<(String, Vec<u8>)> {
+    let files = std::fs::read_dir(site.dir.path().join("data")).expect("the data directory");
+    let named = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
+    let mut names: Vec<String> = named.filter(|name| name.starts_with("history")).collect();
+    names.sort();
+    names
+        .iter()
+        .map(|name| (name.clone(), std::fs::read(site.dir.path().join("data").join(name)).expect("read")))
+        .collect()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::schema;
-use crate::sqlite::{is_caused_by_damage, move_aside};
+use crate::sqlite::{is_caused_by_damage, move_aside, open_untouched};
 
 pub const NAME: &str = "history";
 /// The history writes nothing more when the disk has less than this left: the last of it belongs to the buffer, which
@@ -62,6 +62,24 @@ pub fn zones_seen(dir: &Path) -> rusqlite::Result<BTreeSet<ZoneId>> {
     let mut select = connection.prepare("SELECT DISTINCT zone FROM cameras")?;
     let zones = select.query_map([], |row| Ok(ZoneId::from_uuid(Uuid::from_bytes(row.get(0)?))))?;
     zones.collect()
+}
+
+/// Opens a history that nobody has open, so that nothing about it changes; `None` if there is none. For the command line.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn peek(dir: &Path) -> rusqlite::Result<Option<Connection>> {
+    let path = dir.join(format!("{NAME}.db"));
+    if !path.exists() {
+        return Ok(None);
+    }
+    // A log is left only by an edge that did not end well; without one, opening the file in its usual way would make one.
+    if dir.join(format!("{NAME}.db-wal")).exists() {
+        return open_untouched(&path).map(Some);
+    }
+    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map(Some)
 }
 
 /// Why nothing should be written now.
