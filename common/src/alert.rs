@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +21,8 @@ use crate::record::RecordError;
 pub const NOTE_CHARS_MAX: usize = 500;
 /// Characters of the name of who did it.
 pub const ACTOR_CHARS_MAX: usize = 100;
+/// Moments of a curve: 24 s of a camera that sends ten a second, in full; wider apart beyond that.
+pub const CURVE_MOMENTS_MAX: usize = 240;
 /// Characters of a rule's name.
 pub const RULE_CHARS_MAX: usize = 60;
 
@@ -91,6 +93,26 @@ pub struct AlertEvent {
     pub episodes: u32,
     /// What happened, in English, without anything personal.
     pub summary: String,
+    /// Only in what headquarters is told, and not for a system alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Curve>,
+}
+
+/// The risk of an episode, moment by moment, with the marks of its rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Curve {
+    /// From which it counts, 0 to 100.
+    pub threshold: Option<f64>,
+    pub clear_below: Option<f64>,
+    /// Milliseconds since `started_at`, and the score in hundredths; at most [`CURVE_MOMENTS_MAX`].
+    pub moments: Vec<(i64, u16)>,
+}
+
+impl Curve {
+    /// When a moment was; `None` if no clock goes so far.
+    pub fn time(started_at: DateTime<Utc>, ms: i64) -> Option<DateTime<Utc>> {
+        started_at.checked_add_signed(TimeDelta::try_milliseconds(ms)?)
+    }
 }
 
 /// The original's `ShiftSnapshotEvent`: an event in the compact form that is broadcast to screens. No keypoints, and

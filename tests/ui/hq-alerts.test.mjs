@@ -62,8 +62,20 @@ test('an alert shows by itself, and an acknowledgement with a note reaches the f
   assert.doesNotMatch(await page.content(), new RegExp(worker), 'it leaves with the sheet');
   const audit = await hq.cli(['audit']);
   assert.match(audit, /maria[\s\S]*first aid was called/);
+  await page.getByText('Up to when it was raised; the rest comes when it is over.').waitFor();
+  assert.ok((await page.locator('.curve tbody tr').count()) >= 1, 'the curve up to then');
   stop();
   await page.locator('[data-testid=story] li.over').waitFor({ timeout: 30_000 });
+  const drawn = (canvas) => new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer).some((pixel) => pixel !== 0);
+  assert.ok(await page.locator('.curve canvas').evaluate(drawn), 'it is drawn');
+  const floor = await (await fetch(`${edge.url}/api/v1/alerts/${id}`)).json();
+  const here = await hq.get(`/api/v1/alerts/${id}`);
+  const moments = ({ curve }) => curve.map(({ t, risk }) => [Math.round(Date.parse(t) / 10), risk]);
+  assert.deepEqual(moments(here), moments(floor), 'moment by moment what the floor has');
+  assert.equal(here.threshold, floor.threshold);
+  const shown = Math.ceil(here.curve.length / Math.ceil(here.curve.length / 30));
+  await until('all of it on the page', async () => (await page.locator('.curve tbody tr').count()) === shown);
+  assert.deepEqual(await axe(page), []);
   assert.deepEqual(page.broken, []);
   await page.context().close();
 });
@@ -99,6 +111,7 @@ test('an administrator is not offered who it was, a viewer nothing to press', as
     assert.equal(await page.locator('[data-action=who]').count(), count, name);
     assert.equal(await page.evaluate(async (path) => (await fetch(path)).status, `/api/v1/alerts/${one.alert_id}/person?reason=curious`), 403, name);
     if (name === 'victor') assert.equal(await page.locator('[data-action]').count(), 0);
+    assert.equal(await page.locator('.curve').count(), name === 'victor' ? 0 : 1, 'single seconds are single events');
     await page.context().close();
   }
 });

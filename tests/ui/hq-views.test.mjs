@@ -146,7 +146,7 @@ test('a keyboard alone gets anywhere', async () => {
   const answers = {
     [`POST /api/v1/alerts/${uuid(900_002)}/acknowledge`]: ({ body }) => {
       acknowledged.push(body);
-      return { alert: { ...open[1], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [] };
+      return { alert: { ...open[1], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [], curve: [], threshold: null };
     },
     'POST /api/v1/silences': ({ body }) => ({ ...body, silence_id: body.silence_id }),
   };
@@ -190,7 +190,7 @@ test('an acknowledgement made while the line is down is sent once it is back', a
   const answers = {
     [`POST /api/v1/alerts/${uuid(900_001)}/acknowledge`]: ({ body }) => {
       sent.push(body.fact_id);
-      return reachable ? { alert: { ...open[0], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [] } : { status: 503, body: { code: 'database_unavailable', message: 'no' } };
+      return reachable ? { alert: { ...open[0], revision: 2, state: 'acknowledged', acknowledged: { by: 'maria', at: ago(0), note: null, origin: 'headquarters' } }, facts: [], curve: [], threshold: null } : { status: 503, body: { code: 'database_unavailable', message: 'no' } };
     },
   };
   await withFake({ alerts: [open[0]], answers, path: '/alerts' }, async ({ page }) => {
@@ -204,7 +204,7 @@ test('an acknowledgement made while the line is down is sent once it is back', a
 });
 
 test('who only looks has no buttons, and what a role may not see says who can change that', async () => {
-  const answers = { 'GET /api/v1/dead-letters/7': { id: 7, edge_id: uuid(1), warehouse_id: uuid(4), batch_id: null, kind: 'event', epoch: null, seq: null, reason: 'bad', raw_bytes: 2, received_at: ago(9), state: 'open', resolved_at: null, raw_hex: '7b7d' }, [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [] } };
+  const answers = { 'GET /api/v1/dead-letters/7': { id: 7, edge_id: uuid(1), warehouse_id: uuid(4), batch_id: null, kind: 'event', epoch: null, seq: null, reason: 'bad', raw_bytes: 2, received_at: ago(9), state: 'open', resolved_at: null, raw_hex: '7b7d' }, [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [], curve: [], threshold: null } };
   await withFake({ alerts: open, scopes: ['read'], role: 'viewer', answers, path: '/alerts' }, async ({ page }) => {
     for (const path of ['/alerts', `/alerts/${uuid(900_001)}`, `/sites/${uuid(1)}`, '/silences', '/dead-letters?letter=7']) {
       await page.goto(ORIGIN + path);
@@ -236,7 +236,7 @@ for (const colorScheme of ['light', 'dark']) {
   test(`axe-core finds nothing to complain of, and nothing sticks out (${phone ? 'dark, on a phone' : 'light'})`, async () => {
     const letter = { id: 7, edge_id: uuid(700_001), warehouse_id: uuid(4), batch_id: uuid(3), kind: 'event', epoch: uuid(5), seq: 4711, reason: `numeric field overflow ${'x'.repeat(300)}`, raw_bytes: 400, received_at: ago(4000), state: 'open', resolved_at: null, raw_hex: '7b22'.repeat(100) };
     const answers = {
-      [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [{ fact_id: uuid(1), kind: 'acknowledge', by: 'jan', at: ago(50), note: 'looking', origin: 'edge' }] },
+      [`GET /api/v1/alerts/${uuid(900_001)}`]: { alert: open[0], facts: [{ fact_id: uuid(1), kind: 'acknowledge', by: 'jan', at: ago(50), note: 'looking', origin: 'edge' }], curve: [[95, 72], [60, 92.4], [30, 81]].map(([at, risk]) => ({ t: ago(at), risk })), threshold: 70 },
       'GET /api/v1/dead-letters': { dead_letters: [letter], next: null }, 'GET /api/v1/dead-letters/7': letter,
       'GET /api/v1/silences': { silences: [{ silence_id: uuid(1), warehouse_id: uuid(7), scope: { rule: null, zone_id: uuid(500_001), camera_id: null }, reason: 'Training', by: 'maria', origin: 'headquarters', from: ago(600), until: ago(-1800), ended: null, active: true }], next: null },
     };

@@ -11,7 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Acknowledgement, Fact, Merged, Origin, Severity, Silence, Statement, Subject, merge};
+use common::alert::{Acknowledgement, Curve, Fact, Merged, Origin, Severity, Silence, Statement, Subject, merge};
 use common::clock;
 use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::problem::Problem;
@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{bad_body, cursor, in_order, known, limit, not_found, parse_cursor, path, query, the_one};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::check;
 use crate::store::alerts::{self, Filter, Stored};
@@ -332,6 +332,20 @@ pub struct Detail {
     alert: View,
     /// All acknowledgements, the one that counts first.
     facts: Vec<Said>,
+    /// The risk moment by moment, up to the last thing that its edge told of it. Single events tell of single people, so it
+    /// is empty for who has not the scope `act`; and for a system alert.
+    curve: Vec<Moment>,
+    /// Of the rule that raised it.
+    threshold: Option<f64>,
+    clear_below: Option<f64>,
+}
+
+/// The score at a moment of the episode.
+#[derive(Serialize, ToSchema)]
+pub struct Moment {
+    t: DateTime<Utc>,
+    /// 0 to 100.
+    risk: f64,
 }
 
 /// What somebody said of an alert.
@@ -364,18 +378,19 @@ enum SaidKind {
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Detail>, ApiError> {
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse_id).await?;
-    Ok(Json(shown(&app, alert).await?))
+    Ok(Json(shown(&app, &caller, alert).await?))
 }
 
 pub(super) async fn find(app: &App, id: Uuid, warehouse: Option<Uuid>) -> Result<Stored, ApiError> {
     Ok(the_one(alerts::by_id(&app.db, id, warehouse).await?, WHAT)?)
 }
 
-async fn shown(app: &App, alert: Stored) -> Result<Detail, ApiError> {
+async fn shown(app: &App, caller: &Caller, alert: Stored) -> Result<Detail, ApiError> {
     let now = clock::now();
     let all = merged(&app.db, std::slice::from_ref(&alert), now).await?;
     let merged = all.get(&alert.warehouse_id);
@@ -393,7 +408,15 @@ async fn shown(app: &App, alert: Stored) -> Result<Detail, ApiError> {
             note,
         })
         .collect();
-    Ok(Detail { alert: View::new(alert, merged, now), facts })
+    let curve =
+        if caller.may(Scope::Act) { alerts::curve(&app.db, alert.warehouse_id, alert.alert_id).await? } else { None };
+    let (threshold, clear_below) = curve.as_ref().map_or((None, None), |curve| (curve.threshold, curve.clear_below));
+    let moments = curve.into_iter().flat_map(|curve| curve.moments);
+    let curve = moments.filter_map(|(ms, score)| {
+        Some(Moment { t: Curve::time(alert.started_at, ms)?, risk: f64::from(score) / 100.0 })
+    });
+    let curve = curve.collect();
+    Ok(Detail { alert: View::new(alert, merged, now), facts, curve, threshold, clear_below })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -436,7 +459,7 @@ pub async fn acknowledge(
     let warehouse = WarehouseId::from_uuid(alert.warehouse_id);
     say(&app, warehouse, &caller.name, fact_id, statement, clock::now(), |known, new| known.statement == new.statement)
         .await?;
-    Ok(Json(shown(&app, alert).await?))
+    Ok(Json(shown(&app, &caller, alert).await?))
 }
 
 /// Stores what somebody here says, once. `same` compares what has this id already with what is said now; who said it is

@@ -2,7 +2,10 @@
 //! Postgres or a reader of ours cannot hold must not get further than a dead letter.
 
 use chrono::{DateTime, Datelike as _, Utc};
-use common::alert::{ACTOR_CHARS_MAX, AlertEvent, Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope, Statement};
+use common::alert::{
+    ACTOR_CHARS_MAX, AlertEvent, CURVE_MOMENTS_MAX, Curve, Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope,
+    Statement,
+};
 use common::ids::WarehouseId;
 use common::record::RecordError;
 
@@ -10,6 +13,9 @@ use common::record::RecordError;
 const CAMERA_CHARS_MAX: usize = 255;
 /// Longer than anything our rules say, and short enough for a list.
 const SUMMARY_CHARS_MAX: usize = 1_000;
+
+/// In hundredths.
+const SCORE_MAX: u16 = 10_000;
 
 type Checked = Result<(), String>;
 
@@ -33,9 +39,29 @@ pub fn alert(alert: &AlertEvent, warehouse: WarehouseId) -> Result<(), RecordErr
         for (name, at) in times.into_iter().chain([("ended_at", alert.ended_at), ("peak_at", alert.peak_at)]) {
             at.map_or(Ok(()), |at| time(name, at))?;
         }
-        Ok(())
+        alert.curve.as_ref().map_or(Ok(()), |own| curve(own, alert.started_at))
     };
     check().map_err(|what| RecordError::Payload("a sound alert", what))
+}
+
+fn curve(curve: &Curve, started_at: DateTime<Utc>) -> Checked {
+    let Curve { threshold, clear_below, moments } = curve;
+    for (name, level) in [("curve.threshold", threshold), ("curve.clear_below", clear_below)] {
+        if let Some(level) = level.filter(|level| !(0.0..=100.0).contains(level)) {
+            return Err(format!("{name} {level} is outside 0 to 100"));
+        }
+    }
+    if moments.len() > CURVE_MOMENTS_MAX {
+        return Err(format!("curve has {} moments, at most {CURVE_MOMENTS_MAX} are taken", moments.len()));
+    }
+    for (ms, score) in moments {
+        if *score > SCORE_MAX {
+            return Err(format!("curve has a score of {}, outside 0 to 100", f64::from(*score) / 100.0));
+        }
+        let at = Curve::time(started_at, *ms).ok_or_else(|| format!("curve has a time {ms} ms after its start"))?;
+        time("curve", at)?;
+    }
+    Ok(())
 }
 
 /// # Errors

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use common::alert::AlertEvent;
+use common::alert::{AlertEvent, Curve};
 use common::ids::{WorkerId, ZoneId};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Db, StoreError, audit, transaction, within};
@@ -15,16 +16,17 @@ use crate::frame::{Content, Fate, Item};
 const UPSERT: &str = "\
 INSERT INTO alerts AS a
     (warehouse_id, alert_id, revision, edge_id, subject, rule, severity, zone_id, camera_id, worker_id, started_at,
-     raised_at, ended_at, peak, peak_at, events, episodes, summary)
+     raised_at, ended_at, peak, peak_at, events, episodes, summary, curve)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
                      $9::text[], $10::uuid[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-                     $14::float8[], $15::timestamptz[], $16::int8[], $17::int8[], $18::text[])
+                     $14::float8[], $15::timestamptz[], $16::int8[], $17::int8[], $18::text[], $19::jsonb[])
 ON CONFLICT (warehouse_id, alert_id) DO UPDATE SET
     revision = excluded.revision, revision_before = a.revision, edge_id = excluded.edge_id,
     subject = excluded.subject, rule = excluded.rule, severity = excluded.severity, zone_id = excluded.zone_id,
     camera_id = excluded.camera_id, worker_id = excluded.worker_id, started_at = excluded.started_at,
     raised_at = excluded.raised_at, ended_at = excluded.ended_at, peak = excluded.peak, peak_at = excluded.peak_at,
-    events = excluded.events, episodes = excluded.episodes, summary = excluded.summary, stored_at = now()
+    events = excluded.events, episodes = excluded.episodes, summary = excluded.summary,
+    curve = excluded.curve, stored_at = now()
 WHERE excluded.revision > a.revision
 RETURNING warehouse_id, alert_id, revision_before";
 
@@ -67,9 +69,11 @@ SELECT a.warehouse_id, a.alert_id, a.revision, a.edge_id, a.subject, a.rule, a.s
        a.started_at, a.raised_at, a.ended_at, a.peak, a.peak_at, a.events, a.episodes, a.summary, a.stored_at
 FROM unnest($1::uuid[], $2::uuid[]) AS t (warehouse_id, alert_id) JOIN alerts a USING (warehouse_id, alert_id)";
 
+const CURVE: &str = "SELECT curve FROM alerts WHERE warehouse_id = $1 AND alert_id = $2";
+
 const PERSON: &str = "SELECT worker_id FROM alerts WHERE warehouse_id = $1 AND alert_id = $2";
 
-pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, OPEN, THESE, BY_ID, PERSON];
+pub const STATEMENTS: &[&str] = &[UPSERT, PAGE, OPEN, THESE, BY_ID, CURVE, PERSON];
 
 type Key = (Uuid, Uuid);
 type Row<'i> = (Key, u32, usize, &'i AlertEvent);
@@ -133,6 +137,7 @@ async fn upsert(
         .bind(column(rows, |a| i64::from(a.events)))
         .bind(column(rows, |a| i64::from(a.episodes)))
         .bind(column(rows, |a| &*a.summary))
+        .bind(column(rows, |a| a.curve.as_ref().map(Json)))
         .fetch_all(connection)
         .await?;
     Ok(changed.into_iter().map(|(warehouse, alert, before)| ((warehouse, alert), before)).collect())
@@ -239,6 +244,18 @@ pub async fn by_id(db: &Db, alert: Uuid, warehouse: Option<Uuid>) -> Result<Vec<
     let found = within(sqlx::query_as(BY_ID).bind(alert).bind(warehouse).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(found)
+}
+
+/// The curve of an alert; `None` if it has none, or what is stored was written by a later version.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn curve(db: &Db, warehouse: Uuid, alert: Uuid) -> Result<Option<Curve>, StoreError> {
+    let mut lease = db.lease().await?;
+    let query = sqlx::query_scalar(CURVE).bind(warehouse).bind(alert);
+    let curve: Option<Option<serde_json::Value>> = within(query.fetch_optional(&mut *lease)).await?;
+    lease.done();
+    Ok(curve.flatten().and_then(|curve| serde_json::from_value(curve).ok()))
 }
 
 /// Whose alert it is, with a line in the audit that `actor` asked, and why; both or neither. `None` inside if nobody knows.

@@ -1,7 +1,9 @@
 //! Alerts and facts: brought by edges in any order, said at headquarters, delivered to edges, and merged by one rule.
 
+use central::access::{self, Scopes};
+use central::store::tokens;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::alert::{AlertEvent, Fact, Origin, Scope, Severity, Statement, Subject, payload};
+use common::alert::{AlertEvent, CURVE_MOMENTS_MAX, Curve, Fact, Origin, Scope, Severity, Statement, Subject, payload};
 use common::clock;
 use common::ids::{AlertId, FactId, ZoneId};
 use common::protocol::FACTS_MAX;
@@ -38,6 +40,11 @@ pub fn alert(edge: &EdgeClient) -> AlertEvent {
         events: 40,
         episodes: 1,
         summary: "risk was above 70 for 3 s".to_owned(),
+        curve: Some(Curve {
+            threshold: Some(70.0),
+            clear_below: Some(65.5),
+            moments: vec![(0, 7_100), (4_000, 8_125), (4_100, 7_850)],
+        }),
     }
 }
 
@@ -128,6 +135,39 @@ async fn an_alert_and_its_facts_arrive_with_the_events_and_the_ledger_tells_them
     assert_eq!(system.count("SELECT count(*) FROM alerts").await, 1);
     assert_eq!(system.count("SELECT count(*) FROM alert_facts").await, 1);
     system.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn the_curve_comes_with_the_alert_and_is_shown_to_those_who_may_see_single_events() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let raised = alert(&edge);
+    edge.take(&[edge.alert_record(1, &raised)]).await;
+    let answer = shown(&system, &raised).await;
+    let at = |ms| json!(raised.started_at + TimeDelta::milliseconds(ms));
+    let moments = json!([{"t": at(0), "risk": 71.0}, {"t": at(4_000), "risk": 81.25}, {"t": at(4_100), "risk": 78.5}]);
+    assert_eq!(
+        (&answer["curve"], &answer["threshold"], &answer["clear_below"]),
+        (&moments, &json!(70.0), &json!(65.5))
+    );
+
+    // The next state brings the rest, one of an edge that does not know of curves none.
+    let mut longer = revised(&raised, 2);
+    longer.curve.as_mut().expect("one").moments.push((5_000, 6_000));
+    edge.take(&[edge.alert_record(2, &longer)]).await;
+    assert_eq!(shown(&system, &raised).await["curve"].as_array().map(Vec::len), Some(4));
+    let older = AlertEvent { curve: None, ..revised(&raised, 3) };
+    edge.take(&[edge.alert_record(3, &older)]).await;
+    assert_eq!(shown(&system, &raised).await["curve"], json!([]));
+
+    edge.take(&[edge.alert_record(4, &revised(&raised, 4))]).await;
+    let token =
+        tokens::add_token(system.db(), "test", "looks", Scopes::of(&[access::Scope::Read])).await.expect("stored");
+    let path = format!("{}/api/v1/alerts/{}", system.url, raised.alert_id);
+    let request = system.http.get(path).bearer_auth(token.expect("new"));
+    let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!((&answer["curve"], &answer["threshold"]), (&json!([]), &Value::Null));
+    assert_eq!(answer["alert"]["peak"], 81.25);
 }
 
 #[tokio::test]
@@ -224,6 +264,7 @@ async fn what_cannot_be_stored_is_a_dead_letter_and_its_neighbours_are_stored() 
         spoil(&mut alert);
         payload(&alert)
     };
+    let curve = |spoil: &dyn Fn(&mut Curve)| bad(&|a| spoil(a.curve.as_mut().expect("one")));
     let say = |statement: Statement| payload(&fact(statement));
     let silence =
         |reason: &str, until| Statement::Silence { scope: Scope::default(), reason: reason.to_owned(), until };
@@ -239,6 +280,10 @@ async fn what_cannot_be_stored_is_a_dead_letter_and_its_neighbours_are_stored() 
         (Kind::Alert, bad(&|a| a.peak = Some(f64::INFINITY)), "peak inf"),
         (Kind::Alert, bad(&|a| a.revision = 0), "revision 0"),
         (Kind::Alert, bad(&|a| a.raised_at = far), "raised_at is outside"),
+        (Kind::Alert, curve(&|c| c.moments = vec![(0, 0); CURVE_MOMENTS_MAX + 1]), "curve has 241"),
+        (Kind::Alert, curve(&|c| c.moments[0].1 = 10_001), "curve has a score of 100.01"),
+        (Kind::Alert, curve(&|c| c.moments[0].0 = i64::MAX), "curve has a time"),
+        (Kind::Alert, curve(&|c| c.threshold = Some(f64::NAN)), "curve.threshold NaN"),
         (Kind::Alert, b"?".to_vec(), "not an alert"),
         (Kind::Fact, b"?".to_vec(), "not a fact"),
         (Kind::Fact, payload(&Fact { by: String::new(), ..ack.clone() }), "by is empty"),

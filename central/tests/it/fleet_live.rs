@@ -100,6 +100,7 @@ fn alert(edge: &EdgeClient, revision: u32, ended_at: Option<DateTime<Utc>>) -> A
         events: 30,
         episodes: 1,
         summary: "Risk above 70 for 3 s".to_owned(),
+        curve: None,
     }
 }
 

@@ -117,6 +117,9 @@ export interface Alert {
 
 export interface AlertDetail {
   alert: Alert;
+  /** Empty for who may not see single events. */
+  curve: { t: string; risk: number }[];
+  threshold: number | null;
   facts: { fact_id: string; kind: string; by: string; at: string; note: string | null; origin: 'edge' | 'headquarters' }[];
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::alert::{AlertEvent, Fact};
+use common::alert::{AlertEvent, Curve, Fact, Subject};
 use common::event::Hundredths;
 use common::ids::{AlertId, EdgeId, WarehouseId};
 
@@ -253,6 +253,7 @@ impl Kept {
             events: 0,
             episodes: 0,
             summary: String::new(),
+            curve: None,
         };
         let mut kept = Self {
             event,
@@ -317,6 +318,17 @@ impl Kept {
             episodes: event.episodes,
             summary: event.summary.clone(),
         }
+    }
+
+    /// As headquarters gets it.
+    pub fn told(&self) -> AlertEvent {
+        let started_at = self.event.started_at;
+        let curve = (self.event.subject == Subject::Risk).then(|| Curve {
+            threshold: self.threshold.map(Hundredths::as_f64),
+            clear_below: self.clear_below.map(Hundredths::as_f64),
+            moments: self.times().map(|(at, risk)| ((at - started_at).num_milliseconds(), risk.raw())).collect(),
+        });
+        AlertEvent { curve, ..self.event.clone() }
     }
 
     /// The curve's points.

@@ -1,6 +1,7 @@
 // Everything about one alert: what happened, what was said of it, and for those who may, who it was.
 
 import { useSignal } from '@preact/signals';
+import { RiskCurve } from '../../../../common/ui/parts/RiskCurve';
 import { acknowledge, isPending, said } from '../actions';
 import { open, story, type Moment } from '../alerts';
 import { age, clockSeconds, count, dated, score } from '../format';
@@ -74,6 +75,12 @@ function Known({ alert, detail, problem, again }: { alert: Alert; detail: Detail
         <section class="panel" aria-labelledby="alert-story" data-testid="story">
           <h2 id="alert-story">{words.whatHappened}</h2>
           {detail ? <Story moments={story(alert, detail.facts)} zone={zone} going={open(alert)} /> : <Loading />}
+          {detail && alert.subject === 'risk' && may('act') && (
+            <>
+              <RiskCurve curve={detail.curve} threshold={detail.threshold} peak={alert.peak} words={words} clock={(at) => clockSeconds(at, zone)} />
+              {open(alert) && detail.curve.length > 0 && <p class="dim">{words.curveSoFar}</p>}
+            </>
+          )}
         </section>
       </div>
     </>

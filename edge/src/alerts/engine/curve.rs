@@ -1,10 +1,11 @@
 //! The curve of an episode: time and score, thinned out as it grows so that it stays small and keeps its peak.
 
 use chrono::{DateTime, Utc};
+use common::alert::CURVE_MOMENTS_MAX;
 use common::event::Hundredths;
 
-/// Points kept: 24 s of a camera that sends ten a second, in full; wider apart beyond that.
-pub const POINTS_MAX: usize = 240;
+/// Points kept: as many as headquarters takes.
+pub const POINTS_MAX: usize = CURVE_MOMENTS_MAX;
 
 pub type Point = (DateTime<Utc>, Hundredths);
 

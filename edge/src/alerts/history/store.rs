@@ -30,7 +30,7 @@ const TRIM: u64 = 50;
 /// An alert as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// As headquarters gets it.
+    /// As headquarters gets it, but for the curve.
     pub event: AlertEvent,
     /// When it was first shown, by our clock.
     pub seen_at: DateTime<Utc>,
@@ -551,7 +551,7 @@ fn put_alert(transaction: &Transaction<'_>, kept: &Kept, tell: bool) -> rusqlite
     if tell {
         // One revision of one alert is one record, however often it is handed to the buffer.
         let identity = Uuid::new_v5(&event.alert_id.uuid(), &event.revision.to_le_bytes());
-        put_outbox(transaction, Kind::Alert, identity, &alert::payload(event))?;
+        put_outbox(transaction, Kind::Alert, identity, &alert::payload(&kept.told()))?;
     }
     Ok(())
 }

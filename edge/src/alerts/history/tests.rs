@@ -1,4 +1,4 @@
-use common::alert::{AlertEvent, Fact, Origin, Scope, Severity, Statement, Subject, merge};
+use common::alert::{AlertEvent, Curve, Fact, Origin, Scope, Severity, Statement, Subject, merge};
 use common::event::Hundredths;
 use common::ids::{AlertId, FactId, ZoneId};
 use proptest::prelude::*;
@@ -40,6 +40,7 @@ fn kept(n: u128, raised: i64, cleared: Option<i64>) -> Kept {
             events: 25,
             episodes: 1,
             summary: "a lift".to_owned(),
+            curve: None,
         },
         seen_at: at(raised),
         cleared_at: cleared.map(at),
@@ -130,9 +131,11 @@ async fn each_revision_waits_once_until_the_buffer_has_it() {
     }
     history.write(batch(vec![kept(1, 100, Some(120))], vec![]), at(120)).await.expect("writes");
     let rows = outbox(&history).await;
-    let revisions: Vec<u32> =
-        rows.iter().map(|row| common::alert::read_alert(&row.payload).expect("an alert").revision).collect();
-    assert_eq!(revisions, [1, 2]);
+    let told: Vec<AlertEvent> =
+        rows.iter().map(|row| common::alert::read_alert(&row.payload).expect("an alert")).collect();
+    assert_eq!(told.iter().map(|alert| alert.revision).collect::<Vec<_>>(), [1, 2]);
+    let curve = Curve { threshold: Some(70.0), clear_below: Some(70.0), moments: vec![(3_000, 8_150)] };
+    assert_eq!(told[1].curve, Some(curve));
     assert_ne!(rows[0].identity, rows[1].identity);
     let first = rows[0].id;
     history.ask(at(0), move |store| store.sent(&[first])).await.expect("writes");

@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { get, Problem } from '../../../../common/ui/api';
 import { open } from '../derive';
-import { age, count, dated, score } from '../format';
+import { age, clockSeconds, count, dated, score } from '../format';
 import { t } from '../i18n';
 import { href, wall } from '../route';
 import { alerts, link, mayAct, now } from '../store';
@@ -12,8 +12,8 @@ import type { AlertDetail as Detail } from '../wire';
 import { place, whereabouts, why } from '../words';
 import { Buttons, follow, Said } from './AlertCard';
 import { SeverityIcon } from '../../../../common/ui/parts/Icon';
+import { RiskCurve } from '../../../../common/ui/parts/RiskCurve';
 import { Posture } from './Posture';
-import { RiskCurve } from './RiskCurve';
 
 /** While it goes on its curve grows; asked again this often at most. */
 const REFRESH_MS = 2_000;
@@ -88,7 +88,7 @@ export function AlertDetail({ id }: { id: string }) {
           <p>{why(alert)} <span class="dim">({alert.rule})</span></p>
           {known && alert.subject === 'risk' && (
             <>
-              <RiskCurve curve={known.curve} threshold={known.threshold} peak={alert.peak} />
+              <RiskCurve curve={known.curve} threshold={known.threshold} peak={alert.peak} words={t.value} clock={clockSeconds} />
               <Posture posture={known.posture} />
             </>
           )}
