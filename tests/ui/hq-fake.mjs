@@ -43,17 +43,18 @@ export function fleet() {
 
 export const ZONES = [{ zone_id: uuid(500_001), name: 'Picking' }, { zone_id: uuid(500_002), name: 'Receiving' }, { zone_id: uuid(500_003), name: 'Racking' }];
 
-function detail(row) {
+function detail(row, edges = []) {
   const edge = (index, change) => ({
-    edge_id: uuid(700_000 + index), name: `north ${index}`, state: row.state, reasons: row.reasons, since: row.since, version: '0.4.0', last_heartbeat_at: row.last_heartbeat_at,
-    last_progress_at: row.last_progress_at, buffered: row.backlog, missing: row.missing, rules_version: 3, heartbeat: null, ledger: {}, epochs: [], ...change,
+    edge_id: uuid(700_000 + index), name: `north ${index}`, state: row.state, reasons: row.reasons, since: row.since, version: '0.4.0', last_heartbeat_at: row.last_heartbeat_at, certificate_until: ago(-70 * 86_400), certificate_renewed_at: ago(20 * 86_400), copy_seen_at: null,
+    last_progress_at: row.last_progress_at, buffered: row.backlog, missing: row.missing, rules_version: 3, heartbeat: null, ledger: {}, epochs: [], ...change, ...edges[index - 1],
   });
   const camera = (camera_id, zone, change = {}) => ({ camera_id, name: null, zone_id: ZONES[zone].zone_id, edge_id: uuid(700_001), last_seen_at: ago(1), clock_suspect: false, silent: false, ...change });
   return {
     ...row, time_zone: 'Europe/Berlin', alerts_off: row.alerts_off ?? false, stats: {},
     zones: row.last_event_time === null ? [] : ZONES.map((zone) => ({ ...zone, last_event_time: row.last_event_time, first_seen_at: ago(9_000_000) })),
     cameras: row.last_event_time === null ? [] : [camera('dock-1', 0), camera('dock-3', 0, { silent: true, last_seen_at: ago(1_300) }), camera('belt-2', 1, { clock_suspect: true }), camera('rack-7', 2)],
-    edge_list: [edge(1), edge(2, { state: 'healthy', reasons: [], buffered: 0, rules_version: null })],
+    edge_list: [edge(1), edge(2, { state: 'healthy', reasons: [], buffered: 0, rules_version: null, certificate_until: null, certificate_renewed_at: null })],
+    shut_out: row.shut_out ?? [],
   };
 }
 
@@ -75,7 +76,7 @@ const ALL = ['read', 'act', 'people', 'admin'];
  * Answers every request of a page. `answers` maps "METHOD /path" (without its query) to a body, a function of the request
  * that gives one, or `{status, body}`; what is not there is 404.
  */
-export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL, role = 'safety-manager', answers = {}, context: options = {}, path = '/', noSockets = false } = {}) {
+export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL, role = 'safety-manager', edges = [], answers = {}, context: options = {}, path = '/', noSockets = false } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
   const world = { sites, alerts, scopes, role, noSockets, asked: [], seq: 1, sockets: new Set() };
   const known = {
@@ -87,7 +88,7 @@ export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL
     ...answers,
   };
   for (const row of sites) {
-    known[`GET /api/v1/sites/${row.warehouse_id}`] ??= () => detail(world.sites.find((one) => one.warehouse_id === row.warehouse_id));
+    known[`GET /api/v1/sites/${row.warehouse_id}`] ??= () => detail(world.sites.find((one) => one.warehouse_id === row.warehouse_id), edges);
     known[`GET /api/v1/sites/${row.warehouse_id}/history`] ??= history;
     known[`GET /api/v1/sites/${row.warehouse_id}/settings`] ??= () => ({
       name: row.name, name_reported: row.name, name_set: null, time_zone: 'Europe/Berlin', time_zone_reported: 'Europe/Berlin', time_zone_set: null,

@@ -184,6 +184,28 @@ test('a keyboard alone gets anywhere', async () => {
   });
 });
 
+test('how a box comes in is said in words, with the command that mends what is wrong', async () => {
+  const copied = site(1, { name: 'Leipzig', state: 'degraded', reasons: ['a copy of this box came in 3 min ago'], shut_out: [{ edge_id: uuid(700_009), name: 'old dock', at: ago(3_600) }] });
+  await withFake({ sites: [copied] }, async ({ page }) => {
+    await page.locator('#sites tbody tr', { hasText: 'a copy of this box came in' }).waitFor();
+    await page.goto(`${ORIGIN}/sites/${uuid(1)}`);
+    const row = (name) => page.locator('#edges tbody tr', { hasText: name });
+    await row('north 1').waitFor();
+    assert.match(await row('north 1').innerText(), /until \d+ \w+ \d{4}[\s\S]*renewed \d+ \w+ \d{4}/);
+    assert.match(await row('north 2').innerText(), /By a token, which does not end/);
+    assert.match(await page.locator('[data-testid=shut-out]').innerText(), new RegExp(`Shut out: old dock, since [\\s\\S]*smartpick-central sites token ${uuid(1)} --edge ${uuid(700_009)}[\\s\\S]*enroll TOKEN --replace`));
+    assert.equal(await page.locator('[data-testid=copy], [data-testid=certificate-over]').count(), 0);
+    assert.deepEqual(await axe(page), []);
+  });
+  await withFake({ sites: [copied], path: `/sites/${uuid(1)}`, edges: [{ copy_seen_at: ago(180) }, { certificate_until: ago(86_400), certificate_renewed_at: null }] }, async ({ page }) => {
+    assert.match(await page.locator('[data-testid=copy]').innerText(), new RegExp(`north 1: A copy of this box came in, last [\\s\\S]*smartpick-central sites token ${uuid(1)}\\s`));
+    const over = await page.locator('[data-testid=certificate-over]').innerText();
+    assert.match(over, new RegExp(`north 2: ended [\\s\\S]*comes back by itself[\\s\\S]*sites token ${uuid(1)} --edge ${uuid(700_002)}`));
+    assert.match(await page.locator('#edges tbody tr', { hasText: 'north 2' }).innerText(), /ended \d+ \w+ \d{4}[\s\S]*the one it joined with/);
+    assert.deepEqual(await axe(page), []);
+  });
+});
+
 test('an acknowledgement made while the line is down is sent once it is back', async () => {
   let reachable = false;
   const sent = [];

@@ -21,6 +21,7 @@ use crate::fleet::{Digest, EdgeRow, FleetHealth, Outdated, Site, SiteRow};
 use crate::http::{ApiError, App};
 use crate::store::edges::{self, Zone};
 use crate::store::ledger::{self, Account};
+use crate::store::tokens::{self, ShutOut};
 use crate::store::{rule_sets, sites};
 
 /// All sites, what should be seen to first before the rest.
@@ -167,6 +168,8 @@ pub struct SitePage {
     zones: Vec<Zone>,
     cameras: Vec<Camera>,
     edge_list: Vec<EdgeDetail>,
+    /// Edges that may not come in any more, the latest first; in none of the figures but the ledger's.
+    shut_out: Vec<ShutOut>,
 }
 
 /// One site with its zones, cameras and edges.
@@ -212,6 +215,7 @@ pub async fn site(
         zones,
         cameras,
         edge_list: edge_list.collect(),
+        shut_out: tokens::shut_out(&app.db, id).await?,
     }))
 }
 

@@ -266,8 +266,8 @@ fn clone(now: DateTime<Utc>, facts: &EdgeFacts<'_>, was: bool, reasons: &mut Vec
     }
     if let Some(at) = facts.copy_seen_at.filter(|at| now - *at <= limit) {
         let text = format!(
-            "a second box came {} ago with a certificate of this edge that another one has replaced, so one of them is a copy \
-             of the other; enrol that one as an edge of its own, or shut it out",
+            "a copy of this box came in {} ago, with a certificate that another one has replaced; enrol the copy as an edge of its \
+             own, or shut this edge out and enrol the box that is to stay",
             length(now - at)
         );
         reasons.push(Reason::new(Code::Clone, text));

@@ -103,6 +103,10 @@ pub struct EdgeRow {
     pub created_at: DateTime<Utc>,
     /// When the certificate ends by which it comes in; null for one that comes in by a token.
     pub certificate_until: Option<DateTime<Utc>>,
+    /// When it was given that certificate; null if it is still the one it joined with.
+    pub certificate_renewed_at: Option<DateTime<Utc>>,
+    /// When a box last came with a certificate that another one has replaced: one of the two is a copy of the other.
+    pub copy_seen_at: Option<DateTime<Utc>>,
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     pub last_progress_at: Option<DateTime<Utc>>,
     pub buffered: i64,
@@ -467,6 +471,8 @@ fn edge_row(judged: Judged<'_>) -> EdgeRow {
         version: digest.map(|digest| digest.version),
         created_at: edge.created_at,
         certificate_until: edge.certificate_until,
+        certificate_renewed_at: edge.renewed_at,
+        copy_seen_at: edge.copy_seen_at,
         last_heartbeat_at: edge.heartbeat_at,
         last_progress_at: ledger.progress_at,
         buffered: ledger.totals.buffered,

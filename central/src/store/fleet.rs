@@ -16,9 +16,10 @@ const SITES: &str = "SELECT warehouse_id, name FROM warehouses";
 /// Never the heartbeats themselves: they are large.
 const EDGES: &str = "\
 SELECT e.edge_id, e.warehouse_id, e.name, e.created_at, e.heartbeat_at, e.digest, e.unreadable_at, e.unreadable,
-       e.waiting_since, e.turned_back, e.turned_back_at, e.copy_seen_at, c.renew_at, c.not_after AS certificate_until
+       e.waiting_since, e.turned_back, e.turned_back_at, e.copy_seen_at, c.renew_at, c.not_after AS certificate_until,
+       CASE WHEN c.issued_for <> 'enrolment' THEN c.issued_at END AS renewed_at
 FROM edges e LEFT JOIN LATERAL (
-    SELECT renew_at, not_after FROM edge_certificates
+    SELECT renew_at, not_after, issued_for, issued_at FROM edge_certificates
     WHERE edge_id = e.edge_id AND revoked_at IS NULL AND superseded_at IS NULL
     ORDER BY first_used_at IS NULL, issued_at DESC LIMIT 1
 ) c ON true
@@ -119,6 +120,7 @@ pub struct Edge {
     pub copy_seen_at: Option<DateTime<Utc>>,
     pub renew_at: Option<DateTime<Utc>>,
     pub certificate_until: Option<DateTime<Utc>>,
+    pub renewed_at: Option<DateTime<Utc>>,
 }
 
 impl Edge {

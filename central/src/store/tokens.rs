@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::{Db, StoreError, audit, enrolment, transaction, users, within};
 use crate::access::Scopes;
 
+/// Edges that were shut out, on the page of a site; the command line lists all.
+const SHUT_OUT_MAX: i64 = 50;
+
 const ADD_WAREHOUSE: &str = "INSERT INTO warehouses (warehouse_id) VALUES ($1) ON CONFLICT DO NOTHING";
 const ADD_EDGE: &str = "\
 INSERT INTO edges (edge_id, warehouse_id, name, credential_sha256) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -22,6 +25,9 @@ FROM edges e LEFT JOIN LATERAL (
     ORDER BY first_used_at IS NULL, issued_at DESC LIMIT 1
 ) c ON true
 ORDER BY e.created_at, e.edge_id";
+const SHUT_OUT: &str = "\
+SELECT edge_id, name, revoked_at AS at FROM edges WHERE warehouse_id = $1 AND revoked_at IS NOT NULL
+ORDER BY revoked_at DESC, edge_id LIMIT $2";
 const REVOKE_EDGE: &str = "UPDATE edges SET revoked_at = now() WHERE edge_id = $1 AND revoked_at IS NULL";
 const FIND_EDGE: &str = "\
 SELECT edge_id, warehouse_id FROM edges WHERE credential_sha256 = $1 AND revoked_at IS NULL";
@@ -39,6 +45,7 @@ pub const STATEMENTS: &[&str] = &[
     ADD_WAREHOUSE,
     ADD_EDGE,
     LIST_EDGES,
+    SHUT_OUT,
     REVOKE_EDGE,
     FIND_EDGE,
     ADD_TOKEN,
@@ -60,6 +67,15 @@ pub struct ListedEdge {
     pub certificate_until: Option<DateTime<Utc>>,
     /// Whether it may come in by a bearer token.
     pub has_token: bool,
+}
+
+/// An edge that may not come in any more.
+#[derive(Debug, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+pub struct ShutOut {
+    pub edge_id: Uuid,
+    pub name: Option<String>,
+    /// Since when.
+    pub at: DateTime<Utc>,
 }
 
 /// A machine's token as it is listed.
@@ -104,6 +120,17 @@ pub async fn add_edge(
 pub async fn list_edges(db: &Db) -> Result<Vec<ListedEdge>, StoreError> {
     let mut lease = db.lease().await?;
     let edges = within(sqlx::query_as(LIST_EDGES).fetch_all(&mut *lease)).await?;
+    lease.done();
+    Ok(edges)
+}
+
+/// Edges of a site that were shut out, the latest first.
+///
+/// # Errors
+/// If Postgres cannot answer.
+pub async fn shut_out(db: &Db, warehouse: Uuid) -> Result<Vec<ShutOut>, StoreError> {
+    let mut lease = db.lease().await?;
+    let edges = within(sqlx::query_as(SHUT_OUT).bind(warehouse).bind(SHUT_OUT_MAX).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(edges)
 }

@@ -9,6 +9,7 @@ use common::ids::{EdgeId, WarehouseId};
 use common::join::{
     Admission, ENROLL_PATH, EdgeName, Enrol, IDENTITY_PATH, JoinToken, RENEW_PATH, RETURN_PATH, Renew, Return,
 };
+use common::protocol::{HEARTBEATS_PATH, Heartbeat};
 use common::tls::authority::Authority;
 use common::tls::request::{CertificateRequest, new_key};
 use common::tls::{Fingerprint, Mode, certificates as read};
@@ -195,10 +196,20 @@ async fn a_renewed_certificate_ends_the_old_one_once_it_is_used_and_a_copy_of_th
     refused(&system, &old, "certificate_superseded").await;
     assert_eq!(new.identity(&system).await.0, StatusCode::OK);
     assert_eq!(audited(&system, "edge_copy_seen").await, 1, "once an hour");
-    // The copy is shown while the edge is heard of.
-    let edge = new.admission.edge_id;
-    system.execute(&format!("UPDATE edges SET heartbeat_at = now() WHERE edge_id = '{edge}'")).await;
-    assert_eq!(system.count("SELECT count(*) FROM edges WHERE copy_seen_at IS NOT NULL").await, 1);
+    // The copy is shown while the edge is heard of, in the fleet and with its certificate.
+    let (edge_id, warehouse_id) = (new.admission.edge_id, new.admission.warehouse_id);
+    let heartbeat = Heartbeat { edge_id, warehouse_id, ..system.edge().await.heartbeat(0, &[]) };
+    let (status, answer) = post(&system, &new.client, HEARTBEATS_PATH, &heartbeat).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let page = eventually("the copy is a reason", async || {
+        let (_, page) = system.get(&format!("/api/v1/sites/{warehouse_id}")).await;
+        page["reasons"].to_string().contains("a copy of this box came in").then_some(page)
+    })
+    .await;
+    let shown = &page["edge_list"][0];
+    assert_eq!(shown["certificate_until"], serde_json::to_value(new.admission.not_after).expect("a time"));
+    assert!(shown["certificate_renewed_at"].is_string() && shown["copy_seen_at"].is_string(), "{shown:#}");
+    assert_eq!(page["shut_out"], serde_json::json!([]));
 }
 
 #[tokio::test]
@@ -215,6 +226,13 @@ async fn an_edge_that_is_shut_out_is_out_within_seconds_and_back_by_a_token_of_i
     let body = Return { certificate: old.admission.certificate.clone(), request: asked(&old.key) };
     let (status, problem) = post(&system, &system.http, RETURN_PATH, &body).await;
     assert_eq!((status, problem["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("certificate_revoked")));
+    let page = eventually("the site shows it", async || {
+        let (_, page) = system.get(&format!("/api/v1/sites/{warehouse}")).await;
+        (!page["shut_out"].as_array()?.is_empty()).then_some(page)
+    })
+    .await;
+    let shown = &page["shut_out"][0];
+    assert!(shown["edge_id"] == edge.to_string() && shown["name"] == "box" && shown["at"].is_string(), "{page:#}");
     let new = join(&system, &token(&system, warehouse, Some(edge)).await).await;
     assert_eq!(new.admission.edge_id, edge, "it is the same edge");
     assert_eq!(new.identity(&system).await.0, StatusCode::OK);

@@ -53,11 +53,24 @@ export interface EdgeRow {
   reasons: string[];
   since: string | null;
   version: string | null;
+  /** Null for one that comes in by a token. */
+  certificate_until: string | null;
+  /** Null while it is the one it joined with. */
+  certificate_renewed_at: string | null;
+  /** When a box last came with a certificate that another one has replaced. */
+  copy_seen_at: string | null;
   last_heartbeat_at: string | null;
   last_progress_at: string | null;
   buffered: number;
   missing: number;
   rules_version: number | null;
+}
+
+/** An edge that may not come in any more. */
+export interface ShutOut {
+  edge_id: string;
+  name: string | null;
+  at: string;
 }
 
 export interface CameraRow {
@@ -84,6 +97,7 @@ export interface SiteDetail extends SiteRow {
   zones: ZoneRow[];
   cameras: CameraRow[];
   edge_list: EdgeRow[];
+  shut_out: ShutOut[];
 }
 
 export interface History {

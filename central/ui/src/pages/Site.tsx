@@ -14,6 +14,7 @@ import { CameraTable } from '../parts/CameraTable';
 import { EdgeTable } from '../parts/EdgeTable';
 import { Empty, Failed, Loading } from '../parts/Empty';
 import { SiteHistory } from '../parts/SiteHistory';
+import { Standing } from '../parts/Standing';
 import { Table, type Column } from '../parts/Table';
 import { href } from '../route';
 import { siteZone, useSettings, zoneName } from '../settings';
@@ -82,6 +83,7 @@ export function SitePage({ params }: { params: Params }) {
           <section class="block" aria-labelledby="edges-title">
             <h2 id="edges-title">{words.edges}</h2>
             {data.edge_list.length === 0 ? <Empty title={words.noEdges} hint={words.noEdgesHint} command={addEdge(id)} /> : <EdgeTable rows={data.edge_list} zone={zone} />}
+            <Standing site={data} zone={zone} />
           </section>
         </>
       )}
