@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,11 +35,45 @@ pub struct Setup {
     tls: Option<Tls>,
 }
 
-/// For a central that speaks TLS by its own authority.
+/// For a central that speaks TLS.
 #[derive(Debug, Clone)]
-struct Tls {
+pub struct Tls {
     ca_dir: PathBuf,
     certificate_seconds: u64,
+    /// Of a certificate that was given to it, with its key and authority.
+    given: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Edges' certificates hold for so long. Central's own is of its own authority, or `given` by another one.
+    ///
+    /// # Errors
+    /// If what is given cannot be made.
+    pub fn new(dir: &Dir, certificate_seconds: u64, given: bool) -> anyhow::Result<Self> {
+        let given = if given { Some(give(dir)?) } else { None };
+        Ok(Self { ca_dir: dir.path().join("central-ca"), certificate_seconds, given })
+    }
+
+    /// What clients have to believe.
+    fn authority(&self) -> PathBuf {
+        self.given.as_ref().unwrap_or(&self.ca_dir).join("ca.crt")
+    }
+}
+
+/// What an operator would get from the people who run a company's own authority.
+fn give(dir: &Dir) -> anyhow::Result<PathBuf> {
+    let dir = dir.sub("given")?;
+    let mut params = CertificateParams::new([])?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "Company");
+    let key = KeyPair::generate()?;
+    std::fs::write(dir.join("ca.crt"), params.self_signed(&key)?.pem())?;
+    let authority = Issuer::new(params, key);
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()])?.signed_by(&key, &authority)?;
+    std::fs::write(dir.join("central.crt"), certificate.pem())?;
+    std::fs::write(dir.join("central.key"), key.serialize_pem())?;
+    Ok(dir)
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,20 +87,13 @@ struct TokenAdded {
 }
 
 impl Setup {
-    /// Migrates the database. With `certificate_seconds` edges come in by certificates that hold for so long.
+    /// Migrates the database. With `tls` edges come in by certificates.
     ///
     /// # Errors
     /// If central's binary is missing or the migration fails.
-    pub async fn new(
-        dir: &Dir,
-        database_url: &str,
-        redis_url: &str,
-        certificate_seconds: Option<u64>,
-    ) -> anyhow::Result<Self> {
+    pub async fn new(dir: &Dir, database_url: &str, redis_url: &str, tls: Option<Tls>) -> anyhow::Result<Self> {
         let config = dir.path().join("central-setup.toml");
         let (database_url, redis_url) = (database_url.to_owned(), redis_url.to_owned());
-        let tls = certificate_seconds
-            .map(|certificate_seconds| Tls { ca_dir: dir.path().join("central-ca"), certificate_seconds });
         let setup = Self { config, log: dir.path().join("central-setup.log"), database_url, redis_url, tls };
         setup.write_config(&setup.config, 0)?;
         setup.command(&["migrate"]).await?;
@@ -85,11 +113,15 @@ impl Setup {
         let mut text = format!(
             "listen = \"127.0.0.1:{port}\"\n[database]\nurl = \"{database_url}\"\n[redis]\nurl = \"{redis_url}\"\n"
         );
-        if let Some(Tls { ca_dir, certificate_seconds }) = &self.tls {
+        if let Some(Tls { ca_dir, certificate_seconds, given }) = &self.tls {
             let ca_dir = ca_dir.display();
-            text += &format!(
-                "[tls]\nmode = \"own\"\nca_dir = \"{ca_dir}\"\nedge_certificate_seconds = {certificate_seconds}\n"
-            );
+            text += &format!("[tls]\nca_dir = \"{ca_dir}\"\nedge_certificate_seconds = {certificate_seconds}\n");
+            text += &match given.as_ref().map(|dir| dir.display()) {
+                None => "mode = \"own\"\n".to_owned(),
+                Some(dir) => format!(
+                    "mode = \"files\"\ncertificate = \"{dir}/central.crt\"\nkey = \"{dir}/central.key\"\nauthority = \"{dir}/ca.crt\"\n"
+                ),
+            };
         }
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
@@ -188,7 +220,7 @@ impl Central {
         })
         .await?;
         let (scheme, http) = match &setup.tls {
-            Some(tls) => ("https", http::trusting(ANSWER_TIMEOUT, &tls.ca_dir.join("ca.crt"))?),
+            Some(tls) => ("https", http::trusting(ANSWER_TIMEOUT, &tls.authority())?),
             None => ("http", http::client(ANSWER_TIMEOUT)?),
         };
         let central = Self { url: format!("{scheme}://127.0.0.1:{port}"), token: token.to_owned(), http, service };

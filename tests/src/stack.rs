@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::camera::{Camera, Ledger};
-use crate::central::{Central, Setup};
+use crate::central::{Central, Setup, Tls};
 use crate::dir::Dir;
 use crate::edge::{self, Edge, Entry};
 use crate::events::{NORTH, SOUTH};
@@ -42,6 +42,8 @@ pub struct Options {
     pub data_dir: Option<std::path::PathBuf>,
     /// Edges come in by certificates that hold for so many seconds, over TLS; else by tokens.
     pub certificate_seconds: Option<u64>,
+    /// Central's own certificate is one that was given to it, and not of its own authority.
+    pub given_certificate: bool,
     /// Where Postgres has its cluster, instead of in the stack's directory; what is there goes on.
     pub postgres_home: Option<std::path::PathBuf>,
 }
@@ -61,6 +63,7 @@ impl Default for Options {
             alerts: None,
             data_dir: None,
             certificate_seconds: None,
+            given_certificate: false,
             postgres_home: None,
         }
     }
@@ -102,7 +105,8 @@ impl Stack {
             (Some(postgres), database_url)
         };
         let central_redis = Redis::start(&dir, "central-redis", Durability::None).await?;
-        let setup = Setup::new(&dir, &database_url, &central_redis.url, options.certificate_seconds).await?;
+        let tls = options.certificate_seconds.map(|seconds| Tls::new(&dir, seconds, options.given_certificate));
+        let setup = Setup::new(&dir, &database_url, &central_redis.url, tls.transpose()?).await?;
         let token = setup.add_token("harness").await?;
         let mut centrals = Vec::new();
         for index in 0..options.centrals {

@@ -1,10 +1,16 @@
 //! Edges that come in by certificates, from the join token on: both binaries, over TLS, through a wire that can be cut.
 
-use anyhow::ensure;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use common::join::JoinToken;
+use common::tls::Fingerprint;
 use sqlx::postgres::PgPool;
 use tests::link::Wire;
+use tests::process::our_binary;
 use tests::stack::{Options, Stack};
-use tests::{checker, wait};
+use tests::{checker, ports, wait};
+use uuid::Uuid;
 
 use crate::{flow, options, under_load};
 
@@ -94,4 +100,87 @@ async fn an_edge_that_is_shut_out_keeps_its_events_says_why_and_delivers_once_it
         })
         .await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_central_whose_certificate_was_given_to_it_is_believed_by_the_authority_that_the_token_names()
+-> anyhow::Result<()> {
+    const USED: &str =
+        "SELECT count(*) FROM edge_certificates WHERE issued_for = 'renewal' AND first_used_at IS NOT NULL";
+    under_load(Options { given_certificate: true, ..enrolled() }, async |stack| {
+        let ours = std::fs::read_to_string(stack.dir.path().join("given/ca.crt"))?;
+        let identity = std::fs::read_to_string(stack.edges[0].data_dir.join("identity.json"))?;
+        let identity: serde_json::Value = serde_json::from_str(&identity)?;
+        ensure!(identity["authorities"].to_string().contains(ours.lines().nth(1).context("a line")?), "{identity}");
+        ensure!(identity["public_authorities"] == false, "{identity}");
+        wait::until("a renewal that was put into use", wait::DRAIN, || async {
+            ensure!(count(stack, USED).await? >= 1);
+            Ok(Some(()))
+        })
+        .await
+    })
+    .await?;
+    Ok(())
+}
+
+/// What `smartpick-edge enroll` complains about on a new box.
+fn complaint(stack: &Stack, token: &str) -> anyhow::Result<String> {
+    let dir = stack.dir.path().join(format!("box-{}", Uuid::new_v4()));
+    std::fs::create_dir(&dir)?;
+    let file = dir.join("edge.toml");
+    std::fs::write(&file, format!("data_dir = \"{}\"\n", dir.join("data").display()))?;
+    let mut command = Command::new(our_binary("smartpick-edge")?);
+    let output = command.arg("enroll").arg("--config").arg(&file).arg(token).output()?;
+    ensure!(!output.status.success(), "it joined");
+    ensure!(!dir.join("data/identity.json").exists(), "it has an identity all the same");
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_join_is_told_why_and_what_to_do() -> anyhow::Result<()> {
+    let stack = Stack::start(Options { certificate_seconds: Some(3_600), ..options() }).await?;
+    stack
+        .explain(Box::pin(async {
+            let url = stack.centrals[0].url.clone();
+            let site = stack.edges[0].warehouse_id;
+            let again = "smartpick-central sites token";
+            let new = async || stack.setup.join_token(site, &url, None).await;
+            let says = |token: &str, parts: &[&str]| {
+                let said = complaint(&stack, token)?;
+                for part in parts {
+                    ensure!(said.contains(part), "{part:?} is not in: {said}");
+                }
+                ensure!(said.lines().count() == 1, "one line: {said}");
+                anyhow::Ok(())
+            };
+            let pool = PgPool::connect(&stack.database_url).await?;
+            // The edge of this stack has joined with the token that is there.
+            let used = new().await?;
+            sqlx::query("UPDATE join_tokens SET used_at = now(), key_sha256 = sha256('another box')")
+                .execute(&pool)
+                .await?;
+            says(&used, &["another box used the join token at ", "it is good for one", again])?;
+            let expired = new().await?;
+            sqlx::query("UPDATE join_tokens SET expires_at = now() - interval '1 minute' WHERE used_at IS NULL")
+                .execute(&pool)
+                .await?;
+            pool.close().await;
+            says(&expired, &["the join token ended at ", "and it is ", again])?;
+            let pin = new().await?.parse::<JoinToken>()?.pin;
+            says(&JoinToken::new(&url, pin).to_string(), &["no such join token was made here", again])?;
+            let other = JoinToken::new(&url, Some(Fingerprint([7; 32])));
+            let parts = ["is not the headquarters that the token is of", "not to a proxy", "make a new token", &url];
+            says(&other.to_string(), &parts)?;
+            let public = JoinToken::new(&url, None);
+            says(&public.to_string(), &[&url, "cannot be reached", "UnknownIssuer"])?;
+            let closed = format!("https://127.0.0.1:{}", ports::free()?);
+            says(
+                &JoinToken::new(&closed, pin).to_string(),
+                &[&closed, "cannot be reached", "give another with --url"],
+            )?;
+            let whole = new().await?;
+            says(&whole[..whole.len() - 3], &["not whole or was mistyped"])?;
+            says("hello", &["a join token begins with spj_", again])
+        }))
+        .await
 }
