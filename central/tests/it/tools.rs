@@ -1,11 +1,16 @@
-//! What an operator has at headquarters: `doctor`, `status`, `dead-letters`, `config show`, `support-bundle`, and reading the
+//! What an operator has at headquarters: `doctor`, `status`, `backlog`, `alerts`, `dead-letters`, `config show`, `support-bundle`, and reading the
 //! configuration again; all as the real binary.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use common::alert::{AlertEvent, Severity};
+use common::protocol::{Heartbeat, LaneReport};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::alerts::{alert, revised};
+use crate::client::{Batch, System};
 use crate::servers::{self, Redis};
 
 /// Headquarters: its file, and its central while one runs.
@@ -144,6 +149,67 @@ async fn status_shows_central_and_its_sites_on_one_screen() {
     }
     let page = place.json(&["status", "--json"]);
     assert_eq!((&page["status"], &page["sites"][0]["state"]), (&json!("healthy"), &json!("unknown")));
+}
+
+#[tokio::test]
+async fn what_waits_at_the_sites_and_their_alerts_are_shown_without_a_central_that_runs() {
+    let mut system = System::start().await;
+    let (leipzig, new) = (system.edge().await, system.edge().await);
+    let place = Place::new(&system.config.database.url, "redis://127.0.0.1:1");
+    assert_eq!(text(&place.run(&["alerts", "list"]).stdout), "None.\n");
+    let backlog = LaneReport { records: 12_400, bytes: 9_000_000, oldest_age_ms: Some(120_000) };
+    let said = Heartbeat { backlog, drain_seconds: Some(190.0), ..leipzig.heartbeat(12_400, &[(1, 12_400)]) };
+    assert_eq!(leipzig.beat(&said).await.0, StatusCode::OK);
+    let id = leipzig.warehouse_id.to_string();
+    system.execute(&format!("UPDATE warehouses SET name = 'Leipzig' WHERE warehouse_id = '{id}'")).await;
+    let (open, over) = (alert(&leipzig), revised(&alert(&leipzig), 2));
+    let elsewhere = AlertEvent { severity: Severity::Critical, camera_id: None, ..alert(&new) };
+    leipzig.deliver(&Batch::of(&[leipzig.alert_record(1, &open), leipzig.alert_record(2, &over)])).await;
+    new.deliver(&Batch::of(&[new.alert_record(1, &elsewhere)])).await;
+    system.central.take().expect("started").stop().await.expect("stopped");
+
+    let screen = text(&place.run(&["backlog"]).stdout);
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[2].starts_with("Leipzig ") && lines[2].contains("12,400") && lines[2].contains("3 min"), "{screen}");
+    assert!(lines[3].starts_with(&new.warehouse_id.to_string()) && lines[3].ends_with("never"), "{screen}");
+    assert!(screen.ends_with("12,400 events wait, at 1 of 2 edges, of 1 sites.\n"), "{screen}");
+    let page = place.json(&["backlog", "--site", "Leipzig", "--json"]);
+    let edges = page["edges"].as_array().expect("edges");
+    assert_eq!(
+        (edges.len(), &edges[0]["backlog"]["records"], &edges[0]["drainSeconds"]),
+        (1, &json!(12_400), &json!(190.0))
+    );
+    assert!(edges[0]["backlog"]["oldestAgeMs"].as_u64().expect("a number") >= 120_000, "it ages: {page:#}");
+    system.execute("UPDATE edges SET heartbeat_at = heartbeat_at - interval '1 hour'").await;
+    let screen = text(&place.run(&["backlog"]).stdout);
+    assert!(screen.contains("not known, it is silent") && screen.contains("1 h"), "{screen}");
+
+    let listed = |args: &[&str]| {
+        let page = place.json(&[&["alerts", "list", "--json"], args].concat());
+        let ids = page["alerts"].as_array().expect("alerts").iter().map(|alert| alert["alert_id"].clone());
+        let mut ids: Vec<String> = ids.map(|id| id.as_str().expect("an id").to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let these = |alerts: &[&AlertEvent]| {
+        let mut ids: Vec<String> = alerts.iter().map(|alert| alert.alert_id.to_string()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(listed(&[]), these(&[&open, &elsewhere]), "what is going on");
+    assert_eq!(listed(&["--state", "all"]), these(&[&open, &over, &elsewhere]));
+    assert_eq!(listed(&["--state", "cleared", "--site", "Leipzig"]), these(&[&over]));
+    assert_eq!(listed(&["--severity", "critical"]), these(&[&elsewhere]));
+    assert_eq!(listed(&["--camera", "cam-07", "--site", &id]), these(&[&open]));
+    assert_eq!(listed(&["--from", "2999-01-01T00:00:00Z"]), these(&[]));
+    let screen = text(&place.run(&["alerts", "list", "--limit", "1"]).stdout);
+    assert!(screen.contains("There are more") && screen.lines().count() == 3, "{screen}");
+    let screen = text(&place.run(&["alerts", "list", "--state", "all"]).stdout);
+    assert!(screen.contains("Leipzig, cam-07"), "{screen}");
+    let worker = open.worker_id.expect("somebody").to_string();
+    assert!(!screen.contains(&worker) && !place.json(&["alerts", "list", "--json"]).to_string().contains(&worker));
+    let unknown = place.run(&["backlog", "--site", "Nowhere"]);
+    assert!(text(&unknown.stderr).contains("there is no site Nowhere"), "{}", text(&unknown.stderr));
 }
 
 #[tokio::test]

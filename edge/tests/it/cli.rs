@@ -292,6 +292,29 @@ fn what_waits_is_told_by_the_running_edge_and_found_in_its_files_afterwards() {
 }
 
 #[test]
+fn commands_ask_an_edge_that_speaks_https_without_being_told_whom_to_trust() {
+    let mut site = Site::new("[tls]\nmode = \"own\"\n");
+    site.start();
+    let page = site.json(&["status", "--json"]);
+    assert_eq!(page["stats"]["accepted"], 0, "{page:#}");
+    assert_eq!(site.json(&["backlog", "--json"])["from"], "the running edge");
+    assert!(site.said(&["alerts", "list", "--state", "all"]).contains("None."));
+    // An address that somebody gives is believed as any other: here, not at all.
+    let url = format!("https://127.0.0.1:{}", site.port);
+    let output = site.run(&["status", "--url", &url]);
+    assert!(!output.status.success() && text(&output.stdout).is_empty(), "{}", text(&output.stdout));
+
+    let mut tail = site.command(&["tail", "--json", "--topics", "health"]);
+    let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut line = String::new();
+    BufReader::new(tail.stdout.take().expect("piped")).read_line(&mut line).expect("text");
+    tail.kill().expect("killed");
+    tail.wait().expect("it ends");
+    assert!(serde_json::from_str::<Value>(&line).is_ok_and(|message| message.is_object()), "{line}");
+    site.stop();
+}
+
+#[test]
 fn alerts_are_listed_and_acknowledged() {
     let mut site = Site::new(
         "[[alerts.rules]]\nname = \"quick\"\nthreshold = 70\nfor = \"100ms\"\ngap = \"10s\"\nscope = \"person\"\n",
