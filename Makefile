@@ -82,10 +82,15 @@ test-monitoring: ui $(PYTHON)/.ready ## Alert rules and dashboards against the m
 	$(BUILD)
 	$(PYTHON)/bin/python tests/monitoring/check.py $(PROMTOOL) $(BIN)/stack
 
-# Neither this machine's paths nor its time are in what is shipped, so the same commit gives the same bytes. Its own flags
-# make cargo keep it beside what the other targets build.
+# Neither this machine's paths nor its time are in what is shipped, so the same commit gives the same bytes wherever it is built.
+# Rust and C are told of the paths each in its own way. Its own flags make cargo keep it beside what the other targets build.
+CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+REMAPPED = $(foreach path,$(CURDIR)=/smartpick $(TARGET_DIR)=/smartpick/target $(CARGO_HOME_DIR)=/cargo,$1=$(path))
+deb: export RUSTFLAGS := $(call REMAPPED,--remap-path-prefix)
+deb: export CFLAGS := $(call REMAPPED,-ffile-prefix-map)
 deb: setup ui ## Both .deb packages, in target/deb
-	RUSTFLAGS='--remap-path-prefix=$(CURDIR)=/smartpick --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo' $(BUILD)
+	$(CARGO) build --release --locked --package edge --package central
 	@CARGO='$(CARGO)' packaging/deb/build
 	@packaging/deb/check
 
