@@ -1,6 +1,6 @@
 """A camera that keeps its own ledger: sends events until each is acknowledged, and writes down the ids that were.
 
-    sender.py --count N --batch N --acked FILE [--pause SECONDS] [--worker UUID]
+    sender.py --count N --acked FILE --token TOKEN --worker UUID --warehouse UUID [--batch N] [--pause SECONDS]
 
 What is not acknowledged is sent again, as the same events, until it is.
 """
@@ -33,14 +33,14 @@ def event(worker, warehouse):
     }
 
 
-def send(events):
+def send(events, token):
     """Until all are acknowledged; gives how often it was tried."""
     body, tries = json.dumps(events), 0
     while True:
         tries += 1
         try:
             connection = http.client.HTTPConnection(*ADDRESS, timeout=10)
-            connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+            connection.request("POST", PATH, body, {"Content-Type": "application/json", "Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             said = json.load(answer)
             connection.close()
@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--acked", required=True)
+    parser.add_argument("--token", required=True)
     parser.add_argument("--pause", type=float, default=0)
     parser.add_argument("--worker", required=True)
     parser.add_argument("--warehouse", required=True)
@@ -70,7 +71,7 @@ def main():
     with open(args.acked, "a") as acked:
         for at in range(0, args.count, args.batch):
             events = [event(args.worker, args.warehouse) for _ in range(min(args.batch, args.count - at))]
-            tries += send(events)
+            tries += send(events, args.token)
             acked.writelines(f"{one['event_id']}\n" for one in events)
             acked.flush()
             time.sleep(args.pause)
