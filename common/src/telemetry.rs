@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use prometheus_client::registry::Registry;
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 use tracing::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry as Subscribers, fmt, reload};
@@ -65,7 +66,9 @@ struct Journal(JournalLog);
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let meta = event.metadata();
+        // What a crate says through `log` has its place in the code among its fields.
+        let logged = event.normalized_metadata();
+        let meta = logged.as_ref().unwrap_or_else(|| event.metadata());
         let fields = Fields::of(event);
         // The crate makes notices (5) of `Info` and infos (6) of `Debug`. What we call info is info.
         let level = match *meta.level() {

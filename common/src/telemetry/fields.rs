@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
+/// Where a message that came through `log` is from; the journal has fields of its own for that.
+const OF_LOG: &str = "log.";
+
 #[derive(Default)]
 pub struct Fields {
     pub message: String,
@@ -25,7 +28,7 @@ impl Fields {
         let _infallible = write(&mut value);
         if field.name() == "message" {
             self.message = value;
-        } else {
+        } else if !field.name().starts_with(OF_LOG) {
             self.rest.push((journal_name(field.name()), value));
         }
     }
