@@ -33,7 +33,6 @@ use super::rules::{Rule, Swap};
 use super::system::{Findings, Thresholds, Watch};
 use super::{Change, Observation};
 use crate::http::State;
-use crate::intake::TEST_ZONE;
 use crate::live::Publish as _;
 use crate::reload::Settings;
 use crate::shift::figures::Figures;
@@ -247,7 +246,7 @@ impl Floor {
         if look {
             let (cameras, probe) = (self.state.cameras.reports(), self.state.buffer.last_probe());
             let link = self.state.has_central.then(|| self.state.link.get());
-            let findings = Findings::new(cameras, &probe, link, ZoneId::from_uuid(TEST_ZONE));
+            let findings = Findings::new(cameras, &probe, link);
             self.watch.look(now, &findings, &mut self.changes);
         }
         self.take_changes(now).await;

@@ -55,9 +55,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Cameras in `not_watched` are left out: that zone's events are tests.
-    pub fn new(mut cameras: Vec<CameraReport>, probe: &Probe, link: Option<Link>, not_watched: ZoneId) -> Self {
-        cameras.retain(|camera| camera.zone_id != not_watched);
+    pub fn new(cameras: Vec<CameraReport>, probe: &Probe, link: Option<Link>) -> Self {
         let spill = Some(probe.spill.clone()).filter(|spill| spill.bytes_max > 0);
         Self { cameras, spill, link }
     }

@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::view::{CameraHealth, FloorHealth, Uplink, UplinkState, Waiting};
 use crate::http::State;
-use crate::intake::TEST_ZONE;
 use crate::live::Publish as _;
 use crate::site::NO_DATA_AFTER_SECS;
 
@@ -31,7 +30,6 @@ impl Teller {
     fn look(&mut self, state: &State, now: DateTime<Utc>) -> FloorHealth {
         let (contents, outlook, verdict) = (state.buffer.contents(), state.outlook(), state.health(now));
         let silent_after = TimeDelta::seconds(NO_DATA_AFTER_SECS.cast_signed());
-        let cameras = state.cameras.reports().into_iter().filter(|camera| camera.zone_id.uuid() != TEST_ZONE);
         FloorHealth {
             status: verdict.status,
             reasons: verdict.reasons,
@@ -40,7 +38,10 @@ impl Teller {
             room_hours: outlook.room_hours,
             drain_seconds: outlook.drain_seconds,
             disk_bytes_free: state.buffer.last_probe().spill.disk_bytes_free,
-            cameras: cameras
+            cameras: state
+                .cameras
+                .reports()
+                .into_iter()
                 .map(|camera| CameraHealth {
                     silent: now - camera.last_seen > silent_after,
                     camera_id: camera.camera_id,
