@@ -164,6 +164,8 @@ impl Db {
                 ("statement_timeout", "8s"),
                 ("lock_timeout", "4s"),
                 ("idle_in_transaction_session_timeout", "15s"),
+                // "Exists already, skipping" is no news.
+                ("client_min_messages", "warning"),
                 // Our statements are small; compiling them would cost more than it saves.
                 ("jit", "off"),
                 ("tcp_keepalives_idle", "15"),

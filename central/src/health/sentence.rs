@@ -5,12 +5,16 @@ use common::health::Health;
 use common::reload::Reloaded;
 use common::words::{grouped, rate};
 
+use super::sampler::Look;
 use super::{Facts, Observed, judge};
 use crate::fleet::{Fleet, FleetSnapshot};
 
 /// As of now.
 pub fn sentence(observed: &Observed, fleet: &Fleet, reloaded: &Reloaded) -> String {
     let (samples, seen) = (observed.samples(), observed.progress());
+    if [&samples.redis, &samples.postgres].contains(&&Look::default()) {
+        return "looking at Redis and Postgres for the first time".to_owned();
+    }
     let trouble = reloaded.trouble();
     let health = judge(&Facts { now: clock::now(), samples: &samples, seen: &seen, config: trouble.as_deref() });
     compose(&health, samples.load.waiting, fleet.latest().as_deref())
