@@ -15,6 +15,7 @@ pub use origin::{Origin, Origins};
 pub use shown::{changed, masked, shown};
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -164,7 +165,8 @@ fn credentials(sources: &Sources<'_>) -> Result<Vec<(String, String)>, ConfigErr
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
-    ConfigError::new(format!("{}: {error}", path.display()))
+    let fix = if error.kind() == ErrorKind::PermissionDenied { "; by hand, try sudo" } else { "" };
+    ConfigError::new(format!("{}: {error}{fix}", path.display()))
 }
 
 fn files(sources: &Sources<'_>) -> Result<Vec<PathBuf>, ConfigError> {
