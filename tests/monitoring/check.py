@@ -7,6 +7,7 @@ Run by `make test-monitoring`: PYTHON/bin/python tests/monitoring/check.py PROMT
 import json
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -40,10 +41,11 @@ def expressions(dashboard):
             yield variable["name"], variable["query"]["query"]
 
 
-def scrape(url):
+def scrape(url, authority=None):
     """The series of a binary: for each name, the labels that it has."""
     series = {}
-    with urllib.request.urlopen(f"{url}/metrics") as answer:
+    trust = ssl.create_default_context(cafile=authority) if authority else None
+    with urllib.request.urlopen(f"{url}/metrics", context=trust) as answer:
         for line in answer.read().decode().splitlines():
             if line and not line.startswith("#"):
                 name = re.match(r"\w+", line).group()
@@ -102,7 +104,8 @@ def main():
                 exprs.append(expr)
     faults += unreadable(promtool, exprs)
 
-    stack = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # Certificates have an alert of their own.
+    stack = subprocess.Popen([program, "--certificates"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         ready = json.loads(stack.stdout.readline())
         edge, central = ready["edges"][0], ready["central"][0]
@@ -116,7 +119,7 @@ def main():
                 assert error.code == 422, error
         end = time.monotonic() + WITHIN
         while True:
-            series = scrape(edge["url"]) | scrape(central["url"])
+            series = scrape(edge["url"]) | scrape(central["url"], ready["central_authority"])
             wrong = [f"{where}: {what}" for where, text in texts.items() for what in told(text, series)]
             if not wrong or time.monotonic() > end:
                 break

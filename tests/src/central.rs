@@ -55,7 +55,7 @@ impl Tls {
     }
 
     /// What clients have to believe.
-    fn authority(&self) -> PathBuf {
+    pub fn authority(&self) -> PathBuf {
         self.given.as_ref().unwrap_or(&self.ca_dir).join("ca.crt")
     }
 }
@@ -101,6 +101,11 @@ impl Setup {
             setup.command(&["ca", "new"]).await?;
         }
         Ok(setup)
+    }
+
+    /// How central speaks TLS; `None`: it does not.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Names the database and Redis.

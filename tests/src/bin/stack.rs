@@ -8,12 +8,13 @@
 //! as systemd would.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
 use serde::Serialize;
+use tests::central::Tls;
 use tests::stack::{Options, Stack};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
@@ -27,7 +28,13 @@ struct Args {
     /// How many central processes; the edges are spread over them
     #[arg(long, env = "CENTRALS", default_value_t = 1, value_parser = at_least_one)]
     centrals: usize,
+    /// Edges join by certificates, over TLS, and not by tokens
+    #[arg(long)]
+    certificates: bool,
 }
+
+/// For as long as such a stack is used.
+const CERTIFICATE_SECONDS: u64 = 24 * 3_600;
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it must be a whole number from 1 up".to_owned())
@@ -40,6 +47,8 @@ struct Ready<'a> {
     central_redis_url: &'a str,
     /// With it central's command line speaks to the same database: `smartpick-central users add … --config FILE`.
     central_config: &'a Path,
+    /// What signed central's certificate, with `--certificates`.
+    central_authority: Option<PathBuf>,
     edges: Vec<ReadyEdge<'a>>,
 }
 
@@ -80,7 +89,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     let live = async {
-        let options = Options { edges: args.edges, centrals: args.centrals, supervised: true, ..Options::default() };
+        let options = Options {
+            edges: args.edges,
+            centrals: args.centrals,
+            supervised: true,
+            certificate_seconds: args.certificates.then_some(CERTIFICATE_SECONDS),
+            ..Options::default()
+        };
         let stack = Stack::start(options).await?;
         announce(&stack)?;
         stdin_ended().await;
@@ -108,6 +123,7 @@ fn announce(stack: &Stack) -> anyhow::Result<()> {
         database_url: &stack.database_url,
         central_redis_url: &stack.central_redis.url,
         central_config: stack.setup.config(),
+        central_authority: stack.setup.tls().map(Tls::authority),
         edges: stack
             .edges
             .iter()
