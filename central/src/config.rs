@@ -26,8 +26,13 @@ const ENV: &[Named] = &[
     ("WORKER_RETRY_DELAY_MS", "workers.retry_delay_ms"),
 ];
 
-/// What the configuration can be set by, and what of it is never shown. The passwords are in its URLs.
-pub static SCHEMA: Schema = Schema { env: ENV, secrets: &[], reference: include_str!("../../packaging/central.toml") };
+/// What the configuration can be set by, and what of it is never shown: passwords, which are in its URLs.
+pub static SCHEMA: Schema = Schema {
+    env: ENV,
+    secrets: &[],
+    urls: &["database.url", "redis.url"],
+    reference: include_str!("../../packaging/central.toml"),
+};
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -304,7 +309,7 @@ impl Config {
         if let Err(error) = self.listen.parse::<std::net::SocketAddr>() {
             return Err(ConfigError::of("listen", error.to_string()));
         }
-        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error))
     }
 }
 

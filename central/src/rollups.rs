@@ -19,7 +19,7 @@ const PASS_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// Never.
 pub async fn keep(db: Arc<Db>, sign: LifeSign, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut failing = false;
+    let (mut failing, mut unreadable) = (false, 0);
     let mut turn = tokio::time::interval(PASS_EVERY);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -32,11 +32,17 @@ pub async fn keep(db: Arc<Db>, sign: LifeSign, stop: CancellationToken) -> anyho
         loop {
             sign.show();
             match due::pass(&db).await {
-                Ok(more) => {
+                Ok(passed) => {
                     if std::mem::take(&mut failing) {
                         info!("The rollups are added up again");
                     }
-                    if !more || stop.is_cancelled() {
+                    if passed.unreadable > std::mem::replace(&mut unreadable, passed.unreadable) {
+                        warn!(
+                            rows = passed.unreadable,
+                            "Rows of rollups_due were put there by another version, and stay"
+                        );
+                    }
+                    if !passed.more || stop.is_cancelled() {
                         break;
                     }
                 }

@@ -35,8 +35,17 @@ pub struct Schema {
     pub env: &'static [Named],
     /// Keys that are never shown. Passwords in URLs never are.
     pub secrets: &'static [&'static str],
+    /// Keys whose text may hold a password anywhere, so that no error quotes it.
+    pub urls: &'static [&'static str],
     /// The shipped file, which shows every key: examples are taken from it.
     pub reference: &'static str,
+}
+
+impl Schema {
+    /// Whether an error may not quote what is said for this key.
+    fn is_secret(&self, key: &str) -> bool {
+        self.secrets.contains(&key) || self.urls.contains(&key)
+    }
 }
 
 /// Where to look, and what else was said.
@@ -127,7 +136,7 @@ pub fn load<T: DeserializeOwned + Serialize + Default>(
     said.extend(sources.overrides.iter().map(|(key, text)| (Origin::CommandLine, key.clone(), text.clone())));
     for (origin, key, text) in said {
         // What is in a credential is a secret, whatever key it is named as.
-        let secret = matches!(origin, Origin::Credential(_)) || sources.schema.secrets.contains(&key.as_str());
+        let secret = matches!(origin, Origin::Credential(_)) || sources.schema.is_secret(&key);
         let read = set(&mut merged, &defaults, &key, &text).and_then(|()| {
             let whole = Value::Table(merged.clone()).try_into::<T>().map(drop);
             whole.map_err(|error| explain::message(&key, &error, sources.schema, secret))

@@ -48,7 +48,9 @@ impl Reloaded {
     /// It cannot be used.
     pub fn refused(&self, why: &ConfigError) {
         error!("The configuration cannot be used, and what was in force before still is:\n{why}");
-        self.0.write().unwrap_or_else(PoisonError::into_inner).error = Some(why.to_string());
+        // Health is for everybody: its place and what is wrong, but not what the line says.
+        let first = why.to_string().lines().next().unwrap_or_default().to_owned();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).error = Some(first);
     }
 
     /// It is in force, but for what needs a restart. Says both in the log.

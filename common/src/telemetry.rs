@@ -56,8 +56,17 @@ pub fn change(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    EnvFilter::try_new(filter).map(drop)
+pub fn check(filter: &str) -> Result<(), String> {
+    // `EnvFilter` takes any word for a part of the program, and then shows nothing of all the others.
+    let bare = filter.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && !is_level(part));
+    if let Some(word) = bare {
+        return Err(format!("{word:?} is no level; there are error, warn, info, debug, trace, off"));
+    }
+    EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
+}
+
+fn is_level(word: &str) -> bool {
+    ["error", "warn", "info", "debug", "trace", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
 /// Sends events to the journal, each field as a journal field of its own (`journalctl EDGE_ID=…`). The usual bridge

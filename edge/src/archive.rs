@@ -197,7 +197,7 @@ impl Archive {
         let identity = answered.database.identity.clone();
         let Ok(records) = self.ask(move |store| store.answered(&answered, clock::now())).await else { return };
         if records > 0 {
-            warn!(records, "Headquarters' database lacks what it had confirmed; it is sent again");
+            warn!(records, "Headquarters lacks what this box had handed over; it is sent again");
             self.look_after().await;
         }
         let mut shared = lock(&handle.shared);
@@ -273,8 +273,8 @@ impl Archive {
         let going = shared.status.replay.as_ref();
         if let Some(replay) = going.filter(|replay| replay.why == Why::Database && replay.ended_at.is_none()) {
             let text = format!(
-                "headquarters' database was restored and lacks what it had confirmed; sending it again from the archive: \
-                 {} % of {} records",
+                "headquarters lacks what this box had handed over, as after its database was restored; sending it again from the \
+                 archive: {} % of {} records",
                 replay.percent(),
                 replay.total
             );

@@ -179,7 +179,8 @@ impl Buffer {
         let epoch = Epoch::random();
         let mut past: HashMap<Epoch, u64> = opened.past;
         // The last run's epoch; what it held in the file is noted for good before the file is used again.
-        past.extend(left.filter(|(_, head)| *head > 0));
+        let ran_before = left.is_some_and(|(_, head)| head > 0);
+        past.extend(left.filter(|_| ran_before));
         let (quarters_file, quarters) =
             QuartersFile::open(&dir.join("quarters"), &past).context("open the file of quarters")?;
         let mut account = Account::new(epoch, past, config.redis.url.is_some());
@@ -229,7 +230,8 @@ impl Buffer {
         life.stage("appender", move |stop| appender.run(left, queue, connected, stop));
         let closing = spill.clone();
         life.stage("spill", move |stop| watch_spill(closing, spill_end, stop));
-        let salvaged = opened.salvaged.map(|(aside, salvaged)| salvaged_words(&aside, &salvaged));
+        let emptied = (opened.made_anew && ran_before).then(|| EMPTIED.to_owned());
+        let salvaged = opened.salvaged.map(|(aside, salvaged)| salvaged_words(&aside, &salvaged)).or(emptied);
         Ok(Self { requests, account, spill, filled, live_state, probe, live_config, salvaged })
     }
 
@@ -352,6 +354,10 @@ impl Buffer {
         lock(&self.account)
     }
 }
+
+/// What health says of a spill that is not there any more.
+const EMPTIED: &str = "the spill was gone or empty at the last start, though this box had taken events before; what was in it is \
+                       missing in headquarters' ledger";
 
 /// What health says of a damaged spill.
 fn salvaged_words(aside: &Path, salvaged: &Salvaged) -> String {

@@ -49,6 +49,7 @@ const ENV: &[Named] = &[
 pub static SCHEMA: Schema = Schema {
     env: ENV,
     secrets: &["camera_token", "central.token"],
+    urls: &["redis.url"],
     reference: include_str!("../../packaging/edge.toml"),
 };
 
@@ -403,7 +404,7 @@ impl Config {
         if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
             return fail("alerts.buffer_filling_at", "must be a share from 0 to 1");
         }
-        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error.to_string()))?;
+        telemetry::check(&self.log).map_err(|error| ConfigError::of("log", error))?;
         self.alerts.rules().map(drop)
     }
 
@@ -516,6 +517,8 @@ mod tests {
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
             (&[("history.keep_days", "0")], "at least 1"),
             (&[("archive.bytes_max", "1000")], "switches the archive off"),
+            (&[("log", "wran")], "error, warn, info"),
+            (&[("log", "info,noisy")], "noisy"),
         ] {
             let error = set(pairs).expect_err(fix).to_string();
             assert!(error.contains(fix), "{error}");

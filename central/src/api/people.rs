@@ -22,7 +22,7 @@ pub struct Ask {
     #[param(required = true)]
     reason: Option<String>,
     /// Only needed if sites share an id, which no edge of ours makes.
-    warehouse: Option<Uuid>,
+    warehouse_id: Option<Uuid>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -52,9 +52,9 @@ pub async fn of_alert(
     id: Result<Path<Uuid>, PathRejection>,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Person>, ApiError> {
-    let Ask { reason: said, warehouse } = query(ask)?;
+    let Ask { reason: said, warehouse_id } = query(ask)?;
     let reason = reason(said)?;
-    let alert = alerts::find(&app, path(id, "alert")?, warehouse).await?;
+    let alert = alerts::find(&app, path(id, "alert")?, warehouse_id).await?;
     let (warehouse, alert_id) = (alert.warehouse_id, alert.alert_id);
     let worker_id = store::alerts::person(&app.db, &caller.name, warehouse, alert_id, &reason).await?;
     Ok(Json(Person { alert_id, worker_id }))

@@ -379,7 +379,7 @@ pub fn assess_site(edges: &[(&str, &Assessment)]) -> Assessment {
         [] => Assessment::said(
             State::Unknown,
             Code::NoEdge,
-            "no edge has a credential; `smartpick-central edges add` makes one",
+            "no edge has a credential; `smartpick-central sites token SITE` makes a token by which one joins",
         ),
         [(_, only)] => (*only).clone(),
         several => {

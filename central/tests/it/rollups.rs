@@ -210,6 +210,26 @@ async fn a_transaction_that_fails_leaves_no_number_that_is_not_there() {
 }
 
 #[tokio::test]
+async fn what_another_version_left_to_add_up_holds_up_nobody() {
+    let rng = &mut StdRng::seed_from_u64(seed());
+    let (url, pool) = servers::database().await;
+    let db = db(&url);
+    let mut connection = db.connect().await.expect("connected");
+    servers::execute(&pool, "INSERT INTO rollups_due (added, put_at) VALUES ('\\xff01', now() - interval '1 hour')")
+        .await;
+    let floor = Floor::new(rng, 2, 6);
+    let events = events(rng, std::slice::from_ref(&floor), 50);
+    batch::write(&mut connection, &raw::items(&events), &mut Known::default()).await.expect("stored");
+    for _ in 0..2 {
+        assert_eq!(due::pass(&db).await.expect("a pass"), due::Passed { more: false, unreadable: 1 });
+    }
+    let sum = "SELECT sum(events)::int8 FROM site_days";
+    assert_eq!(servers::number(&pool, sum).await, 50, "the others are added up");
+    let since = due::oldest(&db).await.expect("an answer").expect("it stays");
+    assert!(clock::now() - since > TimeDelta::minutes(59), "and shows: {since}");
+}
+
+#[tokio::test]
 async fn people_are_bounded_however_many_a_camera_makes_up() {
     let rng = &mut StdRng::seed_from_u64(seed());
     let (url, pool) = servers::database().await;

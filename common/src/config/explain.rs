@@ -3,7 +3,7 @@
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::origin::SourceFile;
+use super::origin::{Seen, SourceFile};
 use super::reference::Reference;
 use super::{ConfigError, Schema};
 
@@ -20,14 +20,20 @@ pub fn in_file(file: &SourceFile, error: &Error, schema: &'static Schema) -> Con
         Err(_) => (path_in_text(&file.text, span.start), true),
     };
     let reference = Reference(schema.reference);
-    let secret = schema.secrets.contains(&path.as_str());
+    let secret = schema.is_secret(&path);
+    let seen = match reference.example(&path) {
+        _ if secret => Seen::Nothing,
+        Some(_) => Seen::Line,
+        // It may be a secret's, mistyped.
+        None => Seen::Key,
+    };
     let (what, fix) = if syntax {
         let example = reference.example(&path).map(|line| format!("for example: {line}"));
         (format!("this is no TOML: {}", error.message()), example)
     } else {
         explained(&path, error.message(), &reference, secret)
     };
-    ConfigError::new(file.excerpt(&span, &what, fix.as_deref(), secret))
+    ConfigError::new(file.excerpt(&span, &what, fix.as_deref(), seen))
 }
 
 /// An error in a value for `key` that was said outside of files, without the key.

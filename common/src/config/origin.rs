@@ -26,16 +26,22 @@ impl SourceFile {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// `file:line:column: what`, the line with a caret below what is meant, and the fix. `hidden` leaves out what the line
-    /// says, because it is a secret.
-    pub fn excerpt(&self, span: &Range<usize>, what: &str, fix: Option<&str>, hidden: bool) -> String {
+    /// `file:line:column: what`, as much of the line as may be seen with a caret below what is meant, and the fix.
+    pub(super) fn excerpt(&self, span: &Range<usize>, what: &str, fix: Option<&str>, seen: Seen) -> String {
         let (line, column) = self.place(span.start);
         let text = self.text.lines().nth(line - 1).unwrap_or_default();
         // Who signs in with a URL is nobody's business either.
-        let hidden = hidden || (text.contains("://") && text.contains('@'));
+        let seen = if text.contains("://") && text.contains('@') { Seen::Nothing } else { seen };
+        let text = match seen {
+            Seen::Line => text.to_owned(),
+            // A section's header has no value.
+            Seen::Key if text.trim_start().starts_with('[') => text.to_owned(),
+            Seen::Key => text.find(['=', ':']).map_or(String::new(), |at| format!("{} ...", &text[..=at])),
+            Seen::Nothing => String::new(),
+        };
         let mut out = format!("{}:{line}:{column}: {what}", self.path.display());
         let gutter = " ".repeat(line.to_string().len());
-        if !hidden {
+        if !text.is_empty() && column <= text.chars().count() {
             let shown = text.replace('\t', " ");
             let rest = text.chars().count().saturating_sub(column - 1);
             let meant = self.text.get(span.clone()).and_then(|meant| meant.lines().next()).unwrap_or_default();
@@ -49,6 +55,15 @@ impl SourceFile {
         }
         out
     }
+}
+
+/// How much of a line an error may quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Line,
+    /// Up to the value: nobody knows whether it is a secret.
+    Key,
+    Nothing,
 }
 
 /// Where a key was said.
@@ -129,10 +144,10 @@ impl Origins {
         let ConfigError { key: Some(key), text } = &error else { return error };
         let what = format!("{key}: {}", text.trim_end());
         let fix = Reference(self.schema.reference).example(key).map(|line| format!("for example: {line}"));
-        let secret = self.schema.secrets.contains(&key.as_str());
+        let seen = if self.schema.is_secret(key) { Seen::Nothing } else { Seen::Line };
         let origin = self.of(key);
         ConfigError::new(match origin {
-            Origin::File { file, value, .. } => file.excerpt(value, &what, fix.as_deref(), secret),
+            Origin::File { file, value, .. } => file.excerpt(value, &what, fix.as_deref(), seen),
             Origin::Default => what,
             Origin::CommandLine => with_fix(format!("--set {what}"), fix),
             Origin::Credential(_) | Origin::Environment(_) => with_fix(format!("{origin}: {what}"), fix),

@@ -57,6 +57,7 @@ impl Default for Spill {
 static SCHEMA: Schema = Schema {
     env: &[("LISTEN", "listen"), ("TOKEN", "token"), ("SPILL_MAX", "spill.bytes_max"), ("SPILL", "spill.enabled")],
     secrets: &["token"],
+    urls: &[],
     reference: "# Where.\n#listen = \"127.0.0.1:8080\"\n#token = \"long\"\n[spill]\n# The most.\n#bytes_max = 7\n\
                 #enabled = false\n#share = 0.5\n#mode = \"keep\"\n[site]\n#name = \"\"\n#[[site.zones]]\n#id = 3\n\
                 #name = \"Picking\"\n",
@@ -183,7 +184,7 @@ fn an_unknown_key_is_shown_with_file_line_caret_and_the_fix() {
         refused("listen = 'a'\n[spill]\nbyte_max = 1"),
         "edge.toml:3:1: there is no key `byte_max` in [spill]\n\
          \x20 |\n\
-         3 | byte_max = 1\n\
+         3 | byte_max = ...\n\
          \x20 | ^^^^^^^^\n\
          \x20 = did you mean `bytes_max`?"
     );
@@ -191,7 +192,7 @@ fn an_unknown_key_is_shown_with_file_line_caret_and_the_fix() {
         refused("bytes_max = 1"),
         "edge.toml:1:1: there is no key or section `bytes_max`\n\
          \x20 |\n\
-         1 | bytes_max = 1\n\
+         1 | bytes_max = ...\n\
          \x20 | ^^^^^^^^^\n\
          \x20 = `bytes_max` belongs to [spill]"
     );
@@ -199,7 +200,7 @@ fn an_unknown_key_is_shown_with_file_line_caret_and_the_fix() {
         refused("[spill]\nlisten = 'a'"),
         "edge.toml:2:1: there is no key `listen` in [spill]\n\
          \x20 |\n\
-         2 | listen = 'a'\n\
+         2 | listen = ...\n\
          \x20 | ^^^^^^\n\
          \x20 = `listen` belongs to the top of the file, before the first [section]"
     );
@@ -215,7 +216,7 @@ fn an_unknown_key_is_shown_with_file_line_caret_and_the_fix() {
         refused("[spill]\nzzz = 1"),
         "edge.toml:2:1: there is no key `zzz` in [spill]\n\
          \x20 |\n\
-         2 | zzz = 1\n\
+         2 | zzz = ...\n\
          \x20 | ^^^\n\
          \x20 = there are: bytes_max, enabled, share, mode"
     );
@@ -296,7 +297,18 @@ fn a_bad_variable_and_a_bad_override_are_named() {
 
 #[test]
 fn a_secret_is_in_no_error() {
-    for text in ["token = 12345", "token = \"hunter2", "[spill]\n[token]\nx = 1"] {
+    for text in [
+        "token = 12345",
+        "token = \"hunter2",
+        "[spill]\n[token]\nx = 1",
+        // Mistyped, so that nobody knows that it is one.
+        "tokn = \"hunter2 12345\"",
+        "Token = 'hunter2'",
+        "token: 'hunter2'",
+        "[spill]\ntoken = 'hunter2'",
+        "spill = { tokn = 'hunter2' }",
+        "tokn = 'hunter2",
+    ] {
         let error = refused(text);
         assert!(!error.contains("hunter2") && !error.contains("12345"), "{error}");
     }

@@ -51,8 +51,8 @@ pub async fn run(args: &EnrollArgs, config: &Config) -> anyhow::Result<String> {
         writeln!(
             out,
             "It was edge {} before. What it still holds is sent as the new one's, so the ledger goes on calling it missing at the \
-             old one.",
-            before.edge_id
+             old one. Headquarters waits for that one until it is told not to: smartpick-central edges revoke {}",
+            before.edge_id, before.edge_id
         )?;
     }
     if config.central.token.is_some() {

@@ -63,6 +63,12 @@ pub async fn join(
         }
     };
     let url = url.unwrap_or(&token.url).trim_end_matches('/');
+    // Without TLS nothing says who is there, and the token would be anybody's on the way.
+    if !url.starts_with("https://") {
+        bail!(
+            "{url} is not https://, so nothing proves that headquarters is there and the token is not sent; give --url https://…"
+        );
+    }
     let enrol = Enrol {
         token: token.secret(),
         request: CertificateRequest::new(&joining.key)?,

@@ -250,6 +250,23 @@ fn a_doctor_looks_whether_or_not_the_edge_runs() {
     assert!(plain.stdout.is_ascii() && text(&plain.stdout).starts_with("x  config"), "{}", text(&plain.stdout));
 }
 
+/// Nothing waits there, but only because it is gone.
+#[test]
+fn an_emptied_spill_is_not_an_empty_one() {
+    let mut site = Site::new("");
+    site.start();
+    site.post(&event(Uuid::from_u128(4)), None);
+    let codes = |site: &Site| site.get("/streams/health")["codes"].as_array().expect("a list").clone();
+    assert!(!codes(&site).contains(&json!("spill_salvaged")), "it is new here");
+    site.stop();
+    for file in ["spill.db", "spill.db-wal"] {
+        std::fs::write(site.dir.path().join("data").join(file), "").expect("write");
+    }
+    site.start();
+    assert!(codes(&site).contains(&json!("spill_salvaged")), "{:?}", codes(&site));
+    site.stop();
+}
+
 #[test]
 fn a_redis_that_forgets_is_found_by_the_doctor() {
     let dir = tempfile::tempdir().expect("a temp dir");

@@ -180,6 +180,9 @@ async fn who_cannot_join_is_told_why_and_what_to_do() -> anyhow::Result<()> {
             )?;
             let whole = new().await?;
             says(&whole[..whole.len() - 3], &["not whole or was mistyped"])?;
+            // The token would be anybody's on the way.
+            let plain = JoinToken::new(&url.replace("https://", "http://"), pin);
+            says(&plain.to_string(), &["is not https://", "the token is not sent"])?;
             says("hello", &["a join token begins with spj_", again])
         }))
         .await

@@ -16,12 +16,13 @@ const PUT: &str = "INSERT INTO rollups_due (added) VALUES ($1)";
 /// One pass at a time in all instances: two would wait for each other's rows.
 const LOCK: &str = "SELECT pg_try_advisory_xact_lock(x'736d617274707275'::bit(64)::int8)";
 const TAKE: &str = "\
-DELETE FROM rollups_due WHERE id = ANY (ARRAY(SELECT id FROM rollups_due ORDER BY id LIMIT $1)) RETURNING added";
+DELETE FROM rollups_due WHERE id = ANY (ARRAY(SELECT id FROM rollups_due ORDER BY id LIMIT $1)) RETURNING put_at, added";
 
-/// About the oldest: ids are given out before COMMIT.
-const OLDEST: &str = "SELECT put_at FROM rollups_due ORDER BY id LIMIT 1";
+const PUT_BACK: &str = "INSERT INTO rollups_due (put_at, added) SELECT * FROM unnest($1::timestamptz[], $2::bytea[])";
 
-pub const STATEMENTS: &[&str] = &[PUT, LOCK, TAKE, OLDEST];
+const OLDEST: &str = "SELECT min(put_at) FROM rollups_due";
+
+pub const STATEMENTS: &[&str] = &[PUT, LOCK, TAKE, PUT_BACK, OLDEST];
 
 /// Rows of one pass: some seconds of a busy fleet, a few MB.
 const PASS_ROWS: i64 = 500;
@@ -42,21 +43,36 @@ pub(super) async fn put(connection: &mut PgConnection, minutes: &Sums) -> Result
     Ok(())
 }
 
-/// Adds what is due to the coarser rollups. True if there may be more.
+/// What a pass did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// There may be more.
+    pub more: bool,
+    /// Rows that only another version of this program can read. They went back to the end of the queue.
+    pub unreadable: usize,
+}
+
+/// Adds what is due to the coarser rollups.
 ///
 /// # Errors
 /// If Postgres cannot do it now; nothing was changed.
-pub async fn pass(db: &Db) -> Result<bool, StoreError> {
+pub async fn pass(db: &Db) -> Result<Passed, StoreError> {
     transaction(db, async |connection| {
         let ours: bool = sqlx::query_scalar(LOCK).fetch_one(&mut *connection).await?;
         if !ours {
-            return Ok(false);
+            return Ok(Passed::default());
         }
-        let taken: Vec<Vec<u8>> = sqlx::query_scalar(TAKE).bind(PASS_ROWS).fetch_all(&mut *connection).await?;
+        let taken: Vec<(DateTime<Utc>, Vec<u8>)> =
+            sqlx::query_as(TAKE).bind(PASS_ROWS).fetch_all(&mut *connection).await?;
+        let full = i64::try_from(taken.len()) == Ok(PASS_ROWS);
         let mut quarters = Sums::new();
-        for bytes in &taken {
-            let entries: Vec<Entry> =
-                rmp_serde::from_slice(bytes).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let (mut times, mut unreadable) = (Vec::new(), Vec::new());
+        for (put_at, bytes) in taken {
+            let Ok(entries) = rmp_serde::from_slice::<Vec<Entry>>(&bytes) else {
+                times.push(put_at);
+                unreadable.push(bytes);
+                continue;
+            };
             for (warehouse, zone, seconds, added) in entries {
                 // It was a time when it was put here.
                 let quarter = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
@@ -66,7 +82,11 @@ pub async fn pass(db: &Db) -> Result<bool, StoreError> {
         if !quarters.is_empty() {
             coarse::write(connection, &quarters).await?;
         }
-        Ok(i64::try_from(taken.len()) == Ok(PASS_ROWS))
+        if !unreadable.is_empty() {
+            sqlx::query(PUT_BACK).bind(&times).bind(&unreadable).execute(connection).await?;
+        }
+        // Once through the queue is enough for what cannot be read.
+        Ok(Passed { more: full && unreadable.is_empty(), unreadable: unreadable.len() })
     })
     .await
 }
@@ -77,7 +97,7 @@ pub async fn pass(db: &Db) -> Result<bool, StoreError> {
 /// If Postgres cannot answer.
 pub async fn oldest(db: &Db) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut lease = db.lease().await?;
-    let oldest = within(sqlx::query_scalar(OLDEST).fetch_optional(&mut *lease)).await?;
+    let oldest = within(sqlx::query_scalar(OLDEST).fetch_one(&mut *lease)).await?;
     lease.done();
     Ok(oldest)
 }

@@ -16,7 +16,7 @@ export function WhoSheet({ alert, close }: { alert: Alert; close: () => void }) 
     event.preventDefault();
     busy.value = true;
     try {
-      answer.value = await get(ask(`/api/v1/alerts/${alert.alert_id}/person`, { reason: reason.value.trim(), warehouse: alert.warehouse_id }));
+      answer.value = await get(ask(`/api/v1/alerts/${alert.alert_id}/person`, { reason: reason.value.trim(), warehouse_id: alert.warehouse_id }));
       failed.value = '';
     } catch (error) {
       failed.value = error instanceof Problem ? problemWords(error) : String(error);

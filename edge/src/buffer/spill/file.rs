@@ -39,6 +39,8 @@ pub struct Opened {
     pub past: HashMap<Epoch, u64>,
     /// A damaged database was moved aside: where to, and what could be taken over.
     pub salvaged: Option<(PathBuf, Salvaged)>,
+    /// There was no database, or an empty one.
+    pub made_anew: bool,
 }
 
 /// Opens the database in `dir`, making it if there is none, and moving it aside if it is damaged.
@@ -52,7 +54,8 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
     let lock = DirLock::take(dir)?;
     let path = database(dir);
     let marked = dir.join(DAMAGE_MARK).exists();
-    let mut opened = Opened::default();
+    let made_anew = len(&path) == 0 && !is_beheaded(&path);
+    let mut opened = Opened { made_anew, ..Opened::default() };
     let set_aside = set_log_aside(&path, dir, now)?;
     let found = if is_beheaded(&path) { Ok(None) } else { open_whole(&path).map(Some) };
     let connection = match found {
