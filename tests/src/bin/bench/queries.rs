@@ -1,4 +1,4 @@
-//! (g) Headquarters' dashboards over months of [rollups](crate::rollups) of a large fleet: first alone, then while that
+//! (g) Headquarters' dashboards over months of [rollups] of a large fleet: first alone, then while that
 //! fleet's edges beat and one site's events are stored at full rate.
 
 use std::collections::BTreeMap;
