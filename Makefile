@@ -82,7 +82,7 @@ test-monitoring: ui $(PYTHON)/.ready ## Alert rules and dashboards against the m
 	$(BUILD)
 	$(PYTHON)/bin/python tests/monitoring/check.py $(PROMTOOL) $(BIN)/stack
 
-# Neither this machine's paths nor its time are in what is shipped, so the same commit gives the same bytes wherever it is built.
+# Neither this machine's paths nor its time are in what is shipped, so that one commit may give the same bytes wherever it is built.
 # Rust and C are told of the paths each in its own way. Its own flags make cargo keep it beside what the other targets build.
 CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
