@@ -38,6 +38,21 @@ LEFT JOIN LATERAL (
 WHERE z.warehouse_id = $1
 ORDER BY z.name NULLS LAST, z.zone_id";
 
+/// The rows of one table in the parts of a range, each with when it begins as `time`.
+macro_rules! part {
+    ($name:literal, $time:literal, $table:literal, $since:literal, $until:literal, $zone:literal, $of:literal) => {
+        concat!(
+            "            SELECT ", $name, ".* FROM unnest(", $since, "::timestamptz[], ", $until, "::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
+                SELECT ", $time, " AS time, ", $zone, ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
+                       seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12,
+                       b13, b14, b15, b16, b17, b18, b19, people
+                FROM ", $table, " WHERE warehouse_id = $1 AND ", $time, " >= since AND ", $time, " < until ", $of, " OFFSET 0
+            ) ", $name, "
+"
+        )
+    };
+}
+
 /// The rows of a site in the parts of a range: those from $2 to $3 by the hour, those from $4 to $5 by the quarter. `$zone` is
 /// whose they are, and `$of` which of them; zones are named although they are all of the site's, because they lead to the
 /// index by (warehouse, zone, time).
@@ -62,20 +77,12 @@ FROM (
     FROM (
         SELECT *, width_bucket(time, $6::timestamptz[]) AS piece
         FROM (
-            SELECT h.* FROM unnest($2::timestamptz[], $3::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
-                SELECT hour AS time, ", $zone, ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
-                       seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12,
-                       b13, b14, b15, b16, b17, b18, b19, people
-                FROM ", $hours, " WHERE warehouse_id = $1 AND hour >= since AND hour < until ", $of, " OFFSET 0
-            ) h
-            UNION ALL
-            SELECT q.* FROM unnest($4::timestamptz[], $5::timestamptz[]) AS part (since, until) CROSS JOIN LATERAL (
-                SELECT quarter AS time, ", $zone, ", events, risk_sum_hundredths, risk_max_hundredths, minutes_observed,
-                       seconds_observed, seconds_at_risk, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12,
-                       b13, b14, b15, b16, b17, b18, b19, people
-                FROM ", $quarters, " WHERE warehouse_id = $1 AND quarter >= since AND quarter < until ", $of, " OFFSET 0
-            ) q
-        ) rows OFFSET 0
+",
+            part!("h", "hour", $hours, "$2", "$3", $zone, $of),
+            "            UNION ALL
+",
+            part!("q", "quarter", $quarters, "$4", "$5", $zone, $of),
+            "        ) rows OFFSET 0
     ) placed OFFSET 0
 ) pieces
 WHERE cell >= 0
