@@ -31,7 +31,7 @@ use crate::live::{self, Teller};
 use crate::metrics::Metrics;
 use crate::persist::{Crew, Deps};
 use crate::reload::Reloader;
-use crate::rollups;
+use crate::rollup_pass;
 use crate::store::{Db, partitions};
 use crate::stream::{Heard, Stream};
 
@@ -142,7 +142,7 @@ impl Central {
         let sign = signs.add("fleet");
         lifecycle.stage("fleet", |stop| looker.run(sign, stop));
         let (sign, stored) = (signs.add("rollups"), Arc::clone(&db));
-        lifecycle.stage("rollups", |stop| rollups::keep(stored, sign, stop));
+        lifecycle.stage("rollups", |stop| rollup_pass::keep(stored, sign, stop));
         let (retention, kept) = watch::channel(config.retention.clone());
         lifecycle.stage("partitions", |stop| keep_partitions(db, kept, first_pass, stop));
         let reloader = Reloader { running: config, reloaded, retention };

@@ -26,7 +26,7 @@ pub mod stream;
 
 pub mod persist;
 
-pub mod rollups;
+pub mod rollup_pass;
 pub mod store;
 
 pub mod privacy;

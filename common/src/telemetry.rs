@@ -60,13 +60,15 @@ pub fn check(filter: &str) -> Result<(), String> {
     // `EnvFilter` takes any word for a part of the program, and then shows nothing of all the others.
     let bare = filter.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && !is_level(part));
     if let Some(word) = bare {
-        return Err(format!("{word:?} is no level; there are error, warn, info, debug, trace, off"));
+        return Err(format!("{word:?} is no level; there are {}", LEVELS.join(", ")));
     }
     EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
 }
 
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
 fn is_level(word: &str) -> bool {
-    ["error", "warn", "info", "debug", "trace", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
+    LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
 /// Sends events to the journal, each field as a journal field of its own (`journalctl EDGE_ID=…`). The usual bridge
