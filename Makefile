@@ -1,6 +1,6 @@
 # Everything a person or CI runs. `make` alone lists it.
 
-# One profile for all: tests, demo and bench share what is compiled.
+# One profile for tests, demo and bench, which share what is compiled; `make deb` has its own.
 CARGO := cargo
 BUILD := $(CARGO) build --release --workspace
 BIN   := $(or $(CARGO_TARGET_DIR),target)/release
@@ -90,7 +90,7 @@ REMAPPED = $(foreach path,$(CURDIR)=/smartpick $(TARGET_DIR)=/smartpick/target $
 deb: export RUSTFLAGS := $(call REMAPPED,--remap-path-prefix)
 deb: export CFLAGS := $(call REMAPPED,-ffile-prefix-map)
 deb: setup ui ## Both .deb packages, in target/deb
-	$(CARGO) build --release --locked --package edge --package central
+	$(CARGO) build --profile dist --locked --package edge --package central
 	@CARGO='$(CARGO)' packaging/deb/build
 	@packaging/deb/check
 
