@@ -289,6 +289,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = match self {
             Self::Problem(problem) => problem,
+            Self::Store(StoreError::Busy) => Problem::unavailable(
+                "dashboards_busy",
+                "more dashboards are asked for than can be worked out now; try again",
+                5,
+            ),
             Self::Store(cause) => {
                 warn!(
                     request_id = request_id::current().map(tracing::field::display),

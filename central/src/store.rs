@@ -28,6 +28,7 @@ pub mod users;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -38,6 +39,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use crate::config;
@@ -52,6 +54,11 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// One in so many of the pool's connections may work out a dashboard at a time: that is a tenth of a second of a core for
+/// each, and storing events goes first.
+const DASHBOARDS_SHARE: u32 = 5;
+/// What a dashboard waits for its turn.
+const DASHBOARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A migration may rewrite a table.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// A connection that was idle for longer is asked for a sign of life before it is used.
@@ -104,6 +111,8 @@ pub fn statements() -> Vec<&'static str> {
 pub enum StoreError {
     #[error("Postgres did not answer within {QUERY_TIMEOUT:?}")]
     Timeout,
+    #[error("more dashboards are asked for than can be worked out")]
+    Busy,
     #[error("the database has no schema yet; run `smartpick-central migrate`")]
     NotMigrated,
     #[error("Postgres refused or went away")]
@@ -114,7 +123,7 @@ impl StoreError {
     /// Whether Postgres could not be reached, or not in time, rather than refused what was asked of it.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Timeout => true,
+            Self::Timeout | Self::Busy => true,
             Self::NotMigrated => false,
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_)) => true,
             // No connection, no resources, going down.
@@ -142,6 +151,7 @@ impl From<sqlx::Error> for StoreError {
 pub struct Db {
     options: PgConnectOptions,
     pool: PgPool,
+    dashboards: Arc<Semaphore>,
 }
 
 impl Db {
@@ -188,7 +198,8 @@ impl Db {
                 })
             })
             .connect_lazy_with(options.clone());
-        Ok(Self { options, pool })
+        let dashboards = Arc::new(Semaphore::new((config.connections_max / DASHBOARDS_SHARE).max(1) as usize));
+        Ok(Self { options, pool, dashboards })
     }
 
     /// Which database this is, and which setting says so. Nothing secret is in it.
@@ -217,7 +228,19 @@ impl Db {
     /// # Errors
     /// If none gets free in time or Postgres is not there.
     pub async fn lease(&self) -> Result<Lease, StoreError> {
-        Ok(Lease { connection: Some(self.pool.acquire().await?), clean: false })
+        Ok(Lease { connection: Some(self.pool.acquire().await?), clean: false, _turn: None })
+    }
+
+    /// The same for a question that reads thousands of rows. Only a few are answered at a time, in the order they came.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if the turn does not come in time, and as [`Db::lease`].
+    async fn lease_for_dashboard(&self) -> Result<Lease, StoreError> {
+        let turn = tokio::time::timeout(DASHBOARD_TIMEOUT, Arc::clone(&self.dashboards).acquire_owned());
+        let turn = turn.await.map_err(|_| StoreError::Busy)?.expect("nobody closes it");
+        let mut lease = self.lease().await?;
+        lease._turn = Some(turn);
+        Ok(lease)
     }
 
     /// Waits for Postgres, then makes it ready: migrations applied, and durable. Safe to run in several instances at
@@ -282,6 +305,8 @@ impl Db {
 pub struct Lease {
     connection: Option<PoolConnection<Postgres>>,
     clean: bool,
+    /// Held as long as the connection.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {

@@ -26,7 +26,6 @@ use crate::figures::{Figures, Group, Range, Sum};
 use crate::http::{ApiError, App};
 use crate::store::ledger;
 use crate::store::queries::{self, Ask as Cells, Zone};
-use crate::store::rollups::due;
 use crate::store::sites::{self, SiteClock};
 
 /// A year and a month, so that a month can be held against that of the year before.
@@ -169,8 +168,7 @@ impl Site {
                 }
             })
             .collect();
-        let due = due::oldest(&app.db).await?;
-        Ok(filling::behind(due, self.now) || filling::filling(range, &known, self.now))
+        Ok(filling::behind(app.observed.samples().rollups_due, self.now) || filling::filling(range, &known, self.now))
     }
 }
 

@@ -232,7 +232,7 @@ impl From<SumRow> for Sum {
 /// If Postgres cannot answer.
 pub async fn cells(db: &Db, ask: &Ask<'_>, cuts: &[Cut]) -> Result<(Cells, People), StoreError> {
     let mut tally = Tally::default();
-    let mut lease = db.lease().await?;
+    let mut lease = db.lease_for_dashboard().await?;
     within(sqlx::raw_sql(BEGIN).execute(&mut *lease)).await?;
     for cut in cuts {
         for stretch in cut.range.stretches(STRETCH) {
@@ -324,7 +324,7 @@ struct SiteRow {
 /// If Postgres cannot answer.
 pub async fn sites(db: &Db, range: Range) -> Result<HashMap<Uuid, (Sum, i64)>, StoreError> {
     let (days_from, days_to) = range.whole(TimeDelta::days(1));
-    let mut lease = db.lease().await?;
+    let mut lease = db.lease_for_dashboard().await?;
     within(sqlx::raw_sql(BEGIN).execute(&mut *lease)).await?;
     let sums = sqlx::query_as(SITES).bind(range.from).bind(days_from).bind(days_to).bind(range.to);
     let sums: Vec<SiteRow> = within(sums.fetch_all(&mut *lease)).await?;

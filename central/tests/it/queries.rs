@@ -404,6 +404,39 @@ async fn no_data_is_no_figure_and_a_question_that_cannot_be_answered_says_why() 
 }
 
 #[tokio::test]
+async fn dashboards_that_do_not_get_their_turn_are_told_so_and_hold_up_nobody() {
+    let rng = &mut StdRng::seed_from_u64(seed());
+    let system = System::start().await;
+    let floor = Floor::new(rng, 1, 1);
+    store(&system, crew(rng, &floor, 0, 0, at("2026-05-04T08:00:00Z"))).await;
+    let warehouse = floor.warehouse_id;
+    let path = format!("/api/v1/trend?warehouse_id={warehouse}&from=2026-05-04T00:00:00Z&to=2026-05-05T00:00:00Z");
+    let path = path.as_str();
+
+    // Nothing of what a dashboard reads can be read: as if the disk hung.
+    let mut hold = system.pool.begin().await.expect("begun");
+    sqlx::raw_sql("LOCK TABLE site_hours IN ACCESS EXCLUSIVE MODE").execute(&mut *hold).await.expect("locked");
+    let refused = async {
+        let answers = futures_util::future::join_all((0..8).map(|_| system.get(path))).await;
+        answers.into_iter().filter(|(_, answer)| answer["code"] == "dashboards_busy").count()
+    };
+    // The pool has five connections; that others are answered meanwhile shows that dashboards have not taken them all.
+    let others = async {
+        for _ in 0..20 {
+            ok(&system, &format!("/sites/{warehouse}/settings")).await;
+        }
+    };
+    let (refused, ()) = tokio::join!(refused, others);
+    assert!(refused >= 6, "only {refused} of 8 were told that their turn did not come, and one is worked out at a time");
+
+    hold.rollback().await.expect("let go");
+    servers::eventually("dashboards are answered again", async || {
+        (system.get(path).await.0 == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_waits_at_an_edge_makes_its_time_unfinished() {
     let system = System::start().await;
     let edge = system.edge().await;

@@ -44,6 +44,7 @@ pub struct ZoneFigures {
     (status = 200, description = "The distribution.", body = Distribution),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
         message says how long a range may be."),
+    (status = 503, description = "`dashboards_busy`: more dashboards are asked for than can be worked out now; try again."),
     (status = 404, description = "`not_found`: there is no such site, or it has no such zone."),
 ))]
 pub async fn show(

@@ -58,6 +58,7 @@ impl SiteFigures {
     (status = 200, description = "The sites.", body = Ranking),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
         message says how long a range may be."),
+    (status = 503, description = "`dashboards_busy`: more dashboards are asked for than can be worked out now; try again."),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -75,6 +76,7 @@ pub async fn show(
     (status = 200, description = "warehouse_id, site, and the figures.", body = String, content_type = "text/csv"),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
         message says how long a range may be."),
+    (status = 503, description = "`dashboards_busy`: more dashboards are asked for than can be worked out now; try again."),
 ))]
 pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejection>) -> Result<Response, ApiError> {
     let (_, sites) = ranking(&app, query(ask)?).await?;

@@ -64,6 +64,7 @@ pub struct Bucket {
     (status = 200, description = "The trend.", body = Trend),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
         message says how long a range may be."),
+    (status = 503, description = "`dashboards_busy`: more dashboards are asked for than can be worked out now; try again."),
     (status = 404, description = "`not_found`: there is no such site, or it has no such zone."),
 ))]
 pub async fn show(
@@ -83,6 +84,7 @@ pub async fn show(
     (status = 200, description = "name, from and to by the site's clock, and the figures.", body = String, content_type = "text/csv"),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which. `range_too_long`: the \
         message says how long a range may be."),
+    (status = 503, description = "`dashboards_busy`: more dashboards are asked for than can be worked out now; try again."),
     (status = 404, description = "`not_found`: there is no such site, or it has no such zone."),
 ))]
 pub async fn csv(State(app): State<Arc<App>>, ask: Result<Query<Ask>, QueryRejection>) -> Result<Response, ApiError> {

@@ -23,7 +23,7 @@ const en = {
   severity: { notice: 'Notice', warning: 'Warning', critical: 'Critical' }, alertState: { raised: 'Raised', acknowledged: 'Acknowledged', cleared: 'Over' },
   selectHint: 'Tap to select, then copy.', loading: 'Loading …', again: 'Try again', close: 'Close', cancel: 'Cancel', save: 'Save', back: 'Back', none: '–', never: 'never', now: 'now', unknown: 'unknown', by: 'by', any: 'any', all: 'All', search: 'Search', filter: 'Filter', clearFilter: 'Clear the filter', reason: 'Reason', older: 'Load older ones', csv: 'CSV',
   ago: (time: string) => `${time} ago`, failed: (why: string) => `That did not work: ${why}`, more: (count: number) => cen.n(count, { one: 'Show # more', other: 'Show # more' }),
-  problem: { unreachable: 'headquarters cannot be reached', fleet_outdated: 'headquarters has not been able to look at the fleet', database_unavailable: 'the database cannot be used now', wrong_password: 'that is not the password', not_found: 'it is not there (any more)' } as Record<string, string>,
+  problem: { unreachable: 'headquarters cannot be reached', fleet_outdated: 'headquarters has not been able to look at the fleet', database_unavailable: 'the database cannot be used now', dashboards_busy: 'more is asked for than can be worked out now', wrong_password: 'that is not the password', not_found: 'it is not there (any more)' } as Record<string, string>,
   range: {
     label: 'Time range', presets: { today: 'Today', yesterday: 'Yesterday', 'last-shift': 'Last shift', '7d': '7 days', '28d': '28 days', '90d': '90 days', custom: 'Custom' },
     from: 'From', to: 'To', wrong: 'This is no range: the end must come after the beginning.',
@@ -50,7 +50,7 @@ const de: typeof en = {
   severity: { notice: 'Hinweis', warning: 'Warnung', critical: 'Kritisch' }, alertState: { raised: 'Ausgelöst', acknowledged: 'Bestätigt', cleared: 'Vorbei' },
   selectHint: 'Antippen zum Auswählen, dann kopieren.', loading: 'Lade …', again: 'Noch einmal', close: 'Schließen', cancel: 'Abbrechen', save: 'Speichern', back: 'Zurück', none: '–', never: 'nie', now: 'jetzt', unknown: 'unbekannt', by: 'von', any: 'beliebig', all: 'Alle', search: 'Suchen', filter: 'Filter', clearFilter: 'Filter aufheben', reason: 'Grund', older: 'Ältere laden', csv: 'CSV',
   ago: (time) => `vor ${time}`, failed: (why) => `Das ging nicht: ${why}`, more: (count) => cde.n(count, { one: '# weiteren zeigen', other: '# weitere zeigen' }),
-  problem: { unreachable: 'die Zentrale ist nicht erreichbar', fleet_outdated: 'die Zentrale konnte die Standorte zuletzt nicht ansehen', database_unavailable: 'die Datenbank ist gerade nicht benutzbar', wrong_password: 'das ist nicht das Passwort', not_found: 'es ist nicht (mehr) da' },
+  problem: { unreachable: 'die Zentrale ist nicht erreichbar', fleet_outdated: 'die Zentrale konnte die Standorte zuletzt nicht ansehen', database_unavailable: 'die Datenbank ist gerade nicht benutzbar', dashboards_busy: 'gerade wird mehr gefragt, als ausgerechnet werden kann', wrong_password: 'das ist nicht das Passwort', not_found: 'es ist nicht (mehr) da' },
   range: {
     label: 'Zeitraum', presets: { today: 'Heute', yesterday: 'Gestern', 'last-shift': 'Letzte Schicht', '7d': '7 Tage', '28d': '28 Tage', '90d': '90 Tage', custom: 'Eigener' },
     from: 'Von', to: 'Bis', wrong: 'Das ist kein Zeitraum: Das Ende muss nach dem Anfang kommen.',
@@ -77,7 +77,7 @@ const es: typeof en = {
   severity: { notice: 'Aviso', warning: 'Advertencia', critical: 'Crítica' }, alertState: { raised: 'Activada', acknowledged: 'Reconocida', cleared: 'Terminada' },
   selectHint: 'Toque para seleccionar y copie.', loading: 'Cargando …', again: 'Reintentar', close: 'Cerrar', cancel: 'Cancelar', save: 'Guardar', back: 'Atrás', none: '–', never: 'nunca', now: 'ahora', unknown: 'desconocido', by: 'por', any: 'cualquiera', all: 'Todas', search: 'Buscar', filter: 'Filtro', clearFilter: 'Quitar el filtro', reason: 'Motivo', older: 'Cargar anteriores', csv: 'CSV',
   ago: (time) => `hace ${time}`, failed: (why) => `No ha funcionado: ${why}`, more: (count) => ces.n(count, { one: 'Mostrar # más', other: 'Mostrar # más' }),
-  problem: { unreachable: 'no se puede contactar con la central', fleet_outdated: 'la central no ha podido mirar las sedes', database_unavailable: 'la base de datos no se puede usar ahora', wrong_password: 'esa no es la contraseña', not_found: 'no está (o ya no está)' },
+  problem: { unreachable: 'no se puede contactar con la central', fleet_outdated: 'la central no ha podido mirar las sedes', database_unavailable: 'la base de datos no se puede usar ahora', dashboards_busy: 'se pide más de lo que se puede calcular ahora', wrong_password: 'esa no es la contraseña', not_found: 'no está (o ya no está)' },
   range: {
     label: 'Periodo', presets: { today: 'Hoy', yesterday: 'Ayer', 'last-shift': 'Último turno', '7d': '7 días', '28d': '28 días', '90d': '90 días', custom: 'Otro' },
     from: 'Desde', to: 'Hasta', wrong: 'Esto no es un periodo: el final debe ser posterior al principio.',
@@ -104,7 +104,7 @@ const pl: typeof en = {
   severity: { notice: 'Uwaga', warning: 'Ostrzeżenie', critical: 'Krytyczny' }, alertState: { raised: 'Zgłoszony', acknowledged: 'Potwierdzony', cleared: 'Zakończony' },
   selectHint: 'Dotknij, aby zaznaczyć, i skopiuj.', loading: 'Wczytywanie …', again: 'Spróbuj ponownie', close: 'Zamknij', cancel: 'Anuluj', save: 'Zapisz', back: 'Wstecz', none: '–', never: 'nigdy', now: 'teraz', unknown: 'nieznane', by: 'przez', any: 'dowolne', all: 'Wszystkie', search: 'Szukaj', filter: 'Filtr', clearFilter: 'Usuń filtr', reason: 'Powód', older: 'Wczytaj starsze', csv: 'CSV',
   ago: (time) => `${time} temu`, failed: (why) => `Nie udało się: ${why}`, more: (count) => cpl.n(count, { one: 'Pokaż jeszcze #', other: 'Pokaż jeszcze #' }),
-  problem: { unreachable: 'centrala jest nieosiągalna', fleet_outdated: 'centrala nie mogła sprawdzić obiektów', database_unavailable: 'baza danych jest teraz niedostępna', wrong_password: 'to nie jest właściwe hasło', not_found: 'tego (już) nie ma' },
+  problem: { unreachable: 'centrala jest nieosiągalna', fleet_outdated: 'centrala nie mogła sprawdzić obiektów', database_unavailable: 'baza danych jest teraz niedostępna', dashboards_busy: 'zapytań jest teraz więcej, niż da się obliczyć', wrong_password: 'to nie jest właściwe hasło', not_found: 'tego (już) nie ma' },
   range: {
     label: 'Okres', presets: { today: 'Dziś', yesterday: 'Wczoraj', 'last-shift': 'Ostatnia zmiana', '7d': '7 dni', '28d': '28 dni', '90d': '90 dni', custom: 'Własny' },
     from: 'Od', to: 'Do', wrong: 'To nie jest okres: koniec musi być po początku.',

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng as _;
+use reqwest::StatusCode;
 use sqlx::postgres::PgPoolOptions;
 use tests::central::Central;
 use tests::dir::Dir;
@@ -25,15 +26,19 @@ use crate::rollups::{self, Clock, DAYS, Rollups};
 use crate::usage::Meter;
 
 const ALONE: &str = "(g) dashboards over 90 days, nothing else going on";
-const BESIDE: &str = "(g) dashboards over 90 days, beside 5,000 events/s";
+/// What goes on beside: how many dashboards a second are begun, and what that is called.
+const BESIDE: [(u32, &str); 2] = [
+    (1, "(g) dashboards over 90 days, one a second beside 5,000 events/s"),
+    (4, "(g) dashboards over 90 days, four a second beside 5,000 events/s"),
+];
 const SITES: f64 = 500.0;
 /// How often each question is asked while nothing else goes on, one after the other, and how long at most.
 const ASKED: usize = 100;
 const ASKED_FOR: Duration = Duration::from_secs(12);
 const RATE: usize = 5_000;
-/// People who look at dashboards: so many questions begin in a second, whether the last is answered or not.
+/// People who look at the fleet's page: so many ask in a second, whether the last was answered or not. Dashboards are asked
+/// for in the same way. One of those a second is fifty people who open a page of four every 200 s.
 const PAGES_PER_SEC: u32 = 10;
-const QUESTIONS_PER_SEC: u32 = 4;
 
 /// A question, and the answer's time that is aimed at.
 struct Question {
@@ -126,15 +131,21 @@ pub async fn measure(report: &mut Report, scale: f64, data: Option<&Path>) -> an
         }
         answers.add_to(report, ALONE, question);
     }
-    beside(report, &stack, &mut fleet, &asker, Duration::from_secs_f64((120.0 * scale).max(10.0))).await
+    let time = Duration::from_secs_f64((120.0 * scale).max(10.0));
+    for (per_second, part) in BESIDE {
+        beside(report, part, &stack, &mut fleet, &asker, per_second, time).await?;
+    }
+    Ok(())
 }
 
 /// Asks at its own pace while events are stored and edges beat.
 async fn beside(
     report: &mut Report,
+    part: &'static str,
     stack: &Stack,
     fleet: &mut Fleet,
     asker: &Asker,
+    per_second: u32,
     time: Duration,
 ) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(16).connect(&stack.database_url).await.context("connect")?;
@@ -152,14 +163,14 @@ async fn beside(
     let started = Instant::now();
     let beats = fleet.beat(&stack.centrals[0].url, (time.as_secs() / 10) as usize);
     let (latencies, answers, beats) =
-        tokio::join!(steady(&stack.edges[0], &pool, RATE, time), asker.ask_steadily(time), beats);
+        tokio::join!(steady(&stack.edges[0], &pool, RATE, time), asker.ask_steadily(per_second, time), beats);
     let (latencies, answers, beats) = (latencies?, answers?, beats?);
     let took = started.elapsed().as_secs_f64();
     for (index, answers) in answers {
-        answers.add_to(report, BESIDE, &asker.questions[index]);
+        answers.add_to(report, part, &asker.questions[index]);
     }
     report.add_noted(
-        BESIDE,
+        part,
         format!("POST to visible row, {RATE} events/s"),
         percentile(&latencies, 0.5),
         "ms p50",
@@ -167,10 +178,10 @@ async fn beside(
     );
     let rate = beats.len() as f64 / took;
     let note = format!("p99 {:.1} ms, {rate:.0} a second", percentile(&beats, 0.99));
-    report.add_noted(BESIDE, "heartbeat answered", percentile(&beats, 0.5), "ms p50", note);
+    report.add_noted(part, "heartbeat answered", percentile(&beats, 0.5), "ms p50", note);
     for meter in meters {
         let share = meter.spent()?.as_secs_f64() / took * 100.0;
-        report.add(BESIDE, format!("processor time of {}", meter.name), share, "% of a core");
+        report.add(part, format!("processor time of {}", meter.name), share, "% of a core");
     }
     Ok(())
 }
@@ -203,9 +214,9 @@ impl Asker {
         })
     }
 
-    /// Answers how many milliseconds after `due` the answer was whole, and how long it is. Of all sites that go by the
+    /// Answers how many milliseconds after `due` the answer was whole, how long it is, or that there is none. Of all sites that go by the
     /// question's clock any may be asked about.
-    fn ask(&self, question: &Question, due: Instant) -> impl Future<Output = anyhow::Result<(f64, usize)>> + use<> {
+    fn ask(&self, question: &Question, due: Instant) -> impl Future<Output = anyhow::Result<Answer>> + use<> {
         let mut url = format!("{}/api/v1/{}", self.url, question.path);
         if let Some(clock) = question.of {
             let sites: Vec<Uuid> = self.sites.iter().filter(|s| s.clock == clock).map(|s| s.warehouse_id).collect();
@@ -213,14 +224,17 @@ impl Asker {
         }
         let (request, name) = (self.http.get(&url).bearer_auth(&self.token), question.name);
         async move {
-            let answer = request.send().await.context(name)?.error_for_status().context(name)?;
-            let bytes = answer.bytes().await.context(name)?.len();
-            Ok((due.elapsed().as_secs_f64() * 1_000.0, bytes))
+            let answer = request.send().await.context(name)?;
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                return Ok(Answer::Refused);
+            }
+            let bytes = answer.error_for_status().context(name)?.bytes().await.context(name)?.len();
+            Ok(Answer::Whole { ms: due.elapsed().as_secs_f64() * 1_000.0, bytes })
         }
     }
 
     /// Asks for the fleet's page and for dashboards in turn, each at its own pace. Answers by question.
-    async fn ask_steadily(&self, time: Duration) -> anyhow::Result<BTreeMap<usize, Answers>> {
+    async fn ask_steadily(&self, per_second: u32, time: Duration) -> anyhow::Result<BTreeMap<usize, Answers>> {
         let dashboards: Vec<usize> = self
             .questions
             .iter()
@@ -230,7 +244,7 @@ impl Asker {
             .collect();
         let page = self.questions.iter().position(|q| q.beside && q.of.is_none()).context("the fleet's page")?;
         let mut asked = JoinSet::new();
-        let (mut pages, mut turns) = (ticks(PAGES_PER_SEC), ticks(QUESTIONS_PER_SEC));
+        let (mut pages, mut turns) = (ticks(PAGES_PER_SEC), ticks(per_second));
         let started = Instant::now();
         let mut turn = 0;
         while started.elapsed() < time {
@@ -259,24 +273,41 @@ fn ticks(per_second: u32) -> tokio::time::Interval {
     ticks
 }
 
+/// How a question was answered.
+enum Answer {
+    Whole {
+        ms: f64,
+        bytes: usize,
+    },
+    /// Central has too much to do.
+    Refused,
+}
+
 /// To one question.
 #[derive(Default)]
 struct Answers {
     took: Vec<f64>,
     bytes: usize,
+    refused: usize,
 }
 
 impl Answers {
-    fn push(&mut self, (took, bytes): (f64, usize)) {
-        self.took.push(took);
-        self.bytes = self.bytes.max(bytes);
+    fn push(&mut self, answer: Answer) {
+        match answer {
+            Answer::Whole { ms, bytes } => {
+                self.took.push(ms);
+                self.bytes = self.bytes.max(bytes);
+            }
+            Answer::Refused => self.refused += 1,
+        }
     }
 
     fn add_to(mut self, report: &mut Report, part: &'static str, question: &Question) {
         self.took.sort_by(f64::total_cmp);
         let aim = question.aim_ms.map(|ms| format!(" (aim p99 < {ms} ms)")).unwrap_or_default();
+        let refused = if self.refused > 0 { format!(", {} refused", self.refused) } else { String::new() };
         let note = format!(
-            "p99 {:.0} ms, max {:.0} ms of {}, {} KB each{aim}",
+            "p99 {:.0} ms, max {:.0} ms of {}{refused}, {} KB each{aim}",
             percentile(&self.took, 0.99),
             percentile(&self.took, 1.0),
             self.took.len(),
