@@ -6,15 +6,16 @@
 //! and caret, and with the name that was probably meant ([`explain`]). Where each key came from is remembered
 //! ([`origin`]), so that what only the whole shows to be wrong is reported at its place too.
 
+mod error;
 mod explain;
 mod origin;
 mod reference;
 mod shown;
 
+pub use error::ConfigError;
 pub use origin::{Origin, Origins};
 pub use shown::{changed, masked, shown};
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,36 +72,6 @@ pub struct Loaded<T> {
     pub config: T,
     pub origins: Origins,
 }
-
-/// A configuration that cannot be used. Its text says where, what, and how to mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// What it is about, if it is one key and its place was not found yet.
-    key: Option<String>,
-    text: String,
-}
-
-impl ConfigError {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { key: None, text: text.into() }
-    }
-
-    /// About one key. [`Origins::place`] adds where it was said.
-    pub fn of(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: Some(key.into()), text: problem.into() }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.key {
-            Some(key) => write!(f, "{key}: {}", self.text.trim_end()),
-            None => f.write_str(self.text.trim_end()),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Loads a configuration. `T`'s serialised default must show every key that is not optional. `check` says what only the
 /// whole shows to be wrong.
@@ -208,7 +179,8 @@ fn merge(into: &mut Table, from: Table) {
     }
 }
 
-/// Sets `section.key` from text, in the type the default has; a key without a default takes text.
+/// Sets `section.key` from text, in the type the default has; a key without a default takes text. Lists are written as in a
+/// file.
 fn set(into: &mut Table, defaults: &Table, key: &str, text: &str) -> Result<(), String> {
     let mut default = Some(defaults);
     let mut target = into;
@@ -234,6 +206,11 @@ fn typed(default: Option<&Value>, text: &str) -> Result<Value, String> {
             "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
             _ => Err("must be true or false".to_owned()),
+        },
+        // Whatever is wrong with it may be part of a secret.
+        Some(Value::Array(_)) => match text.parse() {
+            Ok(Value::Array(list)) => Ok(Value::Array(list)),
+            _ => Err("must be a list in [ ], its texts in quotes".to_owned()),
         },
         _ => Ok(Value::String(text.to_owned())),
     }

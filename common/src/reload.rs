@@ -48,9 +48,8 @@ impl Reloaded {
     /// It cannot be used.
     pub fn refused(&self, why: &ConfigError) {
         error!("The configuration cannot be used, and what was in force before still is:\n{why}");
-        // Health is for everybody: its place and what is wrong, but not what the line says.
-        let first = why.to_string().lines().next().unwrap_or_default().to_owned();
-        self.0.write().unwrap_or_else(PoisonError::into_inner).error = Some(first);
+        // Health is for everybody, so it does not show what the line says.
+        self.0.write().unwrap_or_else(PoisonError::into_inner).error = Some(why.unquoted());
     }
 
     /// It is in force, but for what needs a restart. Says both in the log.
@@ -104,7 +103,7 @@ mod tests {
         let reloaded = Reloaded::new(DateTime::UNIX_EPOCH);
         assert_eq!(reloaded.trouble(), None);
         reloaded.refused(&ConfigError::new("edge.toml:3:1: no"));
-        assert!(reloaded.trouble().is_some_and(|words| words.contains("edge.toml:3:1")));
+        assert!(reloaded.trouble().is_some_and(|words| words.ends_with(": edge.toml:3:1: no")));
         reloaded.taken(DateTime::UNIX_EPOCH, &[], vec!["listen".to_owned()]);
         assert_eq!(reloaded.trouble(), None);
         assert_eq!(reloaded.view().restart_needed, ["listen"]);

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::event::CAMERA_ID_CHARS_MAX;
 use crate::ids::ZoneId;
 use crate::shift::{Shift, overlapping};
-use crate::text::hidden;
+use crate::text::{has_hidden, hidden};
 
 /// Zones and cameras, each: a hundred times what a site has, and small enough to look through.
 pub const NAMED_MAX: usize = 2_000;
@@ -126,7 +126,7 @@ pub fn name(field: &'static str, name: &str) -> Result<(), SiteError> {
         return Err(SiteError::new(field, problem));
     }
     if let Some(c) = hidden(name) {
-        let problem = format!("name {name:?} has {c:?} in it, which nobody would see; leave it out");
+        let problem = format!("name {name:?} {}", has_hidden(c));
         return Err(SiteError::new(field, problem));
     }
     Ok(())

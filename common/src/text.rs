@@ -1,5 +1,5 @@
-//! Characters that a name must not have, because people could not tell it from another: what cannot be seen, and what
-//! changes how its neighbours are shown.
+//! Characters that nobody would see, and those that change how their neighbours are shown: with them people could not tell a
+//! name from another, and would read something else than what was written. Neither names nor what people say may have them.
 
 /// Whether `c` is a control character, has no width, or turns the direction of the text around it (Unicode's `Cc`, `Cf`
 /// and line and paragraph separators, as far as they are not shown, and the fillers that look like nothing).
@@ -17,6 +17,16 @@ pub fn is_hidden(c: char) -> bool {
 /// The first character of a name that nobody would see.
 pub fn hidden(name: &str) -> Option<char> {
     name.chars().find(|c| is_hidden(*c))
+}
+
+/// The same of what somebody said, such as a note, which may have several lines.
+pub fn hidden_in_lines(said: &str) -> Option<char> {
+    said.chars().find(|c| is_hidden(*c) && *c != '\n')
+}
+
+/// What is wrong with a text that has such a character, and the fix; it goes behind what the text is called.
+pub fn has_hidden(c: char) -> String {
+    format!("has {c:?} in it, which nobody would see; leave it out")
 }
 
 #[cfg(test)]
@@ -42,6 +52,14 @@ mod tests {
             "\u{26a0}\u{fe0f} Rampe",
         ] {
             assert_eq!(hidden(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_people_say_may_have_several_lines_and_nothing_else_that_hides() {
+        assert_eq!(hidden_in_lines("seen,\ngoing"), None);
+        for c in ['\0', '\r', '\t', '\u{200b}', '\u{202e}'] {
+            assert_eq!(hidden_in_lines(&format!("seen,\n{c}going")), Some(c), "{c:?}");
         }
     }
 }

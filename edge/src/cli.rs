@@ -106,7 +106,7 @@ struct ConfigArgs {
     /// The configuration file [default: /etc/smartpick/edge.toml if it is there].
     #[arg(long, value_name = "FILE", env = "SMARTPICK_EDGE_CONFIG")]
     config: Option<PathBuf>,
-    /// Set one key, for example --set redis.url=redis://127.0.0.1:6379. May be repeated.
+    /// Set one key, for example --set redis.url=redis://127.0.0.1:6379, or --set 'tls.names=["a", "b"]'. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,
 }
@@ -122,11 +122,6 @@ enum ShowConfig {
         config: ConfigArgs,
     },
 }
-
-/// Nobody answers where the edge should be.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unreachable(String);
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
@@ -242,7 +237,6 @@ fn told(result: anyhow::Result<String>) -> ExitCode {
     match result {
         Ok(text) => say(&text),
         Err(error) if is_unread(&error) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Unreachable>() => complain(&format!("{error:#}"), Exit::Unavailable),
         Err(error) => complain(&format!("{error:#}"), Exit::of(&error)),
     }
 }

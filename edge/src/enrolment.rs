@@ -16,6 +16,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use common::cli::exit::Exit;
 use common::config::ConfigError;
 use common::durable;
 use common::ids::{EdgeId, WarehouseId};
@@ -106,7 +107,7 @@ fn load<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
 
 fn store(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(what).context("write an identity")?;
-    durable::write(path, &text, 0o600).with_context(|| format!("write {}", path.display()))
+    durable::write(path, &text, 0o600).with_context(|| Exit::CantCreate.because(format!("write {}", path.display())))
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {

@@ -190,12 +190,8 @@ fn way_to_central(f: &Findings, health: &mut Health) {
             Code::CentralSilent,
             "central has confirmed nothing for more than 30 s, not even a heartbeat",
         );
-    } else if waiting > 0 && f.pending > 0 && link.receipt_at.is_none_or(|at| f.now - at > RECEIPT_AGE_MAX) {
-        health.add(
-            Status::Degraded,
-            Code::NotMoving,
-            format!("{waiting} events wait, and central has confirmed none for more than 30 s"),
-        );
+    } else if waiting > 0 {
+        not_moving(f, link, waiting, health);
     }
     if f.pending > thresholds::PENDING {
         let (pending, most) = (f.pending, thresholds::PENDING);
@@ -205,6 +201,22 @@ fn way_to_central(f: &Findings, health: &mut Health) {
             format!("{pending} records have waited over 5 s for central's receipt, more than {most}"),
         );
     }
+}
+
+/// Whether what waits is on its way. Until central has confirmed something in this run, nothing says so: an earlier run's receipts
+/// are about an earlier way.
+fn not_moving(f: &Findings, link: &Link, waiting: u64, health: &mut Health) {
+    let words = match link.receipt_at {
+        None => {
+            let started = f.started_at.format("%H:%M:%S");
+            format!("{waiting} events wait, and central has confirmed none since the edge started at {started} UTC")
+        }
+        Some(at) if f.pending > 0 && f.now - at > RECEIPT_AGE_MAX => {
+            format!("{waiting} events wait, and central has confirmed none for more than 30 s")
+        }
+        Some(_) => return,
+    };
+    health.add(Status::Degraded, Code::NotMoving, words);
 }
 
 #[cfg(test)]
@@ -257,6 +269,22 @@ mod tests {
         let waiting = Contents { live_records: 7, ..Contents::default() };
         assert_degraded(&Findings { contents: waiting, pending: 7, ..well() }, "7 events wait");
         assert_degraded(&Findings { link: None, ..well() }, "no central");
+    }
+
+    #[test]
+    fn a_start_with_events_waiting_is_not_healthy_before_the_first_receipt() {
+        let start = Findings { now: at(1), link: Some(Link::default()), ..well() };
+        assert_eq!(judge(&start), Health::healthy(), "nothing waits, nobody needs to look");
+        let waiting = Findings { contents: Contents { backlog_records: 1_000, ..Contents::default() }, ..start };
+        assert_degraded(
+            &waiting,
+            "1000 events wait, and central has confirmed none since the edge started at 08:00:00",
+        );
+        // A heartbeat that got through moves no event.
+        let link = Link { confirmed_at: Some(at(1)), ..Link::default() };
+        assert_degraded(&Findings { link: Some(link), ..waiting.clone() }, "1000 events wait");
+        let link = Link { confirmed_at: Some(at(1)), receipt_at: Some(at(1)), ..Link::default() };
+        assert_eq!(judge(&Findings { link: Some(link), ..waiting }), Health::healthy(), "they move");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::{Output, is_unread};
 use crate::config::ConfigError;
+use crate::credentials::Unfit;
 
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +42,35 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Words that decide the code by themselves: an error, or what was being done when one came, whatever that one is. A file that
+/// cannot be written because its directory is not there is no input that is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct Because {
+    exit: Exit,
+    words: String,
+}
+
 impl Exit {
-    /// By the first cause in the chain that has a code.
+    /// Ends with this code, and says why.
+    pub fn because(self, words: impl Into<String>) -> Because {
+        Because { exit: self, words: words.into() }
+    }
+
+    /// By what was said to decide it, or else by the first cause in the chain that has a code.
     pub fn of(error: &anyhow::Error) -> Self {
-        error.chain().find_map(Self::of_cause).unwrap_or(Self::Failure)
+        match error.downcast_ref::<Because>() {
+            Some(because) => because.exit,
+            None => error.chain().find_map(Self::of_cause).unwrap_or(Self::Failure),
+        }
     }
 
     fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
         if cause.is::<ConfigError>() {
             return Some(Self::Config);
+        }
+        if let Some(Unfit::NameEmpty | Unfit::NameLong | Unfit::NameCharacter(_)) = cause.downcast_ref::<Unfit>() {
+            return Some(Self::Usage);
         }
         cause.downcast_ref::<io::Error>().map(|error| Self::of_io(error.kind()))
     }
@@ -117,9 +138,22 @@ mod tests {
             (io(ErrorKind::ConnectionRefused), Exit::Unavailable),
             (io(ErrorKind::StorageFull), Exit::Io),
             (io(ErrorKind::TimedOut), Exit::TempFail),
+            (io(ErrorKind::AddrInUse), Exit::Unavailable),
+            (anyhow::Error::new(Unfit::NameLong).context("add it"), Exit::Usage),
+            (anyhow::Error::new(Unfit::PasswordShort), Exit::Failure),
             (std::fs::read("/does/not/exist").context("read").expect_err("it is not there"), Exit::NoInput),
         ] {
             assert_eq!(Exit::of(&error), exit, "{error:#}");
         }
+    }
+
+    #[test]
+    fn what_was_being_done_decides_before_its_cause() {
+        let making = || Exit::CantCreate.because("make a.txt");
+        let error = std::fs::write("/does/not/exist/a.txt", "").with_context(making).context("do it");
+        let error = error.expect_err("there is no directory");
+        assert_eq!(Exit::of(&error), Exit::CantCreate);
+        assert!(format!("{error:#}").starts_with("do it: make a.txt: No such file"), "{error:#}");
+        assert_eq!(Exit::of(&making().into()), Exit::CantCreate, "also without a cause");
     }
 }

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use clap::Command;
 use clap_complete::Shell;
 
+use super::exit::Exit;
+
 /// What a shell reads to complete the commands of `program`.
 pub fn completions(mut program: Command, shell: Shell) -> Vec<u8> {
     let name = program.get_name().to_owned();
@@ -20,6 +22,7 @@ pub fn completions(mut program: Command, shell: Shell) -> Vec<u8> {
 /// # Errors
 /// If the directory cannot be made or written.
 pub fn man(program: Command, dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
-    clap_mangen::generate_to(program, dir).with_context(|| format!("write the manual pages to {}", dir.display()))
+    let to = |doing: &str| Exit::CantCreate.because(format!("{doing} {}", dir.display()));
+    fs::create_dir_all(dir).with_context(|| to("make the directory"))?;
+    clap_mangen::generate_to(program, dir).with_context(|| to("write the manual pages to"))
 }

@@ -33,7 +33,7 @@ pub fn in_file(file: &SourceFile, error: &Error, schema: &'static Schema) -> Con
     } else {
         explained(&path, error.message(), &reference, secret)
     };
-    ConfigError::new(file.excerpt(&span, &what, fix.as_deref(), seen))
+    file.error(&span, &what, fix, seen)
 }
 
 /// An error in a value for `key` that was said outside of files, without the key.

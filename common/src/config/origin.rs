@@ -1,13 +1,14 @@
 //! Where each key of a configuration was said, and how that is told: file, line and a caret where there is a file.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::error::Quoted;
 use super::reference::Reference;
 use super::{ConfigError, Schema};
 
@@ -26,8 +27,8 @@ impl SourceFile {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// `file:line:column: what`, as much of the line as may be seen with a caret below what is meant, and the fix.
-    pub(super) fn excerpt(&self, span: &Range<usize>, what: &str, fix: Option<&str>, seen: Seen) -> String {
+    /// Something wrong at these bytes: with as much of the line as may be seen, and a caret below what is meant.
+    pub(super) fn error(&self, span: &Range<usize>, what: &str, fix: Option<String>, seen: Seen) -> ConfigError {
         let (line, column) = self.place(span.start);
         let text = self.text.lines().nth(line - 1).unwrap_or_default();
         // Who signs in with a URL is nobody's business either.
@@ -39,21 +40,15 @@ impl SourceFile {
             Seen::Key => text.find(['=', ':']).map_or(String::new(), |at| format!("{} ...", &text[..=at])),
             Seen::Nothing => String::new(),
         };
-        let mut out = format!("{}:{line}:{column}: {what}", self.path.display());
-        let gutter = " ".repeat(line.to_string().len());
+        let mut quoted = Quoted { line, text: String::new(), caret: String::new() };
         if !text.is_empty() && column <= text.chars().count() {
-            let shown = text.replace('\t', " ");
             let rest = text.chars().count().saturating_sub(column - 1);
             let meant = self.text.get(span.clone()).and_then(|meant| meant.lines().next()).unwrap_or_default();
-            let caret = "^".repeat(meant.chars().count().clamp(1, rest.max(1)));
-            let indent = " ".repeat(column - 1);
-            // A String takes everything.
-            let _infallible = write!(out, "\n{gutter} |\n{line} | {shown}\n{gutter} | {indent}{caret}");
+            quoted.text = text.replace('\t', " ");
+            quoted.caret = " ".repeat(column - 1) + &"^".repeat(meant.chars().count().clamp(1, rest.max(1)));
         }
-        if let Some(fix) = fix {
-            let _infallible = write!(out, "\n{gutter} = {fix}");
-        }
-        out
+        let place = format!("{}:{line}:{column}", self.path.display());
+        ConfigError::new(what).at(place).quoting(quoted).hinting(fix)
     }
 }
 
@@ -141,17 +136,19 @@ impl Origins {
     /// Adds to an error about one key where it was said, and an example.
     #[must_use]
     pub fn place(&self, error: ConfigError) -> ConfigError {
-        let ConfigError { key: Some(key), text } = &error else { return error };
-        let what = format!("{key}: {}", text.trim_end());
+        let Some((key, message)) = error.about() else { return error };
+        let what = format!("{key}: {message}");
         let fix = Reference(self.schema.reference).example(key).map(|line| format!("for example: {line}"));
         let seen = if self.schema.is_secret(key) { Seen::Nothing } else { Seen::Line };
         let origin = self.of(key);
-        ConfigError::new(match origin {
-            Origin::File { file, value, .. } => file.excerpt(value, &what, fix.as_deref(), seen),
-            Origin::Default => what,
-            Origin::CommandLine => with_fix(format!("--set {what}"), fix),
-            Origin::Credential(_) | Origin::Environment(_) => with_fix(format!("{origin}: {what}"), fix),
-        })
+        match origin {
+            Origin::File { file, value, .. } => file.error(value, &what, fix, seen),
+            Origin::Default => ConfigError::new(what),
+            Origin::CommandLine => ConfigError::new(format!("--set {what}")).hinting(fix),
+            Origin::Credential(_) | Origin::Environment(_) => {
+                ConfigError::new(what).at(origin.to_string()).hinting(fix)
+            }
+        }
     }
 }
 
@@ -167,8 +164,4 @@ impl Origins {
         }
         self
     }
-}
-
-fn with_fix(text: String, fix: Option<String>) -> String {
-    fix.map_or(text.clone(), |fix| format!("{text}\n  = {fix}"))
 }

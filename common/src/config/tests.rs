@@ -97,7 +97,7 @@ fn load_from(
         _ => Ok(()),
     };
     let plain = |text: String| text.replace(&format!("{}/", dir.display()), "");
-    let mut loaded = load(&sources, check).map_err(|error| ConfigError::new(plain(error.to_string())));
+    let mut loaded = load(&sources, check).map_err(|error| error.renamed(plain));
     if let Ok(loaded) = &mut loaded {
         // So that tests see the names of files only.
         loaded.origins = loaded.origins.clone().renamed(plain);
@@ -220,6 +220,34 @@ fn an_unknown_key_is_shown_with_file_line_caret_and_the_fix() {
          \x20 | ^^^\n\
          \x20 = there are: bytes_max, enabled, share, mode"
     );
+}
+
+#[test]
+fn everybody_sees_place_problem_and_hint_but_not_the_line() {
+    for (text, said) in [
+        ("[spill]\nbyte_max = 7123", "edge.toml:2:1: there is no key `byte_max` in [spill]; did you mean `bytes_max`?"),
+        ("tokn = 'hunter2'", "edge.toml:1:1: there is no key or section `tokn`; did you mean `token`?"),
+        ("token = 12345", "edge.toml:1:9: token: must be text in quotes; for example: token = \"long\""),
+        ("[spill]\nbytes_max = 0", "edge.toml:2:13: spill.bytes_max: must be more than 0; for example: bytes_max = 7"),
+    ] {
+        assert_eq!(load_from(&[("edge.toml", text)], &[], &[]).expect_err(text).unquoted(), said);
+    }
+    let error = load_from(&[], &[], &[("spil.bytes_max", "1")]).expect_err("invalid");
+    assert_eq!(error.unquoted(), error.to_string(), "there is no line");
+}
+
+#[test]
+fn lists_are_set_as_they_are_written_in_a_file() {
+    let set = |text| load_from(&[], &[], &[("site.zones", text)]);
+    let loaded = set(r#"[{id = 1, name = "A"}, {id = 2, name = "B"}]"#).expect("valid");
+    assert_eq!(loaded.config.site.zones.iter().map(|zone| zone.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(set("[]").expect("valid").config.site.zones, []);
+    for text in ["", "A", "A,B", "[A", "[1] 2", "7", "'A'"] {
+        let error = set(text).expect_err(text).to_string();
+        assert_eq!(error, "--set site.zones: must be a list in [ ], its texts in quotes");
+    }
+    let error = set("[{id = 1}]").expect_err("incomplete").to_string();
+    assert!(error.starts_with("--set site.zones: ") && error.contains("`name`"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use common::alert::{Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope, Statement};
 use common::event::CAMERA_ID_CHARS_MAX;
 use common::ids::{AlertId, FactId};
+use common::text::{has_hidden, hidden_in_lines};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
@@ -103,7 +104,7 @@ impl Acknowledge {
     pub fn fact(self, alert_id: AlertId, by: &str, now: DateTime<Utc>) -> Result<Fact, Refusal> {
         let note = match self.note.as_deref().map(str::trim) {
             None | Some("") => None,
-            Some(note) => Some(text("note", note, NOTE_CHARS_MAX)?),
+            Some(note) => Some(said("note", note)?),
         };
         Ok(fact(self.fact_id, by, now, Statement::Acknowledge { alert_id, note }))
     }
@@ -115,7 +116,7 @@ impl MakeSilence {
     pub fn fact(self, by: &str, now: DateTime<Utc>) -> Result<Fact, Refusal> {
         let reason = match self.reason.trim() {
             "" => return Err(Refusal::new("reason", "say why, for those who wonder later")),
-            reason => text("reason", reason, NOTE_CHARS_MAX)?,
+            reason => said("reason", reason)?,
         };
         let scope = Scope {
             rule: self.scope.rule.map(|rule| text("scope.rule", &rule, RULE_CHARS_MAX)).transpose()?,
@@ -164,12 +165,20 @@ fn fact(fact_id: FactId, by: &str, at: DateTime<Utc>, statement: Statement) -> F
     Fact { fact_id, at, by: by.to_owned(), origin: Origin::Edge, statement }
 }
 
+/// What somebody says in words of their own.
+fn said(field: &'static str, words: &str) -> Result<String, Refusal> {
+    match hidden_in_lines(words) {
+        Some(c) => Err(Refusal::new(field, has_hidden(c))),
+        None => text(field, words, NOTE_CHARS_MAX),
+    }
+}
+
 fn text(field: &'static str, text: &str, chars_max: usize) -> Result<String, Refusal> {
     let chars = text.chars().count();
     if chars == 0 || chars > chars_max {
         return Err(Refusal::new(field, format!("has {chars} characters; 1 to {chars_max} are taken")));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
+    if text.chars().any(char::is_control) {
         return Err(Refusal::new(field, "contains control characters; send plain text"));
     }
     Ok(text.to_owned())
@@ -204,6 +213,8 @@ mod tests {
             (json!({"minutes": 5, "reason": " \n"}), "reason"),
             (json!({"minutes": 5, "reason": "x".repeat(501)}), "reason"),
             (json!({"minutes": 5, "reason": "a\u{0}b"}), "reason"),
+            (json!({"minutes": 5, "reason": "seen\u{202e}nees"}), "reason"),
+            (json!({"minutes": 5, "scope": {"rule": "a\nb"}}), "scope.rule"),
             (json!({"minutes": 5, "scope": {"rule": ""}}), "scope.rule"),
             (json!({"minutes": 5, "scope": {"camera_id": "c".repeat(256)}}), "scope.camera_id"),
         ] {
@@ -211,6 +222,21 @@ mod tests {
         }
         assert!(silence(json!({"minutes": 10_080, "reason": "x".repeat(500)})).is_ok());
         assert!(silence(json!({"until": "2026-08-05T10:00:00Z"})).is_ok());
+    }
+
+    #[test]
+    fn what_nobody_would_see_is_named_and_lines_are_taken() {
+        let noted = |note: &str| {
+            let body = json!({"fact_id": uuid::Uuid::nil(), "note": note});
+            let acknowledge = serde_json::from_value::<Acknowledge>(body).expect("the shape");
+            acknowledge.fact(AlertId::from_uuid(uuid::Uuid::nil()), "anna", now())
+        };
+        let refusal = noted("going\u{200b}").expect_err("refused");
+        assert_eq!(refusal.field, "note");
+        assert_eq!(refusal.problem, r"has '\u{200b}' in it, which nobody would see; leave it out");
+        let refusal = silence(json!({"minutes": 5, "reason": "\u{202e}olleh"})).expect_err("refused");
+        assert!(refusal.problem.contains(r"'\u{202e}'"), "{refusal:?}");
+        assert!(noted("Łukasz geht hin,\nin 5 min \u{26a0}\u{fe0f}").is_ok());
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Store {
     /// If the file does not take it.
     pub fn answered(&mut self, answered: &Answered, now: DateTime<Utc>) -> rusqlite::Result<u64> {
         let ranges = &answered.lacking;
-        // What was lost for good is told with every heartbeat, and looking for it reads all entries.
+        // What was lost for good is told with every heartbeat, and looking for it goes through all entries.
         let nothing_of = std::mem::take(&mut self.nothing_of);
         let known = nothing_of == *ranges;
         let transaction = self.write()?;
@@ -164,7 +164,7 @@ impl Store {
         }
         let total = count(&transaction, id, answered.receipts)?;
         if total == 0 {
-            // Nothing of it is here: it was lost before it was ever confirmed, or is too old.
+            // No entry holds any of it: it was lost before it was ever sent, or is too old.
             transaction.execute("DELETE FROM replays WHERE id = ?1", [id])?;
             transaction.execute("DELETE FROM replay_ranges WHERE replay = ?1", [id])?;
         }

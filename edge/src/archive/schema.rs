@@ -3,8 +3,28 @@
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-const STEPS: &[M<'_>] = &[M::up(
-    "
+const STEPS: &[M<'_>] = &[
+    M::up(FIRST),
+    // Before, only the lowest and the highest seq of an entry in each epoch were here. An entry then seemed to hold what had been
+    // lost between them, and was sent again in vain as often as headquarters was asked. Rows of before stay until they are too old.
+    M::up(
+        "
+    ALTER TABLE spans RENAME TO spans_before;
+    -- Seqs of an entry that follow each other, and no others.
+    CREATE TABLE spans (
+        entry INTEGER NOT NULL,
+        epoch_id INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (entry, epoch_id, first)
+    ) WITHOUT ROWID;
+    INSERT INTO spans SELECT entry, epoch_id, first, last FROM spans_before;
+    DROP TABLE spans_before;
+    ",
+    ),
+];
+
+const FIRST: &str = "
     CREATE TABLE databases (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
 
     -- What is known of an epoch outlives its entries, so that a headquarters that has forgotten it can be told.
@@ -72,8 +92,7 @@ const STEPS: &[M<'_>] = &[M::up(
 
     -- The database that everything confirmed is believed to be in.
     CREATE TABLE heard (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, position INTEGER NOT NULL);
-    ",
-)];
+    ";
 
 /// Brings a database to the current schema.
 ///

@@ -41,7 +41,7 @@ pub struct Entry {
     last_ms: i64,
     records: usize,
     crc32c: u32,
-    /// The lowest and the highest seq of each epoch.
+    /// The seqs that it holds, and no others: by epoch, each span from its first to its last.
     spans: Vec<(Epoch, u64, u64)>,
     frame: Bytes,
 }
@@ -49,11 +49,13 @@ pub struct Entry {
 impl Entry {
     /// Of whole records, and the frame they were packed into.
     pub fn of(batch: BatchId, records: &[Vec<u8>], frame: Bytes) -> Self {
+        let mut places: Vec<(Epoch, u64)> = records.iter().filter_map(|bytes| record::place(bytes)).collect();
+        places.sort_unstable();
         let mut spans: Vec<(Epoch, u64, u64)> = Vec::with_capacity(1);
-        for (epoch, seq) in records.iter().filter_map(|bytes| record::place(bytes)) {
-            match spans.iter_mut().find(|(of, ..)| *of == epoch) {
-                Some((_, first, last)) => (*first, *last) = ((*first).min(seq), (*last).max(seq)),
-                None => spans.push((epoch, seq, seq)),
+        for (epoch, seq) in places {
+            match spans.last_mut() {
+                Some((of, _, last)) if *of == epoch && seq - *last <= 1 => *last = seq,
+                _ => spans.push((epoch, seq, seq)),
             }
         }
         let times = || records.iter().filter_map(|bytes| record::accepted_ms(bytes));

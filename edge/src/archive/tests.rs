@@ -24,8 +24,9 @@ fn open(dir: &TempDir, config: ArchiveConfig) -> Store {
 }
 
 /// A batch of records that were accepted one second after the other, from `secs` on.
-fn entry(epoch: Epoch, seqs: std::ops::RangeInclusive<u64>, secs: i64) -> Entry {
+fn entry(epoch: Epoch, seqs: impl IntoIterator<Item = u64>, secs: i64) -> Entry {
     let records: Vec<Vec<u8>> = seqs
+        .into_iter()
         .zip(secs..)
         .map(|(seq, secs)| {
             let accepted_ms = at(secs).timestamp_millis();
@@ -128,6 +129,47 @@ fn what_is_lost_for_good_is_looked_for_once() {
     }
     assert_eq!(store.nothing_of.len(), 1);
     assert_eq!(store.answered(&lacks(epoch, &[(5, 5), (50, 60)], 1), at(1)).expect("noted"), 10, "another question");
+}
+
+#[test]
+fn what_surrounded_a_loss_is_not_sent_again_for_it_at_each_start() {
+    let (dir, epoch, other) = (dir(), Epoch::random(), Epoch::random());
+    let mut store = open(&dir, config());
+    // As after a damaged spill: the batch was packed from what was left.
+    keep(&mut store, &entry(epoch, (1..=10).chain(16..=30), 0), at(0));
+    keep(&mut store, &entry(other, [12], 0), at(0));
+    for start in 1..=3 {
+        drop(store);
+        store = open(&dir, config());
+        let receipts = store.receipts();
+        let lost = lacks(epoch, &[(11, 15)], receipts);
+        assert_eq!(store.answered(&lost, at(start)).expect("noted"), 0, "start {start}");
+        assert_eq!(store.replays(10).expect("whole"), [], "start {start}");
+    }
+    // What it does hold it still sends, however much of the rest is known to be lost.
+    let receipts = store.receipts();
+    assert_eq!(store.answered(&lacks(epoch, &[(11, 16)], receipts), at(9)).expect("noted"), 25);
+}
+
+#[test]
+fn an_archive_of_before_goes_on_being_sent_from() {
+    let (dir, epoch) = (dir(), Epoch::random());
+    let mut store = open(&dir, config());
+    let id = keep(&mut store, &entry(epoch, 1..=10, 0), at(0));
+    store
+        .connection
+        .execute_batch(
+            "DROP TABLE spans;
+             CREATE TABLE spans (entry INTEGER NOT NULL, epoch_id INTEGER NOT NULL, first INTEGER NOT NULL,
+                                 last INTEGER NOT NULL, PRIMARY KEY (entry, epoch_id)) WITHOUT ROWID;
+             INSERT INTO spans SELECT e.id, p.id, 1, 10 FROM entries e, epochs p;
+             PRAGMA user_version = 1;",
+        )
+        .expect("as it was");
+    drop(store);
+    let mut store = open(&dir, config());
+    assert_eq!(store.answered(&lacks(epoch, &[(5, 5)], store.receipts()), at(1)).expect("noted"), 10);
+    assert_eq!(work_off(&mut store, at(2)), [id]);
 }
 
 #[test]

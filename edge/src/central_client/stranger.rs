@@ -28,6 +28,9 @@ pub enum JoinError {
     Link { url: String, cause: String },
     #[error("{0}")]
     Refused(String),
+    /// Central is there, and cannot answer now.
+    #[error("{0}; try again later")]
+    Later(String),
     #[error("set up TLS")]
     Setup(#[source] anyhow::Error),
 }
@@ -107,6 +110,7 @@ impl Stranger {
                 JoinError::Clock { url, now: time(clock::now()), cause }
             }
             SendError::Link(cause) => JoinError::Link { url, cause },
+            SendError::Refused { status: 429 | 500.., code: Some(_), message, .. } => JoinError::Later(message),
             SendError::Refused { code: Some(_), message, .. } => JoinError::Refused(message),
             SendError::Refused { status, message, .. } => JoinError::Link {
                 url,

@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use chrono::SecondsFormat;
 use clap::{Args, Subcommand, ValueEnum as _};
 use common::cli::alerts::{State, Which, listed};
+use common::cli::exit::Exit;
 use common::clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -73,8 +74,8 @@ pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
         Alerts::List(ListArgs { which, .. }) => {
             let (found, mut page) = match running.get(&format!("/api/v1/alerts?{}", query(which)?)).await? {
                 Answer::Page(page) => (None, page),
-                Answer::Refused(why) => bail!("{why}"),
-                Answer::Silence if whom.url.is_some() => bail!(super::Unreachable(running.silence())),
+                Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
+                Answer::Silence if whom.url.is_some() => bail!(Exit::Unavailable.because(running.silence())),
                 Answer::Silence => found(config, which, &running).map(|(place, page)| (Some(place), page))?,
             };
             if which.json {
@@ -88,8 +89,8 @@ pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
             let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
             let alert = match running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await? {
                 Answer::Page(alert) => alert,
-                Answer::Refused(why) => bail!("{why}"),
-                Answer::Silence => bail!(super::Unreachable(running.silence())),
+                Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
+                Answer::Silence => bail!(Exit::Unavailable.because(running.silence())),
             };
             let said = |key: &str| alert["acknowledged"][key].as_str().unwrap_or("–").to_owned();
             Ok(format!("Acknowledged by {} at {}.\n", said("by"), said("at")))
@@ -113,11 +114,15 @@ fn query(which: &Which) -> anyhow::Result<String> {
 fn found(config: &Config, which: &Which, running: &Running) -> anyhow::Result<(String, Value)> {
     let dir = data_dir(config)?;
     if is_used(&dir)? {
-        bail!(super::Unreachable(running.silence()));
+        bail!(Exit::Unavailable.because(running.silence()));
     }
     let look = || format!("look into the history in {}; it may be the service's, so try sudo", dir.display());
     let Some(connection) = history::peek(&dir).with_context(look)? else {
-        bail!(super::Unreachable(format!("{}; there is no history in {} either", running.silence(), dir.display())));
+        bail!(Exit::Unavailable.because(format!(
+            "{}; there is no history in {} either",
+            running.silence(),
+            dir.display()
+        )));
     };
     let filter = Filter {
         state: match which.state {

@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use clap::Args;
 use common::cli::doctor::machine::bytes;
+use common::cli::exit::Exit;
 use common::cli::table;
 use common::clock;
 use common::words::{duration, grouped};
 use serde_json::{Value, json};
 
 use super::ConfigArgs;
-use super::running::{Answer, Running, data_dir};
+use super::running::{Answer, Running, data_dir_there};
 use crate::buffer::{Peek, PeekError};
 use crate::config::Config;
 
@@ -33,8 +34,8 @@ pub async fn show(config: &Config, args: &BacklogArgs) -> anyhow::Result<String>
     let running = Running::new(config, args.url.as_deref(), None);
     match running.get("/streams/stats").await? {
         Answer::Page(stats) => told(&stats, args.json),
-        Answer::Refused(why) => bail!("{why}"),
-        Answer::Silence if args.url.is_some() => bail!(super::Unreachable(running.silence())),
+        Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
+        Answer::Silence if args.url.is_some() => bail!(Exit::Unavailable.because(running.silence())),
         Answer::Silence => found(config, args.json),
     }
 }
@@ -92,7 +93,7 @@ fn told(stats: &Value, as_json: bool) -> anyhow::Result<String> {
 }
 
 fn found(config: &Config, as_json: bool) -> anyhow::Result<String> {
-    let dir = data_dir(config)?;
+    let dir = data_dir_there(config)?;
     let waiting = match Peek::open(&dir) {
         Ok(peek) => peek.waiting()?,
         Err(PeekError::None) => crate::buffer::Waiting::default(),

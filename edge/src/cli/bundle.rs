@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use common::cli::bundle::{Bundle, url_passwords};
+use common::cli::exit::Exit;
 use common::cli::progress;
 use common::clock;
 use common::config::shown;
@@ -56,7 +57,7 @@ pub async fn make(args: &BundleArgs) -> anyhow::Result<String> {
     step("writing");
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{top}.tar.gz")));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("make {}", path.display()))?;
+    let file = file.with_context(|| Exit::CantCreate.because(format!("make {}", path.display())))?;
     bundle.write(&top, now.timestamp().cast_unsigned(), file)?;
     bar.finish_and_clear();
     Ok(format!("{} holds:\n{}{}", path.display(), bundle.listed(), Bundle::PROMISE))

@@ -3,11 +3,12 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use common::cli::exit::Exit;
 use common::cli::table;
 use serde_json::{Value, json};
 
 use super::ConfigArgs;
-use super::running::{Answer, Running, data_dir};
+use super::running::{Answer, Running, data_dir_there};
 use crate::buffer::{Peek, PeekError};
 use crate::config::Config;
 
@@ -58,12 +59,12 @@ pub async fn run(command: &DeadLetters, config: &Config) -> anyhow::Result<Strin
         Answer::Page(page) => {
             ("the running edge".to_owned(), page["dead_letters"].as_array().cloned().unwrap_or_default())
         }
-        Answer::Refused(_) => bail!(
+        Answer::Refused(_) => bail!(Exit::NoPermission.because(format!(
             "the running edge has accounts, and shows dead letters to admins only: {}/api/v1/dead-letters after \
              signing in, or stop the edge and run this again",
             running.base()
-        ),
-        Answer::Silence if which.url.is_some() => bail!(super::Unreachable(running.silence())),
+        ))),
+        Answer::Silence if which.url.is_some() => bail!(Exit::Unavailable.because(running.silence())),
         Answer::Silence => found(config)?,
     };
     match command {
@@ -96,7 +97,7 @@ fn without_bytes(letter: &Value) -> Value {
 }
 
 fn found(config: &Config) -> anyhow::Result<(String, Vec<Value>)> {
-    let dir = data_dir(config)?;
+    let dir = data_dir_there(config)?;
     let letters = match Peek::open(&dir) {
         Ok(peek) => peek.dead_letters(SHOWN_MAX)?,
         Err(PeekError::None) => Vec::new(),

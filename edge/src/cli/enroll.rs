@@ -6,8 +6,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 
 use anyhow::Context as _;
 use clap::Args;
+use common::cli::exit::Exit;
 use common::clock;
-use common::join::JoinToken;
+use common::join::{BadToken, JoinToken};
 
 use super::ConfigArgs;
 use super::running::data_dir;
@@ -30,14 +31,15 @@ pub struct EnrollArgs {
 
 /// Does it, and returns what to say.
 pub async fn run(args: &EnrollArgs, config: &Config) -> anyhow::Result<String> {
-    let token: JoinToken = args.token.parse()?;
+    let token: JoinToken = args.token.parse().map_err(|error: BadToken| Exit::Usage.because(error.to_string()))?;
     let dir = data_dir(config)?;
     // As `run` does it, so that a box can join first.
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&dir)
-        .and_then(|()| fs::read_dir(&dir).map(drop))
+        .with_context(|| Exit::CantCreate.because(format!("make the data directory {}", dir.display())))?;
+    fs::read_dir(&dir)
         .with_context(|| format!("use the data directory {}; it may be the service's, so try sudo", dir.display()))?;
     let joined = join::join(&dir, config, &token, args.url.as_deref(), args.replace).await?;
     let join::Joined { enrolled, before } = joined;

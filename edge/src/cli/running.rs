@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use common::cli::exit::Exit;
 use serde_json::Value;
 
 use super::local;
@@ -34,6 +35,19 @@ pub fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
             .context(format!("the edge on this box keeps its data in {SERVICE_DIR}; run this with sudo"));
     }
     Ok(own)
+}
+
+/// The same for those who only look: there is nothing to see where no edge has been.
+pub fn data_dir_there(config: &Config) -> anyhow::Result<PathBuf> {
+    let dir = data_dir(config)?;
+    match fs::metadata(&dir) {
+        Ok(_) => Ok(dir),
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(Exit::NoInput.because(format!(
+            "no edge runs, and there is no data directory {}; `data_dir` in the configuration names it",
+            dir.display()
+        ))),
+        Err(error) => Err(error).with_context(|| format!("look into the data directory {}", dir.display())),
+    }
 }
 
 /// Whether an edge runs on this data directory.

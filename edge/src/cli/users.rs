@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use clap::Subcommand;
+use common::cli::exit::Exit;
 use common::cli::{password, table, time};
 use common::credentials::check_name;
 use serde_json::json;
@@ -91,7 +92,8 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
         Users::Add { name, role, password_stdin, .. } => {
             check_name(name)?;
             if name.eq_ignore_ascii_case(OPEN_NAME) {
-                bail!("{OPEN_NAME} is whoever works on a box without accounts; choose another name");
+                let words = format!("{OPEN_NAME} is whoever works on a box without accounts; choose another name");
+                bail!(Exit::Usage.because(words));
             }
             if accounts.store.users()?.iter().any(|user| user.name.to_lowercase() == name.to_lowercase()) {
                 bail!("there is an account called {name} already; `users password {name}` changes its password");

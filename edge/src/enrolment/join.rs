@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
+use common::cli::exit::Exit;
 use common::credentials::hex;
 use common::join::{Enrol, JoinToken};
 use common::tls::request::{CertificateRequest, new_key};
 use serde::{Deserialize, Serialize};
 
 use super::{Enrolled, JOINING, NEXT, load, remove, store, take_on};
-use crate::central_client::Stranger;
+use crate::central_client::{JoinError, Stranger};
 use crate::config::Config;
 
 /// An enrolment on its way.
@@ -48,11 +49,10 @@ pub async fn join(
         && begun.is_none()
         && !replace
     {
-        bail!(
+        bail!(Exit::CantCreate.because(format!(
             "this box has joined already, as edge {} of warehouse {}; give it another identity with --replace",
-            before.edge_id,
-            before.warehouse_id
-        );
+            before.edge_id, before.warehouse_id
+        )));
     }
     let joining = match begun {
         Some(joining) => joining,
@@ -65,16 +65,16 @@ pub async fn join(
     let url = url.unwrap_or(&token.url).trim_end_matches('/');
     // Without TLS nothing says who is there, and the token would be anybody's on the way.
     if !url.starts_with("https://") {
-        bail!(
+        bail!(Exit::Usage.because(format!(
             "{url} is not https://, so nothing proves that headquarters is there and the token is not sent; give --url https://…"
-        );
+        )));
     }
     let enrol = Enrol {
         token: token.secret(),
         request: CertificateRequest::new(&joining.key)?,
         name: Some(gethostname::gethostname().to_string_lossy().into_owned()),
     };
-    let admission = Stranger::joining(token, url)?.enrol(&enrol).await?;
+    let admission = Stranger::joining(token, url)?.enrol(&enrol).await.map_err(ending)?;
     let enrolled = Enrolled::new(admission, url, joining.key);
     // The token is used by now, but the same command with it goes on from here once this is mended.
     take_on(&mut config.clone(), Some(&enrolled)).context("mend this, then run the same command again")?;
@@ -82,6 +82,18 @@ pub async fn join(
     enrolled.store(dir)?;
     remove(&path)?;
     Ok(Joined { enrolled, before })
+}
+
+/// How a command ends that could not join.
+fn ending(error: JoinError) -> anyhow::Error {
+    let exit = match &error {
+        // Whoever is there, it is not headquarters.
+        JoinError::Link { .. } | JoinError::Mismatch { .. } => Exit::Unavailable,
+        JoinError::Later(_) | JoinError::Clock { .. } => Exit::TempFail,
+        JoinError::Refused(_) => Exit::NoPermission,
+        JoinError::Setup(_) => return error.into(),
+    };
+    exit.because(error.to_string()).into()
 }
 
 /// For people: how long it holds.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use common::cli::exit::Exit;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -56,7 +57,8 @@ impl Tally {
     pub fn new(ledger: Option<&Path>) -> anyhow::Result<Self> {
         let open = |path: &Path| {
             let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map(BufWriter::new).with_context(|| format!("cannot write the ledger file {}", path.display()))
+            let words = || Exit::CantCreate.because(format!("cannot write the ledger file {}", path.display()));
+            file.map(BufWriter::new).with_context(words)
         };
         let ledger = ledger.map(open).transpose()?;
         let state = State { figures: Figures::default(), latency: vec![0; BUCKETS], ledger, ledger_error: None };

@@ -156,6 +156,45 @@ fn each_kind_of_failure_has_its_exit_code() {
     assert_eq!(code(&["check-config"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
     assert_eq!(code(&["users", "remove", "nobody"]), Some(1), "refused");
+    assert_eq!(code(&["users", "add", "An na", "--password-stdin"]), Some(64), "EX_USAGE");
+    assert_eq!(code(&["kiosk", "add", "\u{202e}dock"]), Some(64), "EX_USAGE");
+    std::fs::write(site.dir.path().join("file"), "").expect("write");
+    for place in ["file/below", "/proc/no/such"] {
+        assert_eq!(code(&["man", place]), Some(73), "EX_CANTCREAT: {place}");
+        assert_eq!(code(&["support-bundle", "--output", place]), Some(73), "EX_CANTCREAT: {place}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_from_other_failures() {
+    let site = Site::new("");
+    let _taken = TcpListener::bind(("127.0.0.1", site.port)).expect("free");
+    let output = site.run(&["run"]);
+    assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE: {output:?}");
+    assert!(text(&output.stderr).contains("is another edge running?"), "{output:?}");
+}
+
+#[test]
+fn an_enrolment_that_fails_says_what_kind_of_failure_it_was() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let token = |url: &str| common::join::JoinToken::new(url, None).to_string();
+    let (away, plain) = (token(&format!("https://{closed}")), token("http://hq.example.com"));
+    let site = Site::new("");
+    let file = site.dir.path().join("file");
+    std::fs::write(&file, "").expect("write");
+    let below = format!("data_dir={}", file.join("data").display());
+    for (args, code) in [
+        (&["enroll", "hello"][..], 64),
+        (&["enroll", &away[..20]], 64),
+        (&["enroll", &plain], 64),
+        (&["enroll", &away], 69),
+        (&["enroll", &away, "--set", &below], 73),
+        (&["enroll", &away, "--set", "data_dir=/proc/no/such"], 73),
+    ] {
+        let output = site.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
+    }
 }
 
 #[test]
@@ -290,7 +329,15 @@ fn a_redis_that_forgets_is_found_by_the_doctor() {
 #[test]
 fn what_waits_is_told_by_the_running_edge_and_found_in_its_files_afterwards() {
     let mut site = Site::new("");
-    assert!(site.said(&["backlog"]).contains("no edge runs"));
+    for command in [&["backlog"][..], &["dead-letters", "list"]] {
+        let output = site.run(command);
+        assert_eq!(output.status.code(), Some(66), "EX_NOINPUT: {output:?}");
+        let (said, dir) = (text(&output.stderr), site.dir.path().join("data"));
+        assert!(said.contains("no edge runs") && said.contains(&dir.display().to_string()), "{said}");
+        assert!(said.contains("`data_dir`") && !dir.exists(), "{said}");
+    }
+    std::fs::create_dir(site.dir.path().join("data")).expect("made");
+    assert!(site.said(&["backlog"]).contains("no edge runs"), "there is a box, and nothing on it");
     site.start();
     for _ in 0..3 {
         site.post(&event(Uuid::from_u128(3)), None);
@@ -442,6 +489,11 @@ fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let error = site.get("/streams/health")["config"]["error"].as_str().expect("an error").to_owned();
     assert!(error.contains("edge.toml:5:13: site.time_zone:") && error.contains("Europe/Berlin"), "{error}");
     assert_eq!(site.get("/api/v1/site")["name"], "after");
+    site.configure("[site]\nnam = \"hunter2\"\n");
+    site.signal("-HUP");
+    let error = || site.get("/streams/health")["config"]["error"].as_str().unwrap_or_default().to_owned();
+    site.until("the other refusal shows", || error().contains("there is no key `nam` in [site]"));
+    assert!(error().ends_with("; did you mean `name`?") && !error().contains("hunter2"), "{}", error());
     site.configure("[site]\nname = \"at last\"\n");
     site.signal("-HUP");
     site.until("it is in force", || site.get("/api/v1/site")["name"] == "at last");

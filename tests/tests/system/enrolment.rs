@@ -123,8 +123,8 @@ async fn a_central_whose_certificate_was_given_to_it_is_believed_by_the_authorit
     Ok(())
 }
 
-/// What `smartpick-edge enroll` complains about on a new box.
-fn complaint(stack: &Stack, token: &str) -> anyhow::Result<String> {
+/// What `smartpick-edge enroll` complains about on a new box, and how it ends.
+fn complaint(stack: &Stack, token: &str) -> anyhow::Result<(String, i32)> {
     let dir = stack.dir.path().join(format!("box-{}", Uuid::new_v4()));
     std::fs::create_dir(&dir)?;
     let file = dir.join("edge.toml");
@@ -133,7 +133,8 @@ fn complaint(stack: &Stack, token: &str) -> anyhow::Result<String> {
     let output = command.arg("enroll").arg("--config").arg(&file).arg(token).output()?;
     ensure!(!output.status.success(), "it joined");
     ensure!(!dir.join("data/identity.json").exists(), "it has an identity all the same");
-    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    let code = output.status.code().context("it ends by itself")?;
+    Ok((String::from_utf8_lossy(&output.stderr).into_owned(), code))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,8 +146,9 @@ async fn who_cannot_join_is_told_why_and_what_to_do() -> anyhow::Result<()> {
             let site = stack.edges[0].warehouse_id;
             let again = "smartpick-central sites token";
             let new = async || stack.setup.join_token(site, &url, None).await;
-            let says = |token: &str, parts: &[&str]| {
-                let said = complaint(&stack, token)?;
+            let says = |token: &str, code: i32, parts: &[&str]| {
+                let (said, ended) = complaint(&stack, token)?;
+                ensure!(ended == code, "ended with {ended}, not {code}: {said}");
                 for part in parts {
                     ensure!(said.contains(part), "{part:?} is not in: {said}");
                 }
@@ -159,31 +161,32 @@ async fn who_cannot_join_is_told_why_and_what_to_do() -> anyhow::Result<()> {
             sqlx::query("UPDATE join_tokens SET used_at = now(), key_sha256 = sha256('another box')")
                 .execute(&pool)
                 .await?;
-            says(&used, &["another box used the join token at ", "it is good for one", again])?;
+            says(&used, 77, &["another box used the join token at ", "it is good for one", again])?;
             let expired = new().await?;
             sqlx::query("UPDATE join_tokens SET expires_at = now() - interval '1 minute' WHERE used_at IS NULL")
                 .execute(&pool)
                 .await?;
             pool.close().await;
-            says(&expired, &["the join token ended at ", "and it is ", again])?;
+            says(&expired, 77, &["the join token ended at ", "and it is ", again])?;
             let pin = new().await?.parse::<JoinToken>()?.pin;
-            says(&JoinToken::new(&url, pin).to_string(), &["no such join token was made here", again])?;
+            says(&JoinToken::new(&url, pin).to_string(), 77, &["no such join token was made here", again])?;
             let other = JoinToken::new(&url, Some(Fingerprint([7; 32])));
             let parts = ["is not the headquarters that the token is of", "not to a proxy", "make a new token", &url];
-            says(&other.to_string(), &parts)?;
+            says(&other.to_string(), 69, &parts)?;
             let public = JoinToken::new(&url, None);
-            says(&public.to_string(), &[&url, "cannot be reached", "UnknownIssuer"])?;
+            says(&public.to_string(), 69, &[&url, "cannot be reached", "UnknownIssuer"])?;
             let closed = format!("https://127.0.0.1:{}", ports::free()?);
             says(
                 &JoinToken::new(&closed, pin).to_string(),
+                69,
                 &[&closed, "cannot be reached", "give another with --url"],
             )?;
             let whole = new().await?;
-            says(&whole[..whole.len() - 3], &["not whole or was mistyped"])?;
+            says(&whole[..whole.len() - 3], 64, &["not whole or was mistyped"])?;
             // The token would be anybody's on the way.
             let plain = JoinToken::new(&url.replace("https://", "http://"), pin);
-            says(&plain.to_string(), &["is not https://", "the token is not sent"])?;
-            says("hello", &["a join token begins with spj_", again])
+            says(&plain.to_string(), 64, &["is not https://", "the token is not sent"])?;
+            says("hello", 64, &["a join token begins with spj_", again])
         }))
         .await
 }
