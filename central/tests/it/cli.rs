@@ -90,7 +90,9 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
     let waiting = log.into_iter().find(|line| line.contains("Waiting for Postgres"));
     run.kill().expect("it still waits");
     run.wait().expect("killed");
-    named(&waiting.expect("it says so"));
+    let waiting = waiting.expect("it says so");
+    named(&waiting);
+    assert_eq!(waiting.matches("Connection refused").count(), 1, "{waiting}");
 }
 
 #[tokio::test]
