@@ -11,7 +11,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Acknowledgement, Curve, Fact, Merged, Origin, Severity, Silence, Statement, Subject, merge};
+use common::alert::{
+    Acknowledgement, Curve, Fact, Merged, Origin, Severity, Silence, StateFilter, Statement, Subject, merge,
+};
 use common::clock;
 use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::problem::Problem;
@@ -52,29 +54,13 @@ pub struct Ask {
     cursor: Option<String>,
 }
 
-/// As on the floor.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = AlertStateFilter)]
-pub(crate) enum StateFilter {
-    /// Going on: raised or acknowledged.
-    Open,
-    Raised,
-    Acknowledged,
-    Cleared,
-    /// Under a silence now, or when it ended.
-    Silenced,
-}
-
-impl StateFilter {
-    fn admits(self, view: &View) -> bool {
-        match self {
-            Self::Open => view.ended_at.is_none(),
-            Self::Raised => view.state == Life::Raised,
-            Self::Acknowledged => view.state == Life::Acknowledged,
-            Self::Cleared => view.state == Life::Cleared,
-            Self::Silenced => view.silenced.is_some(),
-        }
+fn admits(state: StateFilter, view: &View) -> bool {
+    match state {
+        StateFilter::Open => view.ended_at.is_none(),
+        StateFilter::Raised => view.state == Life::Raised,
+        StateFilter::Acknowledged => view.state == Life::Acknowledged,
+        StateFilter::Cleared => view.state == Life::Cleared,
+        StateFilter::Silenced => view.silenced.is_some(),
     }
 }
 
@@ -270,7 +256,7 @@ pub(crate) async fn page(db: &Db, mut filter: Filter, state: Option<StateFilter>
         looked_at += page.len();
         for view in views(db, page, clock::now()).await? {
             filter.before = Some((view.raised_at, view.alert_id));
-            if state.is_none_or(|state| state.admits(&view)) {
+            if state.is_none_or(|state| admits(state, &view)) {
                 admitted.push(view);
                 if admitted.len() == wanted {
                     break;

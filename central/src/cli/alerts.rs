@@ -6,11 +6,11 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use common::alert::Severity;
-use common::cli::alerts::{State, Which, listed};
+use common::cli::alerts::{Which, listed};
 use serde_json::Value;
 
 use super::sites;
-use crate::api::alerts::{StateFilter, page};
+use crate::api::alerts::page;
 use crate::config::Config;
 use crate::store::alerts::Filter;
 use crate::store::{Db, enrolment};
@@ -37,14 +37,6 @@ pub async fn run(config: &Config, command: Alerts, out: &mut impl Write) -> anyh
         Some(site) => Some(sites::find(&db, &site).await?.0.uuid()),
         None => None,
     };
-    let state = match which.state {
-        State::Open => Some(StateFilter::Open),
-        State::Raised => Some(StateFilter::Raised),
-        State::Acknowledged => Some(StateFilter::Acknowledged),
-        State::Cleared => Some(StateFilter::Cleared),
-        State::Silenced => Some(StateFilter::Silenced),
-        State::All => None,
-    };
     let filter = Filter {
         warehouse_id,
         camera_id: which.camera,
@@ -53,7 +45,7 @@ pub async fn run(config: &Config, command: Alerts, out: &mut impl Write) -> anyh
         limit: which.limit.into(),
         ..Filter::default()
     };
-    let page = serde_json::to_value(page(&db, filter, state).await?)?;
+    let page = serde_json::to_value(page(&db, filter, which.state.0).await?)?;
     if which.json {
         writeln!(out, "{page:#}")?;
         return Ok(());
