@@ -7,6 +7,7 @@ mod backlog;
 mod bundle;
 mod dead_letters;
 mod doctor;
+mod ending;
 mod ledger;
 mod privacy;
 mod replay;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use common::cli::exit::{self, Exit, say};
+use common::cli::exit::{self, say};
 use common::cli::{Output, is_unread, pages};
 use common::config::{ConfigError, Loaded, shown};
 use common::ids::{EdgeId, WarehouseId};
@@ -192,7 +193,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man { dir } => {
             return match pages::man(Cli::command(), &dir) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error),
+                Err(error) => failed(&ending::cannot_create(error)),
             };
         }
         _ => {}
@@ -230,11 +231,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The last words, with the code that says what kind of failure it was.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let exit = match error.downcast_ref::<StoreError>() {
-        Some(error) if error.is_unavailable() => Exit::Unavailable,
-        _ => Exit::of(error),
-    };
-    exit::complain(NAME, &format!("{error:#}"), exit)
+    exit::complain(NAME, &format!("{error:#}"), ending::of(error))
 }
 
 /// Reads the configuration once more.

@@ -39,8 +39,10 @@ fn completions_and_manual_pages_are_made_without_a_configuration() {
         let text = std::fs::read_to_string(man.join(page)).expect(page);
         assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
     }
-    let nowhere = central(&["man", "/proc/none"], &env);
-    assert!([66, 77].contains(&nowhere.status.code().expect("a code")), "{nowhere:?}");
+    for args in [&["man", "/proc/none"][..], &["support-bundle", "--output", "/proc/none/bundle.tar.gz"]] {
+        let nowhere = central(args, &env);
+        assert_eq!(nowhere.status.code(), Some(73), "EX_CANTCREAT: {nowhere:?}");
+    }
 }
 
 #[test]
@@ -126,7 +128,7 @@ async fn credentials_are_made_listed_and_revoked() {
     let edge = json(&["edges", "add", "--warehouse", warehouse, "--name", "dock", "--json"]);
     assert_eq!(edge["warehouse_id"], warehouse);
     let hidden = central(&["edges", "add", "--warehouse", warehouse, "--name", "do\u{202e}ck"], &env);
-    assert!(!hidden.status.success() && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
+    assert!(hidden.status.code() == Some(64) && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
     let (id, token) = (edge["edge_id"].as_str().expect("an id"), edge["token"].as_str().expect("a token"));
     assert!(token.starts_with("spe_"));
     assert_eq!(json(&["edges", "list", "--json"])[0]["name"], "dock");
@@ -178,16 +180,19 @@ async fn accounts_are_made_changed_and_removed() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)
     };
-    let refused = |output: &Output, says: &str| {
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let ended = |output: &Output, code: i32, says: &str| {
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert!(text(&output.stderr).contains(says), "{says}: {}", text(&output.stderr));
     };
+    let refused = |output: &Output, says: &str| ended(output, 1, says);
     let add = |name: &str, role: &str| with_password(&["users", "add", name, "--role", role], &env, "a long password");
     assert!(done(&central(&["users", "list"], &env)).contains("users add NAME --role administrator"));
     assert_eq!(done(&add("anna", "administrator")), "Added anna as administrator.\n");
     done(&add("ben", "viewer"));
     refused(&add("anna", "viewer"), "`users password anna` changes its password");
-    refused(&add("a b", "viewer"), "letters, digits, and . _ - @");
+    ended(&add("a b", "viewer"), 64, "letters, digits, and . _ - @");
+    ended(&central(&["tokens", "add", "a b"], &env), 64, "letters, digits, and . _ - @");
+    ended(&central(&["sites", "add", "Do\u{202e}ck"], &env), 64, "characters that can be seen");
     refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
     refused(&central(&["users", "role", "anna", "viewer"], &env), "--role administrator");
