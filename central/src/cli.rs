@@ -34,6 +34,7 @@ use crate::access::Scope;
 use crate::central::Central;
 use crate::config::{Config, FILE, SCHEMA};
 use crate::store::{Db, StoreError};
+use crate::usable::Usable;
 
 const NAME: &str = "smartpick-central";
 
@@ -244,9 +245,11 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
         Command::Run => serve(config, read).await?,
         Command::CheckConfig => {
             // Also what only the stages check.
-            Db::open(&config.database)?;
-            crate::stream::Stream::open(&config.redis, &config.stream)?;
+            let usable = Usable::new(&config)?;
             writeln!(out, "The configuration is good.")?;
+            for words in usable.warnings(&config) {
+                writeln!(out, "# {words}")?;
+            }
         }
         Command::Config(ShowConfig::Show { origin }) => {
             return Ok(say(&shown(&config, &SCHEMA, origin.then_some(&origins))));

@@ -123,7 +123,7 @@ async fn authority(db: &Db, tls: &Tls, now: DateTime<Utc>) -> anyhow::Result<Aut
 }
 
 /// Under which names a certificate of our own is for us.
-fn names(config: &Config) -> Vec<String> {
+pub fn names(config: &Config) -> Vec<String> {
     let mut names = config.tls.names.clone();
     if names.is_empty() {
         names.push(gethostname::gethostname().to_string_lossy().into_owned());
@@ -378,7 +378,7 @@ pub async fn identity(Extension(edge): Extension<EdgeIdentity>) -> Json<EdgeName
 }
 
 impl Tls {
-    fn files(&self) -> Option<Files> {
+    pub(crate) fn files(&self) -> Option<Files> {
         (self.mode == Mode::Files).then(|| Files {
             certificate: (&self.certificate).into(),
             key: (&self.key).into(),

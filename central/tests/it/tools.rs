@@ -267,6 +267,11 @@ async fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let whole = text(&place.run(&["check-config"]).stderr);
     assert!(whole.contains("did you mean `concurrency`?"), "{whole}");
     assert_eq!(page["status"], "degraded");
+    // What `run` would refuse is refused here too.
+    place.configure("[tls]\nmode = \"own\"\nca_dir = \"none\"\nnames = [\"no name\"]\n");
+    place.signal("-HUP");
+    let about_names = |page: &Value| page["config"]["error"].as_str().is_some_and(|error| error.contains("tls.names"));
+    state(&place, "it is refused", &about_names).await;
     place.configure("");
     place.signal("-HUP");
     state(&place, "it is taken", &|page| page["status"] == "healthy").await;
