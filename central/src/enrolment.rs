@@ -18,6 +18,7 @@ use common::credentials::token_hash;
 use common::ids::EdgeId;
 use common::join::{Admission, EdgeName, Enrol, Renew, Return};
 use common::problem::Problem;
+use common::text::is_hidden;
 use common::tls::authority::{Authority, Issued};
 use common::tls::request::{CertificateRequest, EdgeKey};
 use common::tls::server::{Files, ServerTls, Source};
@@ -254,7 +255,7 @@ pub async fn enrol(
     enrolment.attempt(&address)?;
     let Enrol { token, request, name } = read(body)?;
     let key = key(&request)?;
-    let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect::<String>());
+    let name = name.map(|name| name.chars().filter(|c| !is_hidden(*c)).take(NAME_CHARS_MAX).collect::<String>());
     let now = clock::now();
     let (hash, key_hash) = (token_hash(&token), key.hash());
     let newcomer = Newcomer { token: &hash, key: &key_hash, name: name.as_deref().filter(|name| !name.is_empty()) };

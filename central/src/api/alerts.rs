@@ -448,8 +448,7 @@ pub async fn acknowledge(
     Ok(Json(shown(&app, &caller, alert).await?))
 }
 
-/// Stores what somebody here says, once. `same` compares what has this id already with what is said now; who said it is
-/// compared in any case.
+/// Stores what somebody here says, once, and tells the screens. `same` is [`store_said`]'s.
 pub(super) async fn say(
     app: &App,
     warehouse: WarehouseId,
@@ -459,11 +458,8 @@ pub(super) async fn say(
     at: DateTime<Utc>,
     same: impl FnOnce(&Fact, &Fact) -> bool,
 ) -> Result<Fact, ApiError> {
-    check::statement(&statement).map_err(|what| bad_body(&what))?;
-    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
-    let new = fact.clone();
-    let same = |known: &Fact| known.by == new.by && known.origin == new.origin && same(known, &new);
-    match facts::add(&app.db, warehouse, fact, same).await? {
+    check::said_here(&statement).map_err(|what| bad_body(&what))?;
+    match store_said(&app.db, warehouse, who, fact_id, statement, at, same).await? {
         Added::Stored(fact) => {
             app.alerts_changed();
             Ok(fact)
@@ -474,4 +470,23 @@ pub(super) async fn say(
         }
         Added::NoWarehouse => Err(not_found("warehouse").into()),
     }
+}
+
+/// Stores what `who` says at headquarters, once; the site hears of it with its next heartbeat. `same` compares what has this
+/// id already with what is said now; who said it is compared in any case.
+///
+/// # Errors
+/// If Postgres cannot do it now; nothing was changed.
+pub(crate) async fn store_said(
+    db: &Db,
+    warehouse: WarehouseId,
+    who: &str,
+    fact_id: FactId,
+    statement: Statement,
+    at: DateTime<Utc>,
+    same: impl FnOnce(&Fact, &Fact) -> bool,
+) -> Result<Added, StoreError> {
+    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
+    let new = fact.clone();
+    facts::add(db, warehouse, fact, |known| known.by == new.by && known.origin == new.origin && same(known, &new)).await
 }
