@@ -72,7 +72,7 @@ enum Command {
     Status(status::Args),
     /// Show what waits at the sites for headquarters, as their edges last said
     Backlog(backlog::Args),
-    /// Show alerts of all sites
+    /// Show alerts of all sites, and acknowledge them
     #[command(subcommand)]
     Alerts(alerts::Alerts),
     /// Show, replay and discard what could never be stored

@@ -79,7 +79,7 @@ impl EdgeClient {
     }
 
     /// What a heartbeat brings back: the facts, and how far they go.
-    async fn facts_after(&self, after: u64) -> (Vec<Fact>, u64) {
+    pub async fn facts_after(&self, after: u64) -> (Vec<Fact>, u64) {
         let mut heartbeat = self.heartbeat(0, &[]);
         heartbeat.facts_after = Some(after);
         let (status, answer) = self.beat(&heartbeat).await;
