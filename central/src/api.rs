@@ -30,6 +30,7 @@ use common::problem::Problem;
 use uuid::Uuid;
 
 use crate::http::{ApiError, App};
+use crate::persist::check::visible;
 use crate::store::sites;
 
 /// The most that one page holds.
@@ -88,10 +89,8 @@ fn reason(said: Option<String>) -> Result<String, Problem> {
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
     match said.as_deref().map(str::trim) {
         None | Some("") => Err(bad("say why, as ?reason=TEXT; it is written down")),
-        Some(reason) if reason.contains('\0') || reason.chars().count() > REASON_CHARS_MAX => {
-            Err(bad("reason: 1 to 500 printable characters are taken"))
-        }
-        Some(reason) => Ok(reason.to_owned()),
+        Some(reason) if reason.chars().count() > REASON_CHARS_MAX => Err(bad("reason: 1 to 500 characters are taken")),
+        Some(reason) => visible("reason", reason).map(|()| reason.to_owned()).map_err(|what| bad(&what)),
     }
 }
 

@@ -12,7 +12,7 @@ use common::config::{ConfigError, Loaded};
 use common::lifecycle::Lifecycle;
 use common::reload::Reloaded;
 use common::serve::{self, Limits, Listener};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use crate::reload::Reloader;
 use crate::rollup_pass;
 use crate::store::{Db, partitions};
 use crate::stream::{Heard, Stream};
+use crate::usable::Usable;
 
 /// Redis is asked again this soon for our receipts; a restart of it takes about a second.
 const LISTEN_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -42,6 +43,9 @@ const PARTITIONS_EVERY: Duration = Duration::from_secs(3_600);
 /// A pass that could not get its locks comes again.
 const PARTITIONS_RETRY: Duration = Duration::from_secs(30);
 const PARTITIONS_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Connections that wait to be accepted; those beyond are tried again by their TCP.
+const BACKLOG: u32 = 1_024;
 
 /// A running central.
 pub struct Central {
@@ -57,18 +61,19 @@ impl Central {
     /// # Errors
     /// If the database cannot be made ready or the address is taken.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let db = Arc::new(Db::open(&config.database)?);
-        let stream = Arc::new(Stream::open(&config.redis, &config.stream)?);
+        // All that can be refused without it, before Postgres is touched.
+        let usable = Usable::new(&config)?;
+        for words in usable.warnings(&config) {
+            warn!("{words}");
+        }
+        let socket = take_port(usable.listen)?;
+        let (db, stream) = (Arc::new(usable.db), Arc::new(usable.stream));
         db.prepare().await.context("make the database ready")?;
         let first_pass = partitions_pass(&db, &config.retention).await;
-        let listener =
-            TcpListener::bind(&config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+        let listener = socket.listen(BACKLOG).with_context(|| format!("listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let (tls, enrolment) = enrolment::start(&config, &db, clock::now()).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        if tls.is_none() && !address.ip().is_loopback() {
-            warn!("Central speaks plain HTTP beyond this host: let a proxy before it end TLS, or set [tls] mode");
-        }
 
         let instance = Uuid::new_v4();
         let reloaded = Arc::new(Reloaded::new(clock::now()));
@@ -156,7 +161,11 @@ impl Central {
     /// What ended it, if it was not a signal.
     pub async fn run(self, read: &dyn Fn() -> Result<Loaded<Config>, ConfigError>) -> anyhow::Result<()> {
         let Self { lifecycle, mut reloader, .. } = self;
-        lifecycle.run(async || reloader.take(read())).await
+        let usable = |loaded: Loaded<Config>| match Usable::new(&loaded.config) {
+            Ok(_) => Ok(loaded),
+            Err(error) => Err(loaded.origins.place(error)),
+        };
+        lifecycle.run(async || reloader.take(read().and_then(usable))).await
     }
 
     /// Stops all stages in order.
@@ -166,6 +175,18 @@ impl Central {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.lifecycle.stop().await
     }
+}
+
+/// Makes the port ours, so that a second central by mistake ends before it has done anything. Nobody can connect yet.
+fn take_port(address: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let take = |socket: TcpSocket| -> std::io::Result<TcpSocket> {
+        // What is left of connections of the central before us does not count.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    socket.and_then(take).with_context(|| format!("listen on {address}"))
 }
 
 /// Listens for what other instances tell this one: receipts of their workers, and that alerts have changed.

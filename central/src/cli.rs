@@ -7,6 +7,7 @@ mod backlog;
 mod bundle;
 mod dead_letters;
 mod doctor;
+mod ending;
 mod ledger;
 mod privacy;
 mod replay;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use common::cli::exit::{self, Exit, say};
+use common::cli::exit::{self, say};
 use common::cli::{Output, is_unread, pages};
 use common::config::{ConfigError, Loaded, shown};
 use common::ids::{EdgeId, WarehouseId};
@@ -33,6 +34,7 @@ use crate::access::Scope;
 use crate::central::Central;
 use crate::config::{Config, FILE, SCHEMA};
 use crate::store::{Db, StoreError};
+use crate::usable::Usable;
 
 const NAME: &str = "smartpick-central";
 
@@ -70,7 +72,7 @@ enum Command {
     Status(status::Args),
     /// Show what waits at the sites for headquarters, as their edges last said
     Backlog(backlog::Args),
-    /// Show alerts of all sites
+    /// Show alerts of all sites, and acknowledge them
     #[command(subcommand)]
     Alerts(alerts::Alerts),
     /// Show, replay and discard what could never be stored
@@ -192,7 +194,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man { dir } => {
             return match pages::man(Cli::command(), &dir) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error),
+                Err(error) => failed(&ending::cannot_create(error)),
             };
         }
         _ => {}
@@ -230,11 +232,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The last words, with the code that says what kind of failure it was.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let exit = match error.downcast_ref::<StoreError>() {
-        Some(error) if error.is_unavailable() => Exit::Unavailable,
-        _ => Exit::of(error),
-    };
-    exit::complain(NAME, &format!("{error:#}"), exit)
+    exit::complain(NAME, &format!("{error:#}"), ending::of(error))
 }
 
 /// Reads the configuration once more.
@@ -247,9 +245,11 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
         Command::Run => serve(config, read).await?,
         Command::CheckConfig => {
             // Also what only the stages check.
-            Db::open(&config.database)?;
-            crate::stream::Stream::open(&config.redis, &config.stream)?;
+            let usable = Usable::new(&config)?;
             writeln!(out, "The configuration is good.")?;
+            for words in usable.warnings(&config) {
+                writeln!(out, "# {words}")?;
+            }
         }
         Command::Config(ShowConfig::Show { origin }) => {
             return Ok(say(&shown(&config, &SCHEMA, origin.then_some(&origins))));

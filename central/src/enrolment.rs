@@ -18,6 +18,7 @@ use common::credentials::token_hash;
 use common::ids::EdgeId;
 use common::join::{Admission, EdgeName, Enrol, Renew, Return};
 use common::problem::Problem;
+use common::text::is_hidden;
 use common::tls::authority::{Authority, Issued};
 use common::tls::request::{CertificateRequest, EdgeKey};
 use common::tls::server::{Files, ServerTls, Source};
@@ -123,7 +124,7 @@ async fn authority(db: &Db, tls: &Tls, now: DateTime<Utc>) -> anyhow::Result<Aut
 }
 
 /// Under which names a certificate of our own is for us.
-fn names(config: &Config) -> Vec<String> {
+pub fn names(config: &Config) -> Vec<String> {
     let mut names = config.tls.names.clone();
     if names.is_empty() {
         names.push(gethostname::gethostname().to_string_lossy().into_owned());
@@ -254,7 +255,7 @@ pub async fn enrol(
     enrolment.attempt(&address)?;
     let Enrol { token, request, name } = read(body)?;
     let key = key(&request)?;
-    let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect::<String>());
+    let name = name.map(|name| name.chars().filter(|c| !is_hidden(*c)).take(NAME_CHARS_MAX).collect::<String>());
     let now = clock::now();
     let (hash, key_hash) = (token_hash(&token), key.hash());
     let newcomer = Newcomer { token: &hash, key: &key_hash, name: name.as_deref().filter(|name| !name.is_empty()) };
@@ -378,7 +379,7 @@ pub async fn identity(Extension(edge): Extension<EdgeIdentity>) -> Json<EdgeName
 }
 
 impl Tls {
-    fn files(&self) -> Option<Files> {
+    pub(crate) fn files(&self) -> Option<Files> {
         (self.mode == Mode::Files).then(|| Files {
             certificate: (&self.certificate).into(),
             key: (&self.key).into(),

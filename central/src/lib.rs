@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod usable;
 
 pub mod central;
 

@@ -9,6 +9,7 @@ mod database;
 pub mod dead_letters;
 pub mod edges;
 pub mod enrolment;
+mod error;
 pub mod events;
 pub mod examine;
 pub mod facts;
@@ -25,6 +26,8 @@ pub mod site_reports;
 pub mod sites;
 pub mod tokens;
 pub mod users;
+
+pub use error::StoreError;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
@@ -107,46 +110,6 @@ pub fn statements() -> Vec<&'static str> {
     all
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("Postgres did not answer within {QUERY_TIMEOUT:?}")]
-    Timeout,
-    #[error("more dashboards are asked for than can be worked out")]
-    Busy,
-    #[error("the database has no schema yet; run `smartpick-central migrate`")]
-    NotMigrated,
-    #[error("Postgres refused or went away")]
-    Sql(#[source] sqlx::Error),
-}
-
-impl StoreError {
-    /// Whether Postgres could not be reached, or not in time, rather than refused what was asked of it.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Timeout | Self::Busy => true,
-            Self::NotMigrated => false,
-            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_)) => true,
-            // No connection, no resources, going down.
-            Self::Sql(error) => error
-                .as_database_error()
-                .and_then(|e| e.code())
-                .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))),
-        }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        /// `undefined_table`
-        const NO_TABLE: &str = "42P01";
-        if error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == NO_TABLE) {
-            Self::NotMigrated
-        } else {
-            Self::Sql(error)
-        }
-    }
-}
-
 /// The database: how to reach it, and a pool of connections for requests.
 pub struct Db {
     options: PgConnectOptions,
@@ -220,7 +183,7 @@ impl Db {
         tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect())
             .await
             .map_err(|_| StoreError::Timeout)?
-            .map_err(StoreError::Sql)
+            .map_err(StoreError::from)
     }
 
     /// A connection from the pool.
@@ -270,13 +233,18 @@ impl Db {
     /// # Errors
     /// What could not be applied, or that fsync is off.
     pub async fn migrate(&self, mut connection: PgConnection) -> anyhow::Result<()> {
-        let fsync: String = sqlx::query_scalar(FSYNC).fetch_one(&mut connection).await.context("ask for fsync")?;
+        let fsync: String = sqlx::query_scalar(FSYNC)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(StoreError::from)
+            .context("ask for fsync")?;
         if fsync != "on" {
             bail!(
                 "Postgres runs with fsync = {fsync}: a power cut could lose what edges have forgotten; set fsync = on"
             );
         }
-        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
+        let unlimited = sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await;
+        unlimited.map_err(StoreError::from)?;
         tokio::time::timeout(MIGRATE_TIMEOUT, MIGRATIONS.run_direct(None, &mut connection, false))
             .await
             .context("migrations did not end in time")?
@@ -286,7 +254,12 @@ impl Db {
                      version or a newer one can use it: install it again",
                     self.place()
                 ),
-                error => anyhow!(error).context("apply the migrations"),
+                MigrateError::Execute(error) => anyhow!(StoreError::Sql(error)).context("apply the migrations"),
+                MigrateError::ExecuteMigration(error, version) => {
+                    anyhow!(StoreError::Sql(error)).context(format!("apply migration {version}"))
+                }
+                // Its text has its cause's in it.
+                error => anyhow!("{error}").context("apply the migrations"),
             })?;
         // A failure to say goodbye changes nothing.
         drop(connection.close().await);

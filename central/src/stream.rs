@@ -51,8 +51,19 @@ pub enum StreamError {
     /// The streams were wiped: what was in them is gone, edges will send it again.
     #[error("the consumer group is gone; Redis was wiped")]
     NoGroup,
-    #[error("Redis failed or went away")]
-    Redis(#[source] RedisError),
+    /// No source: its text is said here, and has its own causes' in it.
+    #[error("Redis failed or went away: {0}")]
+    Redis(RedisError),
+}
+
+impl StreamError {
+    /// Whether Redis could not be reached, or not in time, rather than refused what was asked of it.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoGroup => false,
+            Self::Redis(error) => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
+        }
+    }
 }
 
 impl From<RedisError> for StreamError {

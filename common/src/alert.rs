@@ -50,6 +50,27 @@ impl Severity {
     }
 }
 
+/// Which alerts somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, ToSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AlertStateFilter)]
+pub enum StateFilter {
+    /// Going on: raised or acknowledged.
+    Open,
+    /// Going on, and nobody sees to it.
+    Raised,
+    /// Going on, and somebody sees to it.
+    Acknowledged,
+    /// Over.
+    Cleared,
+    /// Under a silence now, or when it ended.
+    Silenced,
+}
+
+impl StateFilter {
+    pub const NAMES: &str = "open, raised, acknowledged, cleared, silenced";
+}
+
 /// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -11,7 +11,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Acknowledgement, Curve, Fact, Merged, Origin, Severity, Silence, Statement, Subject, merge};
+use common::alert::{
+    Acknowledgement, Curve, Fact, Merged, Origin, Severity, Silence, StateFilter, Statement, Subject, merge,
+};
 use common::clock;
 use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::problem::Problem;
@@ -52,29 +54,13 @@ pub struct Ask {
     cursor: Option<String>,
 }
 
-/// As on the floor.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = AlertStateFilter)]
-pub(crate) enum StateFilter {
-    /// Going on: raised or acknowledged.
-    Open,
-    Raised,
-    Acknowledged,
-    Cleared,
-    /// Under a silence now, or when it ended.
-    Silenced,
-}
-
-impl StateFilter {
-    fn admits(self, view: &View) -> bool {
-        match self {
-            Self::Open => view.ended_at.is_none(),
-            Self::Raised => view.state == Life::Raised,
-            Self::Acknowledged => view.state == Life::Acknowledged,
-            Self::Cleared => view.state == Life::Cleared,
-            Self::Silenced => view.silenced.is_some(),
-        }
+fn admits(state: StateFilter, view: &View) -> bool {
+    match state {
+        StateFilter::Open => view.ended_at.is_none(),
+        StateFilter::Raised => view.state == Life::Raised,
+        StateFilter::Acknowledged => view.state == Life::Acknowledged,
+        StateFilter::Cleared => view.state == Life::Cleared,
+        StateFilter::Silenced => view.silenced.is_some(),
     }
 }
 
@@ -270,7 +256,7 @@ pub(crate) async fn page(db: &Db, mut filter: Filter, state: Option<StateFilter>
         looked_at += page.len();
         for view in views(db, page, clock::now()).await? {
             filter.before = Some((view.raised_at, view.alert_id));
-            if state.is_none_or(|state| state.admits(&view)) {
+            if state.is_none_or(|state| admits(state, &view)) {
                 admitted.push(view);
                 if admitted.len() == wanted {
                     break;
@@ -462,8 +448,7 @@ pub async fn acknowledge(
     Ok(Json(shown(&app, &caller, alert).await?))
 }
 
-/// Stores what somebody here says, once. `same` compares what has this id already with what is said now; who said it is
-/// compared in any case.
+/// Stores what somebody here says, once, and tells the screens. `same` is [`store_said`]'s.
 pub(super) async fn say(
     app: &App,
     warehouse: WarehouseId,
@@ -473,11 +458,8 @@ pub(super) async fn say(
     at: DateTime<Utc>,
     same: impl FnOnce(&Fact, &Fact) -> bool,
 ) -> Result<Fact, ApiError> {
-    check::statement(&statement).map_err(|what| bad_body(&what))?;
-    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
-    let new = fact.clone();
-    let same = |known: &Fact| known.by == new.by && known.origin == new.origin && same(known, &new);
-    match facts::add(&app.db, warehouse, fact, same).await? {
+    check::said_here(&statement).map_err(|what| bad_body(&what))?;
+    match store_said(&app.db, warehouse, who, fact_id, statement, at, same).await? {
         Added::Stored(fact) => {
             app.alerts_changed();
             Ok(fact)
@@ -488,4 +470,23 @@ pub(super) async fn say(
         }
         Added::NoWarehouse => Err(not_found("warehouse").into()),
     }
+}
+
+/// Stores what `who` says at headquarters, once; the site hears of it with its next heartbeat. `same` compares what has this
+/// id already with what is said now; who said it is compared in any case.
+///
+/// # Errors
+/// If Postgres cannot do it now; nothing was changed.
+pub(crate) async fn store_said(
+    db: &Db,
+    warehouse: WarehouseId,
+    who: &str,
+    fact_id: FactId,
+    statement: Statement,
+    at: DateTime<Utc>,
+    same: impl FnOnce(&Fact, &Fact) -> bool,
+) -> Result<Added, StoreError> {
+    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
+    let new = fact.clone();
+    facts::add(db, warehouse, fact, |known| known.by == new.by && known.origin == new.origin && same(known, &new)).await
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{known, limit, not_found, path, query};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
+use crate::persist::check::visible;
 use crate::persist::reopen;
 use crate::store::audit;
 use crate::store::batch::{self, Replayed};
@@ -262,9 +263,10 @@ pub async fn discard(
     let id = path(id, WHAT)?;
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
     let Json(Discard { reason }) = body.map_err(|e| bad(&e.body_text()))?;
-    if reason.trim().is_empty() || reason.contains('\0') {
+    if reason.trim().is_empty() {
         return Err(bad("say why, as {\"reason\": \"…\"}").into());
     }
+    visible("reason", &reason).map_err(|what| bad(&what))?;
     if batch::discard(&app.db, id, &caller.name, &reason).await? {
         return Ok(Json(Discarded { id, state: LetterState::Discarded }));
     }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{bad_body, body, known, limit, not_found, path, query};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
+use crate::persist::check::visible;
 use crate::store::rule_sets::{self, Added, Made, New, Reported};
 use crate::store::sites::{self, ZoneName};
 
@@ -285,9 +286,10 @@ pub async fn make(
 ) -> Result<(StatusCode, Json<MadeVersion>), ApiError> {
     let (id, NewRules { rules, note, base_version }) = (site(&app, id).await?, body(asked)?);
     let note = note.trim();
-    if note.chars().count() > NOTE_CHARS_MAX || note.contains('\0') {
-        return Err(bad_body(&format!("note: at most {NOTE_CHARS_MAX} printable characters")).into());
+    if note.chars().count() > NOTE_CHARS_MAX {
+        return Err(bad_body(&format!("note: at most {NOTE_CHARS_MAX} characters are taken")).into());
     }
+    visible("note", note).map_err(|what| bad_body(&what))?;
     let rules = match rules {
         Some(rules) => Some(usable(&app, id, &rules).await?),
         None => None,

@@ -13,7 +13,7 @@ use common::clock;
 use common::config::{ConfigError, Loaded, shown};
 
 use super::running::Running;
-use super::{NAME, doctor};
+use super::{NAME, doctor, ending};
 use crate::config::{Config, SCHEMA};
 
 const UNIT: &str = "smartpick-central.service";
@@ -69,7 +69,8 @@ pub async fn make(
     step("writing");
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{top}.tar.gz")));
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    bundle.write(&top, now.timestamp().cast_unsigned(), made.with_context(|| format!("make {}", path.display()))?)?;
+    let made = made.with_context(|| format!("make {}", path.display())).map_err(ending::cannot_create)?;
+    bundle.write(&top, now.timestamp().cast_unsigned(), made)?;
     bar.finish_and_clear();
     writeln!(out, "{} holds:\n{}{}", path.display(), bundle.listed(), Bundle::PROMISE)?;
     Ok(())

@@ -10,8 +10,8 @@ use common::config::{ConfigError, Loaded};
 
 use super::running::{Running, address};
 use crate::config::Config;
-use crate::store::Db;
 use crate::stream::Stream;
+use crate::usable::Usable;
 
 /// Less than this on the root disk, and logs and sockets are in danger.
 const DISK_LOW: u64 = 2 * 1024 * 1024 * 1024;
@@ -34,11 +34,8 @@ pub async fn examine(loaded: Result<Loaded<Config>, ConfigError>, file: &Path) -
             return report;
         }
     };
-    let opened = Db::open(&config.database)
-        .and_then(|db| Ok((db, Stream::open(&config.redis, &config.stream)?)))
-        .map_err(|error| origins.place(error));
-    let (db, stream) = match opened {
-        Ok(opened) => opened,
+    let usable = match Usable::new(&config).map_err(|error| origins.place(error)) {
+        Ok(usable) => usable,
         Err(error) => {
             report.add(Check::failure(
                 "config",
@@ -49,6 +46,7 @@ pub async fn examine(loaded: Result<Loaded<Config>, ConfigError>, file: &Path) -
         }
     };
     report.add(Check::ok("config", "can be used"));
+    let Usable { db, stream, .. } = usable;
     report.add(permissions(&config, file));
     service(&config, &mut report).await;
     postgres::examine(&config, &db, &mut report).await;

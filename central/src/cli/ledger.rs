@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal as _, Write};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::Args as ClapArgs;
@@ -14,6 +14,7 @@ use common::clock;
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
+use super::ending::usage;
 use crate::completeness::file;
 use crate::completeness::periods::{By, Figure};
 use crate::completeness::report::{Question, Report, ReportError, report};
@@ -61,7 +62,7 @@ pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::
         let report = match report(&db, &question, clock::now()).await {
             Ok(report) => report,
             Err(ReportError::NoSite) => bail!("there is no site {warehouse_id}; leave out --site to see all"),
-            Err(ReportError::Range(text)) => bail!("{text}"),
+            Err(ReportError::Range(text)) => return Err(usage(anyhow!("{text}"))),
             // As it is, so that whoever catches it can say which database it was.
             Err(ReportError::Store(error)) => return Err(error.into()),
         };

@@ -141,19 +141,23 @@ pub fn assess_edge(now: DateTime<Utc>, facts: &EdgeFacts<'_>, before: &[Code]) -
     let flowing = |limit| delivered.filter(|age| *age <= limit);
     let Some(heard_at) = heard_at else {
         let limit = if was(Code::NeverHeartbeat) { FLOWING_WITHIN } else { STALE_AFTER };
-        return never_heartbeat(flowing(limit), delivered, facts);
+        let mut judged = never_heartbeat(flowing(limit), delivered, facts);
+        clone(now, None, facts, was(Code::Clone), &mut judged.reasons);
+        return judged;
     };
 
     let silent = now - heard_at;
     let late_before = was(Code::Silent) || was(Code::HeartbeatsLate) || was(Code::Stopped);
     if silent > if late_before { BACK_WITHIN } else { STALE_AFTER } {
         let limit = if was(Code::HeartbeatsLate) { FLOWING_WITHIN } else { STALE_AFTER };
-        return late(now, silent, flowing(limit), facts);
+        let mut judged = late(now, silent, flowing(limit), facts);
+        clone(now, Some(heard_at), facts, was(Code::Clone), &mut judged.reasons);
+        return judged;
     }
 
     let mut reasons = Vec::new();
     missing(facts, &mut reasons);
-    clone(now, facts, was(Code::Clone), &mut reasons);
+    clone(now, Some(heard_at), facts, was(Code::Clone), &mut reasons);
     match (unreadable, facts.heartbeat) {
         (Some((why, _)), _) => reasons.push(Reason::new(
             Code::Unreadable,
@@ -251,7 +255,15 @@ fn dead_letters(facts: &EdgeFacts<'_>, reasons: &mut Vec<Reason>) {
     }
 }
 
-fn clone(now: DateTime<Utc>, facts: &EdgeFacts<'_>, was: bool, reasons: &mut Vec<Reason>) {
+/// A copy that came after the last heartbeat is the newest that is known of a silent edge, so it is a reason until the edge
+/// speaks again or is enrolled anew: its box may be the very one that was taken for the copy.
+fn clone(
+    now: DateTime<Utc>,
+    heard_at: Option<DateTime<Utc>>,
+    facts: &EdgeFacts<'_>,
+    was: bool,
+    reasons: &mut Vec<Reason>,
+) {
     let limit = if was { CLONE_LEAVE } else { CLONE_WITHIN };
     if let Some((turns, at)) = facts.turned_back
         && turns >= CLONE_TURNS
@@ -264,7 +276,8 @@ fn clone(now: DateTime<Utc>, facts: &EdgeFacts<'_>, was: bool, reasons: &mut Vec
         );
         reasons.push(Reason::new(Code::Clone, text));
     }
-    if let Some(at) = facts.copy_seen_at.filter(|at| now - *at <= limit) {
+    let newest = |at: &DateTime<Utc>| heard_at.is_none_or(|heard_at| *at > heard_at);
+    if let Some(at) = facts.copy_seen_at.filter(|at| now - *at <= limit || newest(at)) {
         let text = format!(
             "a copy of this box came in {} ago, with a certificate that another one has replaced; enrol the copy as an edge of its \
              own, or shut this edge out and enrol the box that is to stay",

@@ -8,6 +8,7 @@ use common::alert::{
 };
 use common::ids::WarehouseId;
 use common::record::RecordError;
+use common::text::hidden;
 
 /// As an event's.
 const CAMERA_CHARS_MAX: usize = 255;
@@ -79,11 +80,28 @@ pub fn fact(fact: &Fact) -> Result<(), RecordError> {
     check().map_err(|what| RecordError::Payload("a sound fact", what))
 }
 
-/// The same for what is said at headquarters.
+/// The same for what is said at headquarters, and that people can see all of it: an edge may have taken more, long ago.
 ///
 /// # Errors
 /// Naming the field, what is wrong with it, and its bound.
-pub fn statement(statement: &Statement) -> Result<(), String> {
+pub fn said_here(said: &Statement) -> Result<(), String> {
+    statement(said)?;
+    match said {
+        Statement::Acknowledge { note: Some(text), .. } => visible("note", text),
+        Statement::Silence { reason, .. } => visible("reason", reason),
+        Statement::Acknowledge { note: None, .. } | Statement::EndSilence { .. } => Ok(()),
+    }
+}
+
+/// Whether people see all of a text that somebody writes here, as of a name.
+///
+/// # Errors
+/// Naming the field and the character.
+pub fn visible(name: &str, value: &str) -> Result<(), String> {
+    hidden(value).map_or(Ok(()), |c| Err(format!("{name} has {c:?} in it, which nobody would see; leave it out")))
+}
+
+fn statement(statement: &Statement) -> Result<(), String> {
     match statement {
         Statement::Acknowledge { note, .. } => optional("note", note.as_deref(), NOTE_CHARS_MAX),
         Statement::Silence { scope, reason, until } => {

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use super::forgotten::{self, BEGIN_STORING, Stripped};
 use super::rollups::{Known, Learned, Rollups};
-use super::{Db, StoreError, alerts, database, dead_letters, events, facts, ledger};
+use super::{Db, StoreError, alerts, database, dead_letters, error, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
 /// What else a transaction relies on holds for the whole session, see [`Db::open`].
@@ -33,11 +33,22 @@ pub enum WriteError {
     #[error("Postgres refused the data: {0}")]
     Data(String),
     /// Not the data's fault. The connection must be dropped: its state, and that of the COMMIT, is unknown.
-    #[error("Postgres could not store now")]
-    Transient(#[source] sqlx::Error),
+    #[error("Postgres could not store now: {}", error::plain(.0))]
+    Transient(sqlx::Error),
     /// There is no connection, or it did not answer.
     #[error("Postgres cannot be reached")]
     Unreachable(#[source] StoreError),
+}
+
+impl WriteError {
+    /// As [`StoreError::is_unavailable`].
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Data(_) => false,
+            Self::Transient(cause) => error::is_unavailable(cause),
+            Self::Unreachable(cause) => cause.is_unavailable(),
+        }
+    }
 }
 
 /// What a transaction did.

@@ -79,7 +79,7 @@ impl EdgeClient {
     }
 
     /// What a heartbeat brings back: the facts, and how far they go.
-    async fn facts_after(&self, after: u64) -> (Vec<Fact>, u64) {
+    pub async fn facts_after(&self, after: u64) -> (Vec<Fact>, u64) {
         let mut heartbeat = self.heartbeat(0, &[]);
         heartbeat.facts_after = Some(after);
         let (status, answer) = self.beat(&heartbeat).await;
@@ -418,7 +418,12 @@ async fn what_headquarters_says_twice_is_one_fact_and_an_id_says_one_thing() {
     let nowhere = format!("/api/v1/alerts/{}/acknowledge", Uuid::new_v4());
     assert_eq!(system.post(&nowhere, &json!({ "fact_id": Uuid::new_v4() })).await.0, StatusCode::NOT_FOUND);
     let path = format!("/api/v1/alerts/{}/acknowledge", b.alert_id);
-    for body in [json!({}), json!({ "fact_id": Uuid::new_v4(), "note": "n".repeat(501) }), json!({ "fact_id": 7 })] {
+    for body in [
+        json!({}),
+        json!({ "fact_id": Uuid::new_v4(), "note": "n".repeat(501) }),
+        json!({ "fact_id": Uuid::new_v4(), "note": "seen\u{200b}" }),
+        json!({ "fact_id": 7 }),
+    ] {
         let (status, answer) = system.post(&path, &body).await;
         assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("body_invalid")), "{body}");
     }
@@ -470,7 +475,9 @@ async fn a_silence_covers_what_it_names_and_ends_by_itself_or_by_hand() {
     edge.take(&[edge.fact_record(4, &past)]).await;
     assert!(ids(&system.get("/api/v1/alerts?state=silenced").await.1).is_empty());
 
-    for (field, value) in [("minutes", json!(0)), ("minutes", json!(10_081)), ("reason", json!(" "))] {
+    for (field, value) in
+        [("minutes", json!(0)), ("minutes", json!(10_081)), ("reason", json!(" ")), ("reason", json!("a\u{2066}b"))]
+    {
         let mut wrong = begin.clone();
         wrong["silence_id"] = json!(Uuid::new_v4());
         wrong[field] = value;

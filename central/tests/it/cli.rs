@@ -1,7 +1,11 @@
 //! The program from outside.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use common::clock;
+use common::tls::authority::Authority;
 use serde_json::Value;
 
 use crate::servers::{self, Redis};
@@ -39,8 +43,10 @@ fn completions_and_manual_pages_are_made_without_a_configuration() {
         let text = std::fs::read_to_string(man.join(page)).expect(page);
         assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
     }
-    let nowhere = central(&["man", "/proc/none"], &env);
-    assert!([66, 77].contains(&nowhere.status.code().expect("a code")), "{nowhere:?}");
+    for args in [&["man", "/proc/none"][..], &["support-bundle", "--output", "/proc/none/bundle.tar.gz"]] {
+        let nowhere = central(args, &env);
+        assert_eq!(nowhere.status.code(), Some(73), "EX_CANTCREAT: {nowhere:?}");
+    }
 }
 
 #[test]
@@ -65,9 +71,112 @@ fn a_bad_configuration_is_one_message_and_exit_code_78() {
     assert!(text(&central(&["--help"], &[]).stdout).contains("check-config"));
 }
 
+/// The last words of a central that is told to run with this file, and of a check of the same file.
+fn refused_by_both(file: &Path, url: &str) -> String {
+    let [checked, run] = ["check-config", "run"].map(|command| {
+        let output = central(&[command, "--config", file.to_str().expect("UTF-8")], &[("DATABASE_URL", url)]);
+        assert_eq!(output.status.code(), Some(78), "{command}: {output:?}");
+        text(&output.stderr)
+    });
+    assert_eq!(checked, run);
+    run
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_refused_by_a_check_and_before_the_database_is_touched() {
+    let url = servers::empty_database().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (file, at) = (dir.path().join("central.toml"), |name: &str| dir.path().join(name).display().to_string());
+    for name in ["one", "other"] {
+        Authority::make(&dir.path().join(name), name, clock::now()).expect("made");
+    }
+    std::fs::create_dir(dir.path().join("half")).expect("made");
+    std::fs::copy(at("one/ca.crt"), at("half/ca.crt")).expect("copied");
+    let files = |certificate: &str, key: &str, more: &str| {
+        let (ca, certificate, key) = (at("ca"), at(certificate), at(key));
+        format!("ca_dir = \"{ca}\"\nmode = \"files\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n{more}")
+    };
+    let own = |ca: &str, more: &str| format!("ca_dir = \"{}\"\nmode = \"own\"\n{more}", at(ca));
+    for (tls, says) in [
+        (own("ca", "names = [\"no name\"]"), ["tls.names", "\"no name\" is no name or address"]),
+        (own("half", "names = [\"a.example\"]"), ["tls.ca_dir", "half/ca.key"]),
+        (own("one/ca.crt", "names = [\"a.example\"]"), ["tls.ca_dir", "is not a directory"]),
+        (files("nowhere.pem", "one/ca.key", ""), ["tls.certificate", "No such file"]),
+        (files("other/ca.key", "one/ca.key", ""), ["tls.certificate", "holds no certificate"]),
+        (files("one/ca.crt", "one/ca.crt", ""), ["tls.key", "holds no private key"]),
+        (files("one/ca.crt", "other/ca.key", ""), ["tls.certificate", "does not go with the key"]),
+        (
+            files("one/ca.crt", "one/ca.key", &format!("authority = \"{}\"", at("other/ca.key"))),
+            ["tls.authority", "holds no certificate"],
+        ),
+    ] {
+        std::fs::write(&file, format!("[tls]\n{tls}\n")).expect("written");
+        let error = refused_by_both(&file, &url);
+        assert!(says.iter().all(|part| error.contains(part)), "{says:?}: {error}");
+    }
+    let pool = sqlx::PgPool::connect(&url).await.expect("a pool");
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(servers::number(&pool, tables).await, 0, "nothing was migrated");
+    for good in [files("one/ca.crt", "one/ca.key", ""), own("one", "names = [\"a.example\", \"192.0.2.7\"]")] {
+        std::fs::write(&file, format!("[tls]\n{good}\n")).expect("written");
+        let output = central(&["check-config", "--config", file.to_str().expect("UTF-8")], &[]);
+        assert!(output.status.success(), "{good}: {output:?}");
+    }
+}
+
+#[test]
+fn speaking_plain_http_beyond_the_host_is_warned_of_by_a_check_as_by_a_central_that_runs() {
+    const WORDS: &str = "central speaks plain HTTP beyond this host";
+    let env = [("DATABASE_URL", "postgres://somebody@127.0.0.1:1/elsewhere"), ("SMARTPICK_LISTEN", "0.0.0.0:0")];
+    let checked = central(&["check-config"], &env);
+    assert!(checked.status.success() && text(&checked.stdout).contains(WORDS), "{checked:?}");
+    let inside = central(&["check-config", "--set", "listen=127.0.0.1:0"], &env);
+    assert!(inside.status.success() && !text(&inside.stdout).contains(WORDS), "{inside:?}");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_smartpick-central"))
+        .arg("run")
+        .env_clear()
+        .envs(env)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let log = BufReader::new(run.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let lines: Vec<String> = log.take_while(|line| !line.contains("Waiting for Postgres")).collect();
+    run.kill().expect("it still waits");
+    run.wait().expect("killed");
+    assert!(lines.iter().any(|line| line.contains(WORDS)), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_and_a_redis_that_is_not_there_are_exit_code_69() {
+    let url = servers::empty_database().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = taken.local_addr().expect("one").to_string();
+    let output = central(&["run"], &[("DATABASE_URL", url.as_str()), ("SMARTPICK_LISTEN", listen.as_str())]);
+    assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE: {output:?}");
+    assert!(text(&output.stderr).contains(&format!("listen on {listen}")), "{output:?}");
+    let early = central(&["tokens", "list"], &[("DATABASE_URL", url.as_str())]);
+    assert!(text(&early.stderr).contains("no schema yet"), "it was not migrated for nothing: {early:?}");
+    let env = [("DATABASE_URL", url.as_str()), ("REDIS_URL", "redis://127.0.0.1:1")];
+    let output = central(&["replay", "stream", "--dry-run"], &env);
+    assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE: {output:?}");
+    let error = text(&output.stderr);
+    assert_eq!(error.matches("Connection refused").count(), 1, "{error}");
+}
+
+#[tokio::test]
+async fn a_user_that_postgres_does_not_let_in_is_told_once_and_with_the_fix() {
+    let (url, _) = servers::database().await;
+    let url = url.replace("user=postgres", "user=stranger");
+    let output = central(&["tokens", "list"], &[("DATABASE_URL", url.as_str())]);
+    assert_eq!(output.status.code(), Some(77), "EX_NOPERM: {output:?}");
+    let error = text(&output.stderr);
+    assert_eq!(error.matches("role \"stranger\" does not exist").count(), 1, "{error}");
+    assert!(error.contains("sudo -u smartpick-central smartpick-central") && error.contains("database.url"), "{error}");
+    assert!(error.len() < 500, "{error}");
+}
+
 #[test]
 fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
-    use std::io::{BufRead as _, BufReader};
     let url = "postgres://somebody:secret@127.0.0.1:1/elsewhere";
     let named = |error: &str| {
         for part in ["database.url", "127.0.0.1:1", "elsewhere"] {
@@ -90,7 +199,9 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
     let waiting = log.into_iter().find(|line| line.contains("Waiting for Postgres"));
     run.kill().expect("it still waits");
     run.wait().expect("killed");
-    named(&waiting.expect("it says so"));
+    let waiting = waiting.expect("it says so");
+    named(&waiting);
+    assert_eq!(waiting.matches("Connection refused").count(), 1, "{waiting}");
 }
 
 #[tokio::test]
@@ -124,7 +235,7 @@ async fn credentials_are_made_listed_and_revoked() {
     let edge = json(&["edges", "add", "--warehouse", warehouse, "--name", "dock", "--json"]);
     assert_eq!(edge["warehouse_id"], warehouse);
     let hidden = central(&["edges", "add", "--warehouse", warehouse, "--name", "do\u{202e}ck"], &env);
-    assert!(!hidden.status.success() && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
+    assert!(hidden.status.code() == Some(64) && text(&hidden.stderr).contains("nobody would see"), "{hidden:?}");
     let (id, token) = (edge["edge_id"].as_str().expect("an id"), edge["token"].as_str().expect("a token"));
     assert!(token.starts_with("spe_"));
     assert_eq!(json(&["edges", "list", "--json"])[0]["name"], "dock");
@@ -176,16 +287,19 @@ async fn accounts_are_made_changed_and_removed() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)
     };
-    let refused = |output: &Output, says: &str| {
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let ended = |output: &Output, code: i32, says: &str| {
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert!(text(&output.stderr).contains(says), "{says}: {}", text(&output.stderr));
     };
+    let refused = |output: &Output, says: &str| ended(output, 1, says);
     let add = |name: &str, role: &str| with_password(&["users", "add", name, "--role", role], &env, "a long password");
     assert!(done(&central(&["users", "list"], &env)).contains("users add NAME --role administrator"));
     assert_eq!(done(&add("anna", "administrator")), "Added anna as administrator.\n");
     done(&add("ben", "viewer"));
     refused(&add("anna", "viewer"), "`users password anna` changes its password");
-    refused(&add("a b", "viewer"), "letters, digits, and . _ - @");
+    ended(&add("a b", "viewer"), 64, "letters, digits, and . _ - @");
+    ended(&central(&["tokens", "add", "a b"], &env), 64, "letters, digits, and . _ - @");
+    ended(&central(&["sites", "add", "Do\u{202e}ck"], &env), 64, "characters that can be seen");
     refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
     refused(&central(&["users", "role", "anna", "viewer"], &env), "--role administrator");

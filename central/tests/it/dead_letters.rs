@@ -81,6 +81,8 @@ async fn a_letter_is_discarded_with_a_reason() {
     let path = format!("/api/v1/dead-letters/{id}/discard");
     assert_eq!(system.post(&path, &json!({})).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(system.post(&path, &json!({ "reason": " " })).await.0, StatusCode::BAD_REQUEST);
+    let (status, problem) = system.post(&path, &json!({ "reason": "a test\u{200b} camera" })).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &"reason_missing".into()), "{problem}");
     let (status, answer) = system.post(&path, &json!({ "reason": "a test camera" })).await;
     assert_eq!((status, &answer["state"]), (StatusCode::OK, &"discarded".into()));
     assert_eq!(system.post(&path, &json!({ "reason": "again" })).await.0, StatusCode::CONFLICT);

@@ -81,6 +81,9 @@ async fn only_who_may_sees_whose_alert_it_is_and_the_audit_says_who_looked_and_w
         let (status, code, _) = problem(as_role("a-safety-manager", path).await).await;
         assert_eq!((status, code.as_str()), (400, "reason_missing"), "{path}");
     }
+    let (status, code, text) =
+        problem(as_role("a-safety-manager", &format!("{path}?reason=near%E2%80%AEmiss")).await).await;
+    assert_eq!((status, code.as_str()), (400, "reason_missing"), "{text}");
     let answer = as_role("a-safety-manager", &format!("{path}?reason=near%20miss")).await.send().await.expect("one");
     let seen: Value = answer.json().await.expect("JSON");
     assert_eq!(seen, json!({ "alert_id": ids.0, "worker_id": ids.1 }));

@@ -427,7 +427,10 @@ async fn dashboards_that_do_not_get_their_turn_are_told_so_and_hold_up_nobody() 
         }
     };
     let (refused, ()) = tokio::join!(refused, others);
-    assert!(refused >= 6, "only {refused} of 8 were told that their turn did not come, and one is worked out at a time");
+    assert!(
+        refused >= 6,
+        "only {refused} of 8 were told that their turn did not come, and one is worked out at a time"
+    );
 
     hold.rollback().await.expect("let go");
     servers::eventually("dashboards are answered again", async || {

@@ -168,6 +168,10 @@ async fn what_no_edge_could_use_is_refused_here() {
     assert_eq!(status, StatusCode::OK);
     let (status, problem) = system.post(&path(&edge), &json!({"note": "forgot them"})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("body_invalid")));
+    let note = json!({"rules": null, "note": "less\u{202e} noise"});
+    let (status, problem) = system.post(&path(&edge), &note).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("body_invalid")));
+    assert!(problem["message"].as_str().expect("text").starts_with("note has '\\u{202e}' in it"), "{problem}");
     let nowhere = format!("/api/v1/sites/{}/rules", Uuid::new_v4());
     assert_eq!(system.get(&nowhere).await.0, StatusCode::NOT_FOUND);
     assert_eq!(system.post(&nowhere, &json!({"rules": null})).await.0, StatusCode::NOT_FOUND);

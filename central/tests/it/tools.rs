@@ -213,6 +213,42 @@ async fn what_waits_at_the_sites_and_their_alerts_are_shown_without_a_central_th
 }
 
 #[tokio::test]
+async fn an_alert_is_acknowledged_where_the_database_is_and_its_site_hears_of_it() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    let place = Place::new(&system.config.database.url, "redis://127.0.0.1:1");
+    let raised = alert(&edge);
+    edge.deliver(&Batch::of(&[edge.alert_record(1, &raised)])).await;
+    let id = raised.alert_id.to_string();
+    let ended = |args: &[&str], code: i32, says: &str| {
+        let output = place.run(&[&["alerts", "ack"], args].concat());
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains(says), "{says}: {said}");
+        said
+    };
+    let unknown = uuid::Uuid::new_v4().to_string();
+    ended(&[&unknown], 1, &format!("there is no alert {unknown}; `smartpick-central alerts list --state all`"));
+    ended(&[&id, "--site", "Nowhere"], 1, "there is no site Nowhere");
+    ended(&[&id, "--note", "on\u{202e} it"], 64, "note has '\\u{202e}' in it");
+    ended(&[&id, "--note", &"n".repeat(501)], 64, "at most 500");
+    assert_eq!(system.count("SELECT count(*) FROM alert_facts").await, 0);
+    let said = ended(&[&id, "--note", "on it"], 0, "Acknowledged by ");
+    assert_eq!(ended(&[&id, "--note", "on it"], 0, "Acknowledged by "), said, "said again it changes nothing");
+    assert_eq!(system.count("SELECT count(*) FROM alert_facts").await, 1);
+
+    let (_, shown) = system.get(&format!("/api/v1/alerts/{id}")).await;
+    let acknowledged = &shown["alert"]["acknowledged"];
+    assert_eq!((&acknowledged["note"], &acknowledged["origin"]), (&json!("on it"), &json!("headquarters")));
+    let by = acknowledged["by"].as_str().expect("somebody");
+    assert!(by.contains(" on ") && said.contains(by), "{by}: {said}");
+    let (facts, _) = edge.facts_after(0).await;
+    assert_eq!((facts.len(), facts[0].by.as_str()), (1, by));
+    let audit = text(&place.run(&["audit", "--action", "acknowledge"]).stdout);
+    assert!(audit.contains(by) && audit.contains("on it") && audit.lines().count() <= 2, "{audit}");
+}
+
+#[tokio::test]
 async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
     let (url, pool) = servers::database().await;
     let place = Place::new(&url, "redis://127.0.0.1:1");
@@ -231,7 +267,13 @@ async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
     let replayed = place.run(&["dead-letters", "replay", &id]);
     assert!(text(&replayed.stderr).contains("still cannot be stored"), "{}", text(&replayed.stderr));
     assert_eq!(place.run(&["dead-letters", "discard", &id]).status.code(), Some(64), "a reason is needed");
-    assert!(!place.run(&["dead-letters", "discard", &id, "--reason", " "]).status.success());
+    for reason in [" ", "a test\u{200b} camera"] {
+        assert_eq!(
+            place.run(&["dead-letters", "discard", &id, "--reason", reason]).status.code(),
+            Some(64),
+            "{reason:?}"
+        );
+    }
     assert!(place.run(&["dead-letters", "discard", &id, "--reason", "a test camera"]).status.success());
     assert!(text(&place.run(&["dead-letters", "discard", &id, "--reason", "again"]).stderr).contains("already"));
     assert_eq!(text(&place.run(&["dead-letters", "list"]).stdout), "None.\n");
@@ -267,6 +309,11 @@ async fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let whole = text(&place.run(&["check-config"]).stderr);
     assert!(whole.contains("did you mean `concurrency`?"), "{whole}");
     assert_eq!(page["status"], "degraded");
+    // What `run` would refuse is refused here too.
+    place.configure("[tls]\nmode = \"own\"\nca_dir = \"none\"\nnames = [\"no name\"]\n");
+    place.signal("-HUP");
+    let about_names = |page: &Value| page["config"]["error"].as_str().is_some_and(|error| error.contains("tls.names"));
+    state(&place, "it is refused", &about_names).await;
     place.configure("");
     place.signal("-HUP");
     state(&place, "it is taken", &|page| page["status"] == "healthy").await;

@@ -1,17 +1,18 @@
 //! `alerts list`, as both command lines have it: which ones, and how they are shown. Nobody's identity is in it.
 
 use chrono::{DateTime, Utc};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::table;
-use crate::alert::Severity;
+use crate::alert::{Severity, StateFilter};
 
 /// Which alerts.
 #[derive(Debug, Args)]
 pub struct Which {
     /// Which ones.
-    #[arg(long, value_enum, default_value_t = State::Open)]
+    #[arg(long, value_enum, default_value_t = State(Some(StateFilter::Open)))]
     pub state: State,
     /// Only of this severity.
     #[arg(long, value_enum)]
@@ -30,14 +31,27 @@ pub struct Which {
     pub json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum State {
-    Open,
-    Raised,
-    Acknowledged,
-    Cleared,
-    Silenced,
-    All,
+/// As the API takes it; `None` is said as `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State(pub Option<StateFilter>);
+
+impl ValueEnum for State {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: &[State] = &[
+            State(Some(StateFilter::Open)),
+            State(Some(StateFilter::Raised)),
+            State(Some(StateFilter::Acknowledged)),
+            State(Some(StateFilter::Cleared)),
+            State(Some(StateFilter::Silenced)),
+            State(None),
+        ];
+        ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let Self(Some(filter)) = self else { return Some(PossibleValue::new("all").help("All that are kept")) };
+        filter.to_possible_value()
+    }
 }
 
 /// A page of alerts as a table; `place` says where one was.
@@ -57,4 +71,19 @@ pub fn listed(page: &Value, place: impl Fn(&Value) -> String) -> String {
         out.push_str("There are more; --limit and --from say which.\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filter_of_the_api_can_be_said_and_all_too() {
+        let named = |value: &dyn Fn(&str) -> bool| StateFilter::NAMES.split(", ").all(value);
+        assert!(named(&|name| StateFilter::from_str(name, false).is_ok()));
+        assert!(named(&|name| State::from_str(name, false) == StateFilter::from_str(name, false).map(Some).map(State)));
+        assert_eq!(StateFilter::NAMES.split(", ").count(), StateFilter::value_variants().len());
+        assert_eq!(State::value_variants().len(), StateFilter::value_variants().len() + 1);
+        assert_eq!(State::from_str("all", false), Ok(State(None)));
+    }
 }

@@ -240,6 +240,14 @@ fn named(name: &str) -> DistinguishedName {
     named
 }
 
+/// Whether a certificate can have all these names and addresses.
+///
+/// # Errors
+/// The first that it cannot have.
+pub fn check_names(names: &[String]) -> Result<(), TlsError> {
+    names.iter().try_for_each(|name| subject(name).map(drop))
+}
+
 fn subject(name: &str) -> Result<SanType, TlsError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));

@@ -153,6 +153,14 @@ fn load(source: &Source, now: DateTime<Utc>) -> Result<(CertifiedKey, Next), Tls
 }
 
 impl Files {
+    /// Whether a server can show them now.
+    ///
+    /// # Errors
+    /// The file that cannot be used.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.load().map(drop)
+    }
+
     fn load(&self) -> Result<CertifiedKey, TlsError> {
         let path = self.certificate.display().to_string();
         let mut chain = certificates(&read(&self.certificate)?, &path)?;

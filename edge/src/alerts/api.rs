@@ -8,7 +8,8 @@ use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
-use common::alert::{Fact, Origin, Scope, Severity, Subject};
+use clap::ValueEnum as _;
+use common::alert::{Fact, Origin, Scope, Severity, StateFilter, Subject};
 use common::clock;
 use common::ids::{AlertId, FactId, ZoneId};
 use common::problem::Problem;
@@ -18,7 +19,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::facts::{Acknowledge, EndSilence, MakeSilence, Refusal, says_the_same};
-use super::history::{self, Filter, Found, HistoryError, Said, SilenceCount, Silences, StateFilter};
+use super::history::{self, Filter, Found, HistoryError, Said, SilenceCount, Silences};
 use super::{AlertView, view};
 use crate::access::Caller;
 use crate::http::State;
@@ -351,14 +352,8 @@ fn filter(asked: Vec<(String, String)>) -> Result<Filter, Problem> {
         let bad = |what: &str| bad_parameter(&name, &value, what);
         match name.as_str() {
             "state" => {
-                filter.state = Some(match value.as_str() {
-                    "open" => StateFilter::Open,
-                    "raised" => StateFilter::Raised,
-                    "acknowledged" => StateFilter::Acknowledged,
-                    "cleared" => StateFilter::Cleared,
-                    "silenced" => StateFilter::Silenced,
-                    _ => return Err(bad("one of open, raised, acknowledged, cleared, silenced")),
-                });
+                let state = StateFilter::from_str(&value, false);
+                filter.state = Some(state.map_err(|_| bad(&format!("one of {}", StateFilter::NAMES)))?);
             }
             "zone" => filter.zone_id = Some(value.parse().map_err(|_| bad("a zone's UUID"))?),
             "camera" => filter.camera_id = Some(value),

@@ -24,7 +24,7 @@ use crate::config::HistoryConfig;
 use crate::sqlite;
 pub use file::{peek, zones_seen};
 pub use store::{
-    Batch, Filter, Found, Kept, KnownCamera, Minute, OutboxRow, Page, Said, SilenceCount, Silences, StateFilter, Store,
+    Batch, Filter, Found, Kept, KnownCamera, Minute, OutboxRow, Page, Said, SilenceCount, Silences, Store,
 };
 
 /// Jobs that may wait for the thread. Beyond it whoever asks waits, for [`QUEUE_WAIT`] at most.

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use chrono::SecondsFormat;
 use clap::{Args, Subcommand, ValueEnum as _};
-use common::cli::alerts::{State, Which, listed};
+use common::cli::alerts::{Which, listed};
 use common::cli::exit::Exit;
 use common::clock;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::ConfigArgs;
 use super::running::{Answer, Running, data_dir, is_used};
 use crate::alerts::api::Page;
-use crate::alerts::history::{self, Filter, StateFilter, Store};
+use crate::alerts::history::{self, Filter, Store};
 use crate::config::Config;
 use crate::site::Site;
 
@@ -100,9 +100,8 @@ pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
 
 fn query(which: &Which) -> anyhow::Result<String> {
     let mut pairs = vec![("limit", which.limit.to_string())];
-    if which.state != State::All {
-        pairs.extend(which.state.to_possible_value().map(|value| ("state", value.get_name().to_owned())));
-    }
+    let state = which.state.0.and_then(|state| state.to_possible_value());
+    pairs.extend(state.map(|value| ("state", value.get_name().to_owned())));
     pairs.extend(which.severity.map(|severity| ("severity", severity.as_str().to_owned())));
     pairs.extend(which.camera.clone().map(|camera| ("camera", camera)));
     pairs.extend(which.from.map(|from| ("from", from.to_rfc3339_opts(SecondsFormat::AutoSi, true))));
@@ -125,14 +124,7 @@ fn found(config: &Config, which: &Which, running: &Running) -> anyhow::Result<(S
         )));
     };
     let filter = Filter {
-        state: match which.state {
-            State::Open => Some(StateFilter::Open),
-            State::Raised => Some(StateFilter::Raised),
-            State::Acknowledged => Some(StateFilter::Acknowledged),
-            State::Cleared => Some(StateFilter::Cleared),
-            State::Silenced => Some(StateFilter::Silenced),
-            State::All => None,
-        },
+        state: which.state.0,
         severity: which.severity,
         camera_id: which.camera.clone(),
         from: which.from,

@@ -369,3 +369,20 @@ fn a_copy_of_a_box_is_a_reason_for_a_while() {
     assert_eq!(assess(&seen(15 * 60), &[Code::Clone]).1, [Code::Clone], "it stays a little longer");
     assert_eq!(assess(&seen(21 * 60), &[Code::Clone]).0, State::Healthy);
 }
+
+#[test]
+fn a_copy_of_a_silent_box_is_a_reason_until_the_box_speaks_again() {
+    let digest = digest(0);
+    let silent = |secs, seen| EdgeFacts { copy_seen_at: Some(ago(seen)), ..heard(&digest, secs) };
+    let (state, codes, text) = assess(&silent(9 * 3_600, 8 * 3_600), &[Code::Silent]);
+    assert_eq!((state, &codes[..]), (State::Offline, &[Code::Silent, Code::Clone][..]), "{text}");
+    assert!(text.contains("a copy of this box came in 8 h ago"), "{text}");
+    // It was there before the box fell silent, and not since: as long as of one that speaks.
+    assert_eq!(assess(&silent(300, 500), &[]).1, [Code::Silent, Code::Clone]);
+    assert_eq!(assess(&silent(300, 1_100), &[Code::Clone, Code::Silent]).1, [Code::Silent, Code::Clone]);
+    assert_eq!(assess(&silent(300, 1_300), &[Code::Clone, Code::Silent]).1, [Code::Silent]);
+    // Nothing else is known of it.
+    let never = EdgeFacts { copy_seen_at: Some(ago(9 * 3_600)), ..EdgeFacts::default() };
+    let (state, codes, text) = assess(&never, &[]);
+    assert_eq!((state, &codes[..]), (State::Unknown, &[Code::NeverHeard, Code::Clone][..]), "{text}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::alert::{self, AlertEvent, Fact, Origin, Severity, Silence, Statement, Subject};
+use common::alert::{self, AlertEvent, Fact, Origin, Severity, Silence, StateFilter, Statement, Subject};
 use common::event::Hundredths;
 use common::ids::{AlertId, FactId, WarehouseId, ZoneId};
 use common::record::Kind;
@@ -127,17 +127,6 @@ pub struct OutboxRow {
 pub struct SilenceCount {
     pub silence: Silence,
     pub alerts: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(as = AlertStateFilter, rename_all = "lowercase")]
-pub enum StateFilter {
-    /// Going on: raised or acknowledged.
-    Open,
-    Raised,
-    Acknowledged,
-    Cleared,
-    Silenced,
 }
 
 /// Which alerts. What is `None` does not matter.

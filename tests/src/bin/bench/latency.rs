@@ -62,12 +62,13 @@ pub async fn steady(edge: &Edge, pool: &PgPool, rate: usize, time: Duration) -> 
     for _ in 0..CONNECTIONS {
         connections.push(Arc::new(Mutex::new(Connection::open(&edge.url, &edge.camera_token).await?)));
     }
-    let (watch, watched) = mpsc::unbounded_channel();
-    let latencies = tokio::spawn(visible(pool.clone(), watched));
     let mut tasks = JoinSet::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1) / POSTS_PER_SEC as u32);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
     let posts = (time.as_secs_f64() * POSTS_PER_SEC as f64) as usize;
+    // Room for all: the pace must not hang on who looks.
+    let (watch, watched) = mpsc::channel(posts.max(1));
+    let latencies = tokio::spawn(visible(pool.clone(), watched));
     for post in 0..posts {
         clock.tick().await;
         let now = common::clock::now();
@@ -77,7 +78,7 @@ pub async fn steady(edge: &Edge, pool: &PgPool, rate: usize, time: Duration) -> 
         // From here: a post that waits for its connection is late, and that counts.
         let started = Instant::now();
         if post.is_multiple_of(WATCH_EVERY) {
-            watch.send(Watched { event: events[0].clone(), started }).context("nobody looks any more")?;
+            watch.try_send(Watched { event: events[0].clone(), started }).context("nobody looks any more")?;
         }
         tasks.spawn(async move { connection.lock().await.post(Bytes::from(body)).await });
     }
@@ -97,7 +98,7 @@ struct Watched {
 }
 
 /// How many milliseconds each took until another connection saw its row.
-async fn visible(pool: PgPool, mut watched: mpsc::UnboundedReceiver<Watched>) -> anyhow::Result<Vec<f64>> {
+async fn visible(pool: PgPool, mut watched: mpsc::Receiver<Watched>) -> anyhow::Result<Vec<f64>> {
     const FIND: &str = "\
 SELECT w.event_id FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS w (warehouse_id, event_time, event_id)
 CROSS JOIN LATERAL (
@@ -122,10 +123,7 @@ CROSS JOIN LATERAL (
             .await
             .context("look for the rows")?;
         latencies.extend(
-            found
-                .iter()
-                .filter_map(|id| waiting.remove(id))
-                .map(|seen| seen.started.elapsed().as_secs_f64() * 1_000.0),
+            found.iter().filter_map(|id| waiting.remove(id)).map(|seen| seen.started.elapsed().as_secs_f64() * 1_000.0),
         );
         let late = waiting.values().any(|one| one.started.elapsed() > Duration::from_secs(120));
         anyhow::ensure!(!late, "a row never became visible");
