@@ -194,7 +194,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man { dir } => {
             return match pages::man(Cli::command(), &dir) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&ending::cannot_create(error)),
+                Err(error) => failed(&error),
             };
         }
         _ => {}

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
+use common::cli::exit::Exit;
 use common::cli::table;
 use common::clock;
 use common::credentials::check_name;
@@ -11,7 +12,6 @@ use common::ids::EdgeId;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::ending::usage;
 use super::{Edges, Tokens, actor, listed};
 use crate::config::Config;
 use crate::store::{Db, tokens};
@@ -25,7 +25,7 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
     match command {
         Edges::Add { warehouse, edge_id, name, json } => {
             if let Some(name) = &name {
-                common::site::name("name", name).map_err(usage)?;
+                common::site::name("name", name).map_err(|what| Exit::Usage.because(what.to_string()))?;
             }
             let edge = edge_id.unwrap_or_else(|| EdgeId::from_uuid(Uuid::new_v4()));
             let Some(token) = tokens::add_edge(&db, &actor(), edge, warehouse, name.as_deref()).await? else {
@@ -70,7 +70,7 @@ pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> a
     let db = Db::open(&config.database)?;
     match command {
         Tokens::Add { name, scopes, json } => {
-            check_name(&name).map_err(usage)?;
+            check_name(&name)?;
             let Some(token) = tokens::add_token(&db, &actor(), &name, scopes.into()).await? else {
                 bail!("there is a token called {name} already, revoked or not, or an account; choose another name");
             };

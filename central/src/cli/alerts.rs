@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::alert::{Fact, Severity, Statement};
 use common::cli::alerts::{Which, listed};
+use common::cli::exit::Exit;
 use common::cli::time;
 use common::clock;
 use common::ids::{AlertId, FactId, WarehouseId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ending::usage;
 use super::{actor, sites};
 use crate::api::alerts::{page, store_said};
 use crate::config::Config;
@@ -107,7 +107,7 @@ async fn acknowledge(
     let name = format!("{warehouse}\n{id}\n{who}\n{}", note.as_deref().unwrap_or_default());
     let fact_id = FactId::from_uuid(Uuid::new_v5(&SAID, name.as_bytes()));
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(id), note };
-    check::said_here(&statement).map_err(|what| usage(anyhow!(what)))?;
+    check::said_here(&statement).map_err(|what| Exit::Usage.because(what))?;
     let same = |known: &Fact, new: &Fact| known.statement == new.statement;
     match store_said(db, warehouse, &who, fact_id, statement, clock::now(), same).await? {
         Added::Stored(fact) => writeln!(out, "Acknowledged by {} at {}.", fact.by, time(fact.at))?,

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use common::cli::bundle::{Bundle, url_passwords};
+use common::cli::exit::Exit;
 use common::cli::progress;
 use common::clock;
 use common::config::{ConfigError, Loaded, shown};
 
 use super::running::Running;
-use super::{NAME, doctor, ending};
+use super::{NAME, doctor};
 use crate::config::{Config, SCHEMA};
 
 const UNIT: &str = "smartpick-central.service";
@@ -69,7 +70,7 @@ pub async fn make(
     step("writing");
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{top}.tar.gz")));
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let made = made.with_context(|| format!("make {}", path.display())).map_err(ending::cannot_create)?;
+    let made = made.with_context(|| Exit::CantCreate.because(format!("make {}", path.display())))?;
     bundle.write(&top, now.timestamp().cast_unsigned(), made)?;
     bar.finish_and_clear();
     writeln!(out, "{} holds:\n{}{}", path.display(), bundle.listed(), Bundle::PROMISE)?;

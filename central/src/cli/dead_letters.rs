@@ -3,14 +3,14 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
+use common::cli::exit::Exit;
 use common::cli::{table, time};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::actor;
-use super::ending::usage;
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::check::visible;
@@ -106,9 +106,9 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
         }
         DeadLetters::Discard { id, reason } => {
             if reason.trim().is_empty() {
-                return Err(usage(anyhow!("say why, as --reason \"…\"; it is for the audit")));
+                bail!(Exit::Usage.because("say why, as --reason \"…\"; it is for the audit"));
             }
-            visible("--reason", &reason).map_err(|what| usage(anyhow!(what)))?;
+            visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
             if !batch::discard(&db, id, &actor(), &reason).await? {
                 let known = dead_letters::show(&db, id).await?.is_some();
                 let why = if known { "it was replayed or discarded already" } else { "there is no such dead letter" };

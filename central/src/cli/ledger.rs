@@ -3,18 +3,18 @@
 
 use std::io::{IsTerminal as _, Write};
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::Args as ClapArgs;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use common::cli::exit::Exit;
 use common::cli::progress;
 use common::clock;
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
-use super::ending::usage;
 use crate::completeness::file;
 use crate::completeness::periods::{By, Figure};
 use crate::completeness::report::{Question, Report, ReportError, report};
@@ -62,7 +62,7 @@ pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::
         let report = match report(&db, &question, clock::now()).await {
             Ok(report) => report,
             Err(ReportError::NoSite) => bail!("there is no site {warehouse_id}; leave out --site to see all"),
-            Err(ReportError::Range(text)) => return Err(usage(anyhow!("{text}"))),
+            Err(ReportError::Range(text)) => bail!(Exit::Usage.because(text)),
             // As it is, so that whoever catches it can say which database it was.
             Err(ReportError::Store(error)) => return Err(error.into()),
         };

@@ -3,15 +3,15 @@
 
 use std::io::Write;
 
-use anyhow::anyhow;
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
+use common::cli::exit::Exit;
 use common::cli::{progress, time};
 use common::clock;
 use common::ids::WarehouseId;
 
 use super::actor;
-use super::ending::usage;
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::replay::{self, Counts};
@@ -63,7 +63,7 @@ pub async fn run(config: &Config, command: Replay, out: &mut impl Write) -> anyh
             let stream = Stream::open(&config.redis, &config.stream)?;
             let window = (from.unwrap_or(DateTime::UNIX_EPOCH), to.unwrap_or_else(clock::now));
             if window.0 > window.1 {
-                return Err(usage(anyhow!("--from is after --to")));
+                bail!(Exit::Usage.because("--from is after --to"));
             }
             frames(&db, &stream, window, site, dry_run, out).await
         }

@@ -3,8 +3,9 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use common::cli::exit::Exit;
 use common::cli::{table, time};
 use common::clock;
 use common::ids::{EdgeId, WarehouseId};
@@ -16,7 +17,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::actor;
-use super::ending::usage;
 use crate::config::Config;
 use crate::enrolment;
 use crate::store::enrolment as store;
@@ -113,7 +113,8 @@ async fn add(
 ) -> anyhow::Result<()> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || hidden(name).is_some() {
-        return Err(usage(anyhow!("a site's name has 1 to {NAME_CHARS_MAX} characters that can be seen, in one line")));
+        let words = format!("a site's name has 1 to {NAME_CHARS_MAX} characters that can be seen, in one line");
+        bail!(Exit::Usage.because(words));
     }
     let same = store::list_sites(db).await?.into_iter().find(|site| site.name.as_deref() == Some(name));
     let id = match (same, warehouse) {
@@ -162,7 +163,8 @@ async fn make_token(
     let pin = enrolment::pin(config, db).await?;
     let url = args.url.as_deref().map_or_else(|| enrolment::url(config), |url| url.trim_end_matches('/').to_owned());
     if !url.starts_with("https://") {
-        return Err(usage(anyhow!("--url must begin with https://, for example https://smartpick.example.com:8090")));
+        let words = "--url must begin with https://, for example https://smartpick.example.com:8090";
+        bail!(Exit::Usage.because(words));
     }
     let token = JoinToken::new(&url, pin);
     let expires_at = store::add_token(db, &actor(), &token.hash(), warehouse, edge, clock::now()).await?;

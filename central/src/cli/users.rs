@@ -8,7 +8,6 @@ use common::cli::{password, table, time};
 use common::credentials::check_name;
 
 use super::actor;
-use super::ending::usage;
 use crate::access::Role;
 use crate::config::Config;
 use crate::store::Db;
@@ -54,7 +53,7 @@ pub async fn run(config: &Config, command: Users, out: &mut impl Write) -> anyho
     let db = Db::open(&config.database)?;
     match command {
         Users::Add { name, role, password_stdin } => {
-            check_name(&name).map_err(usage)?;
+            check_name(&name)?;
             // Said at once, not after the password.
             if users::find(&db, &name).await?.is_some() {
                 bail!("there is an account called {name} already; `users password {name}` changes its password");
