@@ -9,6 +9,8 @@ use crate::forward::Link;
 
 /// With records waiting, this long without a receipt is no longer normal: a batch may take 15 s to time out once.
 const RECEIPT_AGE_MAX: TimeDelta = TimeDelta::seconds(30);
+/// A receipt comes within a second; later than this it is late.
+const RECEIPT_USUAL: TimeDelta = TimeDelta::seconds(5);
 /// Beyond this the two clocks differ enough to put events into the wrong minute.
 const CLOCK_OFFSET_MAX_MS: i64 = 30_000;
 /// Fewer events than this say nothing about a rate.
@@ -203,10 +205,11 @@ fn way_to_central(f: &Findings, health: &mut Health) {
     }
 }
 
-/// Whether what waits is on its way. Until central has confirmed something in this run, nothing says so: an earlier run's receipts
-/// are about an earlier way.
+/// Whether what waits is on its way. Until central has confirmed something in this run, nothing says so of what an earlier run left:
+/// its receipts are about an earlier way. What has just come in has had no time.
 fn not_moving(f: &Findings, link: &Link, waiting: u64, health: &mut Health) {
     let words = match link.receipt_at {
+        None if just_came(f) => return,
         None => {
             let started = f.started_at.format("%H:%M:%S");
             format!("{waiting} events wait, and central has confirmed none since the edge started at {started} UTC")
@@ -217,6 +220,12 @@ fn not_moving(f: &Findings, link: &Link, waiting: u64, health: &mut Health) {
         Some(_) => return,
     };
     health.add(Status::Degraded, Code::NotMoving, words);
+}
+
+/// Whether all that waits was taken in this run, a moment ago.
+fn just_came(f: &Findings) -> bool {
+    let oldest = [f.probe.live_oldest_ms.map(u64::cast_signed), f.probe.spill.oldest_ms].into_iter().flatten().min();
+    oldest.and_then(DateTime::from_timestamp_millis).is_some_and(|at| at >= f.started_at && f.now - at < RECEIPT_USUAL)
 }
 
 #[cfg(test)]
@@ -284,7 +293,15 @@ mod tests {
         let link = Link { confirmed_at: Some(at(1)), ..Link::default() };
         assert_degraded(&Findings { link: Some(link), ..waiting.clone() }, "1000 events wait");
         let link = Link { confirmed_at: Some(at(1)), receipt_at: Some(at(1)), ..Link::default() };
-        assert_eq!(judge(&Findings { link: Some(link), ..waiting }), Health::healthy(), "they move");
+        assert_eq!(judge(&Findings { link: Some(link), ..waiting.clone() }), Health::healthy(), "they move");
+        let came = |second| {
+            let probe =
+                Probe { live_oldest_ms: Some(at(second).timestamp_millis().cast_unsigned()), ..Probe::default() };
+            Findings { started_at: at(1), now: at(10), probe, ..waiting.clone() }
+        };
+        assert_eq!(judge(&came(7)), Health::healthy(), "they have just come");
+        assert_degraded(&came(4), "1000 events wait");
+        assert_degraded(&Findings { now: at(3), ..came(0) }, "1000 events wait");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use common::alert::{
 };
 use common::ids::WarehouseId;
 use common::record::RecordError;
-use common::text::hidden;
+use common::text::{has_hidden, hidden_in_lines};
 
 /// As an event's.
 const CAMERA_CHARS_MAX: usize = 255;
@@ -93,12 +93,12 @@ pub fn said_here(said: &Statement) -> Result<(), String> {
     }
 }
 
-/// Whether people see all of a text that somebody writes here, as of a name.
+/// Whether people see all of a text that somebody writes here, on several lines if need be.
 ///
 /// # Errors
 /// Naming the field and the character.
 pub fn visible(name: &str, value: &str) -> Result<(), String> {
-    hidden(value).map_or(Ok(()), |c| Err(format!("{name} has {c:?} in it, which nobody would see; leave it out")))
+    hidden_in_lines(value).map_or(Ok(()), |c| Err(format!("{name} {}", has_hidden(c))))
 }
 
 fn statement(statement: &Statement) -> Result<(), String> {

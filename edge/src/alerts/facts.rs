@@ -165,21 +165,25 @@ fn fact(fact_id: FactId, by: &str, at: DateTime<Utc>, statement: Statement) -> F
     Fact { fact_id, at, by: by.to_owned(), origin: Origin::Edge, statement }
 }
 
-/// What somebody says in words of their own.
+/// What somebody says in words of their own, on several lines if need be.
 fn said(field: &'static str, words: &str) -> Result<String, Refusal> {
     match hidden_in_lines(words) {
         Some(c) => Err(Refusal::new(field, has_hidden(c))),
-        None => text(field, words, NOTE_CHARS_MAX),
+        None => sized(field, words, NOTE_CHARS_MAX),
     }
 }
 
 fn text(field: &'static str, text: &str, chars_max: usize) -> Result<String, Refusal> {
+    if text.chars().any(char::is_control) {
+        return Err(Refusal::new(field, "contains control characters; send plain text"));
+    }
+    sized(field, text, chars_max)
+}
+
+fn sized(field: &'static str, text: &str, chars_max: usize) -> Result<String, Refusal> {
     let chars = text.chars().count();
     if chars == 0 || chars > chars_max {
         return Err(Refusal::new(field, format!("has {chars} characters; 1 to {chars_max} are taken")));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Refusal::new(field, "contains control characters; send plain text"));
     }
     Ok(text.to_owned())
 }
