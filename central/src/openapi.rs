@@ -21,6 +21,8 @@ const SESSION: &str = "session";
 /// What handlers have said so far.
 #[derive(OpenApi)]
 #[openapi(
+    // Those that only parameters have: nothing else brings them here.
+    components(schemas(common::alert::StateFilter, crate::figures::cut::By)),
     info(
         title = "SmartPick central",
         description = "Headquarters: what edges send, what dashboards and machines ask.\n\nTimes are RFC 3339 in UTC. Lists \

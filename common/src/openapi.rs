@@ -13,12 +13,12 @@
 //!   begins with, as `` `code`: what happened. `` They all are in one table in the document's description. An answer
 //!   that has a content type of its own keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use axum::http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::response::Response;
@@ -30,6 +30,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::problem::{self, Problem};
 
 const PREFIX: &str = "/api/v1/";
+const SCHEMAS: &str = "#/components/schemas/";
 
 /// What the guard does before a route's handler runs.
 pub struct Guarded<'r> {
@@ -105,7 +106,30 @@ pub fn gaps<'r>(doc: &OpenApi, routes: impl IntoIterator<Item = (&'r Method, &'r
             }
         }
     }
+    gaps.extend(
+        dangling(doc).into_iter().map(|name| format!("{name}: is referred to, but not in components(schemas(…))")),
+    );
     gaps
+}
+
+/// Schemas that the document refers to and does not have.
+fn dangling(doc: &OpenApi) -> BTreeSet<String> {
+    fn collect(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                let name = fields.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix(SCHEMAS));
+                into.extend(name.map(str::to_owned));
+                fields.values().for_each(|value| collect(value, into));
+            }
+            Value::Array(values) => values.iter().for_each(|value| collect(value, into)),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    collect(&serde_json::to_value(doc).expect("plain data"), &mut names);
+    let known = |name: &String| doc.components.as_ref().is_some_and(|all| all.schemas.contains_key(name));
+    names.retain(|name| !known(name));
+    names
 }
 
 /// A body that is no text.

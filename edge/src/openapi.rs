@@ -21,6 +21,8 @@ const SESSION: &str = "session";
 /// What handlers say.
 #[derive(OpenApi)]
 #[openapi(
+    // Those that only parameters have: nothing else brings them here.
+    components(schemas(common::alert::StateFilter, shift::api::Which)),
     info(
         title = "SmartPick edge",
         description = "The box in the warehouse: where cameras send their events, and what screens on the floor ask.\n\n\

@@ -31,7 +31,7 @@ const HEADER: &str = "shift,from,to,of,id,name,events,coverage,seconds_observed,
     dead_code,
     reason = "only its schema is used: the query is read by hand, so that the message can name the fix"
 )]
-enum Which {
+pub(crate) enum Which {
     Current,
     Previous,
 }
