@@ -5,6 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use common::cli::time;
+use common::text::is_hidden;
 
 use crate::config::Config;
 use crate::store::Db;
@@ -56,8 +57,31 @@ pub async fn show(config: &Config, args: AuditArgs, out: &mut impl Write) -> any
         } else {
             let detail = entry.detail.as_deref().unwrap_or_default();
             let line = format!("{}  {}  {}  {}  {detail}", time(entry.at), entry.actor, entry.action, entry.subject);
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", in_one_line(line.trim_end()))?;
         }
     }
     Ok(())
+}
+
+/// What somebody gave as a reason may have several lines, and must not look like an entry of its own.
+fn in_one_line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
+        if is_hidden(c) {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
+        line
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_reason_makes_an_entry_of_its_own() {
+        assert_eq!(in_one_line("ok\n2026-11-26  anna  person_viewed"), r"ok\n2026-11-26  anna  person_viewed");
+        assert_eq!(in_one_line("schön ⚠, \u{202e}x"), r"schön ⚠, \u{202e}x");
+    }
 }

@@ -172,10 +172,12 @@ pub struct Zone {
     pub first_quarter: Option<DateTime<Utc>>,
 }
 
+/// A dashboard's question, because it looks into the rollups for when each zone began.
+///
 /// # Errors
 /// If Postgres cannot answer.
 pub async fn zones(db: &Db, warehouse: Uuid) -> Result<Vec<Zone>, StoreError> {
-    let mut lease = db.lease().await?;
+    let mut lease = db.lease_for_dashboard().await?;
     let zones = within(sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *lease)).await?;
     lease.done();
     Ok(zones)

@@ -415,7 +415,10 @@ async fn dashboards_that_do_not_get_their_turn_are_told_so_and_hold_up_nobody() 
 
     // Nothing of what a dashboard reads can be read: as if the disk hung.
     let mut hold = system.pool.begin().await.expect("begun");
-    sqlx::raw_sql("LOCK TABLE site_hours IN ACCESS EXCLUSIVE MODE").execute(&mut *hold).await.expect("locked");
+    sqlx::raw_sql("LOCK TABLE zone_quarters, site_hours IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *hold)
+        .await
+        .expect("locked");
     let refused = async {
         let answers = futures_util::future::join_all((0..8).map(|_| system.get(path))).await;
         answers.into_iter().filter(|(_, answer)| answer["code"] == "dashboards_busy").count()
