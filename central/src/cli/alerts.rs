@@ -30,7 +30,7 @@ const SAID: Uuid = Uuid::from_u128(0x0f6e_2c55_9d1b_4b7a_8a35_6e0c_47d2_91be);
 pub enum Alerts {
     /// Show alerts, latest first. Those that are going on, unless something else is asked for
     List(ListArgs),
-    /// Say that somebody sees to an alert; its site hears of it. Said again by the same user, it changes nothing
+    /// Say that somebody sees to an alert; its site hears of it. Said again by the same user with the same note, it changes nothing
     Ack {
         #[arg(value_name = "ALERT")]
         id: Uuid,
