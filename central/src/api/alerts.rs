@@ -459,7 +459,8 @@ pub(super) async fn say(
     same: impl FnOnce(&Fact, &Fact) -> bool,
 ) -> Result<Fact, ApiError> {
     check::said_here(&statement).map_err(|what| bad_body(&what))?;
-    match store_said(&app.db, warehouse, who, fact_id, statement, at, same).await? {
+    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
+    match store_said(&app.db, warehouse, fact, same).await? {
         Added::Stored(fact) => {
             app.alerts_changed();
             Ok(fact)
@@ -472,7 +473,7 @@ pub(super) async fn say(
     }
 }
 
-/// Stores what `who` says at headquarters, once; the site hears of it with its next heartbeat. `same` compares what has this
+/// Stores what somebody says at headquarters, once; the site hears of it with its next heartbeat. `same` compares what has this
 /// id already with what is said now; who said it is compared in any case.
 ///
 /// # Errors
@@ -480,13 +481,9 @@ pub(super) async fn say(
 pub(crate) async fn store_said(
     db: &Db,
     warehouse: WarehouseId,
-    who: &str,
-    fact_id: FactId,
-    statement: Statement,
-    at: DateTime<Utc>,
+    fact: Fact,
     same: impl FnOnce(&Fact, &Fact) -> bool,
 ) -> Result<Added, StoreError> {
-    let fact = Fact { fact_id, at, by: who.to_owned(), origin: Origin::Headquarters, statement };
     let new = fact.clone();
     facts::add(db, warehouse, fact, |known| known.by == new.by && known.origin == new.origin && same(known, &new)).await
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use common::alert::{Fact, Severity, Statement};
+use common::alert::{Fact, Origin, Severity, Statement};
 use common::cli::alerts::{Which, listed};
 use common::cli::exit::Exit;
 use common::cli::time;
@@ -109,7 +109,8 @@ async fn acknowledge(
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(id), note };
     check::said_here(&statement).map_err(|what| Exit::Usage.because(what))?;
     let same = |known: &Fact, new: &Fact| known.statement == new.statement;
-    match store_said(db, warehouse, &who, fact_id, statement, clock::now(), same).await? {
+    let fact = Fact { fact_id, at: clock::now(), by: who, origin: Origin::Headquarters, statement };
+    match store_said(db, warehouse, fact, same).await? {
         Added::Stored(fact) => writeln!(out, "Acknowledged by {} at {}.", fact.by, time(fact.at))?,
         Added::Conflict => bail!("{fact_id} is the id of something else that was said; give another --note"),
         Added::NoWarehouse => bail!("the site of alert {id} is gone"),
