@@ -30,7 +30,8 @@ while True:
             try:
                 if crc32c(fields[b"frame"]) != int(fields[b"crc32c"]): raise ValueError("a frame's checksum is wrong")
                 for event_id, at, _, warehouse, zone, camera, *rest in events(fields[b"frame"]):
-                    if (warehouse, at, event_id) not in seen:
+                    own = warehouse in (fields[b"warehouse_id"], bytes(16))  # Of another site: a dead letter.
+                    if own and (warehouse, at, event_id) not in seen:
                         seen.add((warehouse, at, event_id))
                         print(json.dumps({"event_id": str(uuid.UUID(bytes=event_id)), "event_time_us": at, "zone_id": str(
                             uuid.UUID(bytes=zone)), "camera_id": camera, "risk_score": rest[2] / 100}), flush=True)

@@ -1,11 +1,13 @@
-//! What can be stored of an alert or a fact. Edges check what people type, but a record is foreign bytes, and what
-//! Postgres or a reader of ours cannot hold must not get further than a dead letter.
+//! What can be stored of a record. Edges check what cameras say and people type, but a record is foreign bytes: what
+//! Postgres or a reader of ours cannot hold, and what belongs to another site than the edge that brought it, must not get
+//! further than a dead letter.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use common::alert::{
     ACTOR_CHARS_MAX, AlertEvent, CURVE_MOMENTS_MAX, Curve, Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope,
     Statement,
 };
+use common::event::Event;
 use common::ids::WarehouseId;
 use common::record::RecordError;
 use common::text::{has_hidden, hidden_in_lines};
@@ -20,12 +22,29 @@ const SCORE_MAX: u16 = 10_000;
 
 type Checked = Result<(), String>;
 
+/// The event as it is stored. One that was taken before the edge was of any site, the test event for one, is of the site
+/// that the edge has joined since.
+///
+/// # Errors
+/// If it is of another site: an edge speaks for its own only, whoever has got hold of it.
+pub fn event(event: Event<'_>, warehouse: WarehouseId) -> Result<Event<'_>, RecordError> {
+    match event.warehouse_id {
+        own if own == warehouse => Ok(event),
+        none if none.uuid().is_nil() => Ok(Event { warehouse_id: warehouse, ..event }),
+        other => Err(RecordError::Payload("an event of its edge's site", of_another(other, warehouse))),
+    }
+}
+
+fn of_another(claimed: WarehouseId, own: WarehouseId) -> String {
+    format!("it is of warehouse {claimed}, its edge is of warehouse {own}")
+}
+
 /// # Errors
 /// Naming the field, what is wrong with it, and its bound.
 pub fn alert(alert: &AlertEvent, warehouse: WarehouseId) -> Result<(), RecordError> {
     let check = || -> Checked {
         if let Some(claimed) = alert.warehouse_id.filter(|claimed| *claimed != warehouse) {
-            return Err(format!("it is of warehouse {claimed}, its edge is of warehouse {warehouse}"));
+            return Err(of_another(claimed, warehouse));
         }
         if alert.revision == 0 {
             return Err("revision 0 is none, the first is 1".to_owned());

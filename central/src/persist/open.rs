@@ -100,7 +100,7 @@ fn open_record(raw: &[u8], warehouse: WarehouseId) -> (Option<(Epoch, i64)>, Con
     };
     let place = Some((record.epoch, seq));
     let content = match record.kind {
-        Kind::Event => read_event(record.payload).map(Content::Event),
+        Kind::Event => read_event(record.payload).and_then(|event| check::event(event, warehouse)).map(Content::Event),
         Kind::Alert => {
             read_alert(record.payload).and_then(|alert| check::alert(&alert, warehouse).map(|()| Content::Alert(alert)))
         }

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock;
-use common::event::Hundredths;
-use common::ids::BatchId;
+use common::event::{Event, Hundredths};
+use common::ids::{BatchId, WarehouseId};
 use common::protocol::{BATCH_RECORDS_MAX, FRAME_BYTES_MAX, FRAME_UNPACKED_BYTES_MAX};
 use reqwest::StatusCode;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::{Batch, System};
@@ -86,9 +87,10 @@ async fn the_same_batch_five_times_at_once_is_stored_once() {
 #[tokio::test]
 async fn an_event_that_was_accepted_twice_is_a_duplicate_in_the_ledger() {
     let system = System::start().await;
-    let (a, b) = (system.edge().await, system.edge().await);
+    let a = system.edge().await;
+    let b = system.edge_of(a.warehouse_id).await;
     let event = a.event();
-    // Twice in one batch, again in another, and by another edge.
+    // Twice in one batch, again in another, and by another edge of the site.
     let twice = [a.record(1, &event), a.record(2, &event)];
     let receipt = a.send(&Batch::of(&twice)).await.receipt();
     assert_eq!((receipt.committed, receipt.duplicates), (1, 1));
@@ -152,6 +154,30 @@ async fn an_event_with_an_impossible_time_is_stored_once_under_its_ingest_time()
         .await
         .expect("one");
     assert_eq!(claimed, event.event_time);
+    system.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn an_edge_speaks_for_its_own_site_only() {
+    let system = System::start().await;
+    let (edge, other) = (system.edge().await, system.edge().await);
+    let foreign = Event { warehouse_id: other.warehouse_id, ..edge.event() };
+    // Taken before the edge was of any site.
+    let early = Event { warehouse_id: WarehouseId::from_uuid(Uuid::nil()), ..edge.event() };
+    let own = edge.event();
+    let records = [edge.record(1, &foreign), edge.record(2, &early), edge.record(3, &own)];
+    let receipt = edge.send(&Batch::of(&records)).await.receipt();
+    assert_eq!((receipt.committed, receipt.dead_letters.len()), (2, 1), "{receipt:?}");
+    let reason = &receipt.dead_letters[0].reason;
+    assert!(reason.contains(&format!("its edge is of warehouse {}", edge.warehouse_id)), "{reason}");
+    let sites: Vec<Uuid> =
+        sqlx::query_scalar("SELECT warehouse_id FROM ergonomic_snapshots").fetch_all(&system.pool).await.expect("rows");
+    assert_eq!(sites, [edge.warehouse_id.uuid(); 2]);
+    // Nor does a replay bring it there.
+    let letter = system.get("/api/v1/dead-letters").await.1["dead_letters"][0]["id"].as_i64().expect("one");
+    let (status, answer) = system.post(&format!("/api/v1/dead-letters/{letter}/replay"), &Value::Null).await;
+    assert_eq!((status.as_u16(), answer["code"].as_str()), (422, Some("still_refused")), "{answer}");
+    assert_eq!(system.account(&edge).await["dead"], 1);
     system.assert_consistent().await;
 }
 
