@@ -7,7 +7,7 @@ mod backlog;
 mod bundle;
 mod dead_letters;
 mod doctor;
-mod ending;
+mod exit;
 mod ledger;
 mod privacy;
 mod replay;
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use common::cli::exit::{self, say};
+use common::cli::exit::{complain, say, usage};
 use common::cli::{Output, is_unread, pages};
 use common::config::{ConfigError, Loaded, shown};
 use common::ids::{EdgeId, WarehouseId};
@@ -184,7 +184,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     drop(rustls::crypto::ring::default_provider().install_default());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&error),
+        Err(error) => return usage(&error),
     };
     // These two need no configuration.
     match cli.command {
@@ -232,7 +232,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The last words, with the code that says what kind of failure it was.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    exit::complain(NAME, &format!("{error:#}"), ending::of(error))
+    complain(NAME, &format!("{error:#}"), exit::of(error))
 }
 
 /// Reads the configuration once more.
@@ -255,23 +255,23 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
             return Ok(say(&shown(&config, &SCHEMA, origin.then_some(&origins))));
         }
         Command::Status(args) => return status::show(&config, &args).await,
-        Command::Backlog(args) => named(&config, backlog::show(&config, args, &mut out).await)?,
-        Command::Alerts(command) => named(&config, Box::pin(alerts::run(&config, command, &mut out)).await)?,
-        Command::DeadLetters(command) => named(&config, dead_letters::run(&config, command, &mut out).await)?,
+        Command::Backlog(args) => named(&config, backlog::show(&config, args, &mut out).await).await?,
+        Command::Alerts(command) => named(&config, Box::pin(alerts::run(&config, command, &mut out)).await).await?,
+        Command::DeadLetters(command) => named(&config, dead_letters::run(&config, command, &mut out).await).await?,
         Command::Migrate => {
             init_log(&config)?;
             Db::open(&config.database)?.prepare().await?;
             writeln!(out, "The database schema is up to date.")?;
         }
-        Command::Ledger(args) => named(&config, ledger::show(&config, args, &mut out).await)?,
-        Command::Sites(sites) => named(&config, sites::run(&config, sites, &mut out).await)?,
-        Command::Ca(ca) => named(&config, sites::ca(&config, ca, &mut out).await)?,
-        Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await)?,
-        Command::Users(users) => named(&config, users::run(&config, users, &mut out).await)?,
-        Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await)?,
-        Command::Replay(replay) => named(&config, Box::pin(replay::run(&config, replay, &mut out)).await)?,
-        Command::Privacy(privacy) => named(&config, privacy::run(&config, privacy, &mut out).await)?,
-        Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await)?,
+        Command::Ledger(args) => named(&config, ledger::show(&config, args, &mut out).await).await?,
+        Command::Sites(sites) => named(&config, sites::run(&config, sites, &mut out).await).await?,
+        Command::Ca(ca) => named(&config, sites::ca(&config, ca, &mut out).await).await?,
+        Command::Edges(edges) => named(&config, admin::edges(&config, edges, &mut out).await).await?,
+        Command::Users(users) => named(&config, users::run(&config, users, &mut out).await).await?,
+        Command::Tokens(tokens) => named(&config, admin::tokens(&config, tokens, &mut out).await).await?,
+        Command::Replay(replay) => named(&config, Box::pin(replay::run(&config, replay, &mut out)).await).await?,
+        Command::Privacy(privacy) => named(&config, privacy::run(&config, privacy, &mut out).await).await?,
+        Command::Audit(args) => named(&config, audit::show(&config, args, &mut out).await).await?,
         Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } | Command::SupportBundle(_) => {
             unreachable!("done before the configuration was needed")
         }
@@ -290,11 +290,15 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Says which database it was that did not do it, and where that is set.
-fn named(config: &Config, result: anyhow::Result<()>) -> anyhow::Result<()> {
-    result.map_err(|error| match Db::open(&config.database) {
-        Ok(db) if error.is::<StoreError>() => error.context(format!("cannot use {}", db.place())),
-        _ => error,
-    })
+async fn named(config: &Config, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    let Err(error) = result else { return Ok(()) };
+    let Some(failed) = error.downcast_ref::<StoreError>() else { return Err(error) };
+    let db = Db::open(&config.database)?;
+    let error = match db.behind(failed).await {
+        Some(cause) => cause.into(),
+        None => error,
+    };
+    Err(error.context(format!("cannot use {}", db.place())))
 }
 
 async fn serve(config: Config, read: Read<'_>) -> anyhow::Result<()> {

@@ -186,6 +186,14 @@ impl Db {
             .map_err(StoreError::from)
     }
 
+    /// What stands in the way of a connection, where the pool only says that it has tried for long enough.
+    pub async fn behind(&self, error: &StoreError) -> Option<StoreError> {
+        match error {
+            StoreError::Sql(sqlx::Error::PoolTimedOut) => self.connect().await.err(),
+            _ => None,
+        }
+    }
+
     /// A connection from the pool.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use common::config::ConfigError;
+use common::durable;
 use common::tls::authority::{Authority, check_names};
 use common::tls::{Mode, TlsError};
 
@@ -47,10 +48,10 @@ fn certificates(config: &Config) -> Result<(), ConfigError> {
         return Ok(());
     }
     let dir = tls.ca_dir()?;
-    if dir.exists() && !dir.is_dir() {
-        return Err(ConfigError::of("tls.ca_dir", format!("{} is not a directory", dir.display())));
+    if Authority::open(&dir).map_err(|error| about("tls.ca_dir", error))?.is_none() {
+        let unfit = |error| ConfigError::of("tls.ca_dir", format!("an authority cannot be made there: {error}"));
+        durable::writable(&dir).map_err(unfit)?;
     }
-    Authority::open(&dir).map_err(|error| about("tls.ca_dir", error))?;
     match tls.files() {
         Some(files) => files.check().map_err(|error| about(key(tls, &error), error)),
         None => check_names(&enrolment::names(config)).map_err(|error| about("tls.names", error)),

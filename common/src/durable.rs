@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rustix::fs::Access;
+
 /// Puts a file with these contents and permissions in place of whatever is there. It belongs to whom its directory belongs to:
 /// `sudo` on a service's box must not leave files that the service cannot read.
 ///
@@ -29,6 +31,21 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Whether a file could be written in a directory, which may still have to be made; nothing is.
+///
+/// # Errors
+/// Which directory or file is in the way, and why.
+pub fn writable(dir: &Path) -> io::Result<()> {
+    let there = dir.ancestors().find(|dir| dir.as_os_str().is_empty() || dir.symlink_metadata().is_ok());
+    let there = there.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = there.display();
+    let unfit = |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"));
+    if !std::fs::metadata(there).map_err(unfit)?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{shown} is not a directory")));
+    }
+    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| unfit(error.into()))
+}
+
 /// Removes a file for good; one that is not there is removed already.
 ///
 /// # Errors
@@ -40,4 +57,25 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_of_writing_is_named_and_nothing_is_made() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, new) = (dir.path().join("file"), dir.path().join("a/b"));
+        std::fs::write(&file, "").expect("written");
+        for good in [dir.path(), &new, Path::new(""), Path::new("not/here")] {
+            writable(good).unwrap_or_else(|error| panic!("{}: {error}", good.display()));
+        }
+        assert!(!dir.path().join("a").exists());
+        for bad in [file.clone(), file.join("below/it")] {
+            let error = writable(&bad).expect_err("a file is in the way");
+            assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+            assert_eq!(error.to_string(), format!("{} is not a directory", file.display()));
+        }
+    }
 }

@@ -12,9 +12,10 @@ use common::ids::EdgeId;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::sites::no_edge;
 use super::{Edges, Tokens, actor, listed};
 use crate::config::Config;
-use crate::store::{Db, tokens};
+use crate::store::{Db, enrolment, tokens};
 
 fn time(time: Option<DateTime<Utc>>) -> String {
     time.map_or_else(|| "-".to_owned(), common::cli::time)
@@ -58,7 +59,10 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
         }
         Edges::Revoke { edge_id } => {
             if !tokens::revoke_edge(&db, &actor(), edge_id, clock::now()).await? {
-                bail!("there is no edge {edge_id}, or it is shut out already");
+                if enrolment::edge_of(&db, edge_id).await?.is_none() {
+                    bail!(no_edge(edge_id));
+                }
+                bail!("edge {edge_id} is shut out already");
             }
             writeln!(out, "Edge {edge_id} is shut out within a few seconds.")?;
         }
@@ -102,7 +106,8 @@ pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> a
             if !tokens::revoke_token(&db, &actor(), &name).await? {
                 let valid = tokens::list_tokens(&db).await?.into_iter().filter(|token| token.revoked_at.is_none());
                 let names: Vec<String> = valid.map(|token| token.name).collect();
-                bail!("there is no valid token called {name}; there are: {}", listed(&names));
+                let words = format!("there is no valid token called {name}; there are: {}", listed(&names));
+                bail!(Exit::NoInput.because(words));
             }
             writeln!(out, "Token {name} is invalid within a few seconds.")?;
         }

@@ -61,16 +61,9 @@ pub async fn run(config: &Config, command: Alerts, out: &mut impl Write) -> anyh
     }
 }
 
-async fn of_site(db: &Db, site: Option<&str>) -> anyhow::Result<Option<Uuid>> {
-    match site {
-        Some(site) => Ok(Some(sites::find(db, site).await?.0.uuid())),
-        None => Ok(None),
-    }
-}
-
 async fn list(db: &Db, site: Option<&str>, which: Which, out: &mut impl Write) -> anyhow::Result<()> {
     let filter = Filter {
-        warehouse_id: of_site(db, site).await?,
+        warehouse_id: sites::only(db, site).await?,
         camera_id: which.camera,
         severity: which.severity.map(Severity::as_str),
         from: which.from,
@@ -96,13 +89,17 @@ async fn acknowledge(
     site: Option<&str>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let found = by_id(db, id, of_site(db, site).await?).await?;
+    let found = by_id(db, id, sites::only(db, site).await?).await?;
     let warehouse = match found.as_slice() {
         [one] => WarehouseId::from_uuid(one.warehouse_id),
-        [] => bail!("there is no alert {id}; `smartpick-central alerts list --state all` lists them"),
+        [] => {
+            let words = format!("there is no alert {id}; `smartpick-central alerts list --state all` lists them");
+            bail!(Exit::NoInput.because(words));
+        }
         _ => bail!("{} sites have an alert {id}; say which with --site", found.len()),
     };
     let who = actor();
+    let note = note.filter(|note| !note.trim().is_empty());
     // By what is said and who says it, so that saying it again is no other fact.
     let name = format!("{warehouse}\n{id}\n{who}\n{}", note.as_deref().unwrap_or_default());
     let fact_id = FactId::from_uuid(Uuid::new_v5(&SAID, name.as_bytes()));

@@ -72,10 +72,7 @@ impl Row {
 
 pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::Result<()> {
     let db = Db::open(&config.database)?;
-    let only = match args.site {
-        Some(site) => Some(sites::find(&db, &site).await?.0.uuid()),
-        None => None,
-    };
+    let only = sites::only(&db, args.site.as_deref()).await?;
     let picture = fleet::picture(&db).await?;
     let rows = rows(picture, only);
     if args.json {

@@ -5,12 +5,11 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
-use common::cli::exit::Exit;
+use common::cli::exit::{Because, Exit};
 use common::cli::{table, time};
 use serde_json::json;
-use uuid::Uuid;
 
-use super::actor;
+use super::{actor, sites};
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::check::visible;
@@ -22,9 +21,9 @@ use crate::store::dead_letters::{self, Shown};
 pub enum DeadLetters {
     /// List them, newest first
     List {
-        /// Only of this site
-        #[arg(long, value_name = "UUID")]
-        site: Option<Uuid>,
+        /// Only of this site, by its name or id
+        #[arg(long, value_name = "SITE")]
+        site: Option<String>,
         #[arg(long, value_enum, default_value_t = State::Open)]
         state: State,
         /// How many
@@ -69,6 +68,7 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
     let db = Db::open(&config.database)?;
     match command {
         DeadLetters::List { site, state, limit, json } => {
+            let site = sites::only(&db, site.as_deref()).await?;
             let letters = dead_letters::page(&db, site, state.stored(), None, limit).await?;
             if json {
                 for letter in &letters {
@@ -91,12 +91,12 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
             }
         }
         DeadLetters::Show { id } => {
-            let letter = dead_letters::show(&db, id).await?.with_context(|| format!("there is no dead letter {id}"))?;
+            let letter = dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
             writeln!(out, "{:#}", as_json(&letter))?;
         }
         DeadLetters::Replay { id } => {
             let replayed = try_again(&db, id, &actor()).await?;
-            match replayed.with_context(|| format!("there is no dead letter {id}"))? {
+            match replayed.with_context(|| missing(id))? {
                 Replayed::Stored { stored, duplicates } => {
                     writeln!(out, "Stored: {stored} records became rows, {duplicates} were rows already.")?;
                 }
@@ -110,14 +110,17 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
             }
             visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
             if !batch::discard(&db, id, &actor(), &reason).await? {
-                let known = dead_letters::show(&db, id).await?.is_some();
-                let why = if known { "it was replayed or discarded already" } else { "there is no such dead letter" };
-                bail!("dead letter {id}: {why}");
+                dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
+                bail!("dead letter {id} was replayed or discarded already");
             }
             writeln!(out, "Discarded; its bytes are kept until retention.dead_letters_days.")?;
         }
     }
     Ok(())
+}
+
+fn missing(id: i64) -> Because {
+    Exit::NoInput.because(format!("there is no dead letter {id}"))
 }
 
 fn as_json(letter: &Shown) -> serde_json::Value {

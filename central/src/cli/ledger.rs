@@ -13,8 +13,8 @@ use common::cli::exit::Exit;
 use common::cli::progress;
 use common::clock;
 use indicatif::ProgressBar;
-use uuid::Uuid;
 
+use super::sites;
 use crate::completeness::file;
 use crate::completeness::periods::{By, Figure};
 use crate::completeness::report::{Question, Report, ReportError, report};
@@ -25,9 +25,9 @@ use crate::store::ledger::hours;
 
 #[derive(ClapArgs)]
 pub struct Args {
-    /// One site; all if not given
-    #[arg(long, value_name = "UUID")]
-    site: Option<Uuid>,
+    /// One site, by its name or id; all if not given
+    #[arg(long, value_name = "SITE")]
+    site: Option<String>,
     /// From this time on, as 2026-03-29T00:00:00Z; a week before --to if not given, by hour a day
     #[arg(long, value_name = "TIME")]
     from: Option<DateTime<Utc>>,
@@ -47,7 +47,7 @@ pub struct Args {
 
 pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::Result<()> {
     let db = Db::open(&config.database)?;
-    let sites = match args.site {
+    let sites = match sites::only(&db, args.site.as_deref()).await? {
         Some(site) => vec![site],
         None => hours::sites(&db, None).await?.into_iter().map(|(site, _)| site).collect(),
     };
@@ -61,7 +61,7 @@ pub async fn show(config: &Config, args: Args, out: &mut impl Write) -> anyhow::
         let question = Question { warehouse_id, by: args.by, from: args.from, to: args.to };
         let report = match report(&db, &question, clock::now()).await {
             Ok(report) => report,
-            Err(ReportError::NoSite) => bail!("there is no site {warehouse_id}; leave out --site to see all"),
+            Err(ReportError::NoSite) => bail!("site {warehouse_id} is gone"),
             Err(ReportError::Range(text)) => bail!(Exit::Usage.because(text)),
             // As it is, so that whoever catches it can say which database it was.
             Err(ReportError::Store(error)) => return Err(error.into()),

@@ -10,8 +10,9 @@ use common::cli::exit::Exit;
 use common::cli::{progress, time};
 use common::clock;
 use common::ids::WarehouseId;
+use uuid::Uuid;
 
-use super::actor;
+use super::{actor, sites};
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::replay::{self, Counts};
@@ -31,9 +32,9 @@ pub enum Replay {
         /// Only those in whose reason this text is
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Only those of one site
-        #[arg(long, value_name = "UUID")]
-        site: Option<WarehouseId>,
+        /// Only those of one site, by its name or id
+        #[arg(long, value_name = "SITE")]
+        site: Option<String>,
         /// Only say how many there are
         #[arg(long)]
         dry_run: bool,
@@ -46,9 +47,9 @@ pub enum Replay {
         /// What came up to this time; now if not given
         #[arg(long, value_name = "TIME")]
         to: Option<DateTime<Utc>>,
-        /// Only what came from one site
-        #[arg(long, value_name = "UUID")]
-        site: Option<WarehouseId>,
+        /// Only what came from one site, by its name or id
+        #[arg(long, value_name = "SITE")]
+        site: Option<String>,
         /// Only say how much there is
         #[arg(long)]
         dry_run: bool,
@@ -58,13 +59,17 @@ pub enum Replay {
 pub async fn run(config: &Config, command: Replay, out: &mut impl Write) -> anyhow::Result<()> {
     let db = Db::open(&config.database)?;
     match command {
-        Replay::DeadLetters { reason, site, dry_run } => letters(&db, reason.as_deref(), site, dry_run, out).await,
+        Replay::DeadLetters { reason, site, dry_run } => {
+            let site = sites::only(&db, site.as_deref()).await?;
+            letters(&db, reason.as_deref(), site, dry_run, out).await
+        }
         Replay::Stream { from, to, site, dry_run } => {
             let stream = Stream::open(&config.redis, &config.stream)?;
             let window = (from.unwrap_or(DateTime::UNIX_EPOCH), to.unwrap_or_else(clock::now));
             if window.0 > window.1 {
                 bail!(Exit::Usage.because("--from is after --to"));
             }
+            let site = sites::only(&db, site.as_deref()).await?.map(WarehouseId::from_uuid);
             frames(&db, &stream, window, site, dry_run, out).await
         }
     }
@@ -73,11 +78,11 @@ pub async fn run(config: &Config, command: Replay, out: &mut impl Write) -> anyh
 async fn letters(
     db: &Db,
     reason: Option<&str>,
-    site: Option<WarehouseId>,
+    site: Option<Uuid>,
     dry_run: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let ids = dead_letters::open_ids(db, reason, site.map(|site| site.uuid())).await?;
+    let ids = dead_letters::open_ids(db, reason, site).await?;
     if dry_run || ids.is_empty() {
         writeln!(out, "{} open dead letters would be tried again.", ids.len())?;
         return Ok(());
@@ -106,6 +111,7 @@ async fn letters(
         if refused.len() > REASONS_SHOWN {
             writeln!(out, "  and {} more", refused.len() - REASONS_SHOWN)?;
         }
+        bail!("{} of {} could not be stored", refused.len(), replayed + refused.len());
     }
     Ok(())
 }

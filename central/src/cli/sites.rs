@@ -5,12 +5,12 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use common::cli::exit::Exit;
+use common::cli::exit::{Because, Exit};
 use common::cli::{table, time};
 use common::clock;
+use common::config::ConfigError;
 use common::ids::{EdgeId, WarehouseId};
 use common::join::JoinToken;
-use common::text::hidden;
 use common::tls::Mode;
 use common::tls::authority::Authority;
 use serde_json::json;
@@ -21,9 +21,6 @@ use crate::config::Config;
 use crate::enrolment;
 use crate::store::enrolment as store;
 use crate::store::{Db, certificates};
-
-/// Characters of a site's name.
-const NAME_CHARS_MAX: usize = 100;
 
 #[derive(Subcommand)]
 pub enum Sites {
@@ -95,10 +92,11 @@ pub async fn run(config: &Config, command: Sites, out: &mut impl Write) -> anyho
                 match store::edge_of(&db, edge).await? {
                     Some(its) if its == warehouse => {}
                     Some(its) => bail!("edge {edge} is of site {its}, not of {warehouse}"),
-                    None => bail!("there is no edge {edge}; `smartpick-central edges list` lists them"),
+                    None => bail!(no_edge(edge)),
                 }
             }
-            make_token(config, &db, (warehouse, name.as_deref()), edge, &token, out).await
+            let new = new_token(config, &db, &token).await?;
+            give_token(&db, (warehouse, name.as_deref()), edge, new, token.json, out).await
         }
     }
 }
@@ -112,10 +110,9 @@ async fn add(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || hidden(name).is_some() {
-        let words = format!("a site's name has 1 to {NAME_CHARS_MAX} characters that can be seen, in one line");
-        bail!(Exit::Usage.because(words));
-    }
+    common::site::name("NAME", name).map_err(|what| Exit::Usage.because(what.to_string()))?;
+    // Before anything is changed.
+    let new = new_token(config, db, token).await?;
     let same = store::list_sites(db).await?.into_iter().find(|site| site.name.as_deref() == Some(name));
     let id = match (same, warehouse) {
         (Some(same), Some(wanted)) if same.warehouse_id != wanted.uuid() => {
@@ -130,7 +127,7 @@ async fn add(
             id
         }
     };
-    make_token(config, db, (id, Some(name)), None, token, out).await
+    give_token(db, (id, Some(name)), None, new, token.json, out).await
 }
 
 /// By name or id.
@@ -138,27 +135,34 @@ pub(super) async fn find(db: &Db, site: &str) -> anyhow::Result<(WarehouseId, Op
     let sites = store::list_sites(db).await?;
     let id = site.parse::<Uuid>().ok();
     let mut found = sites.into_iter().filter(|s| Some(s.warehouse_id) == id || s.name.as_deref() == Some(site));
-    let one =
-        found.next().with_context(|| format!("there is no site {site}; `smartpick-central sites list` lists them"))?;
+    let Some(one) = found.next() else {
+        let words = format!("there is no site {site}; `smartpick-central sites list` lists them");
+        bail!(Exit::NoInput.because(words));
+    };
     if found.next().is_some() {
         bail!("there are several sites called {site}; give the id");
     }
     Ok((WarehouseId::from_uuid(one.warehouse_id), one.name))
 }
 
-async fn make_token(
-    config: &Config,
-    db: &Db,
-    (warehouse, name): (WarehouseId, Option<&str>),
-    edge: Option<EdgeId>,
-    args: &TokenArgs,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+/// The site that a command is limited to, if it is to one.
+pub(super) async fn only(db: &Db, site: Option<&str>) -> anyhow::Result<Option<Uuid>> {
+    match site {
+        Some(site) => Ok(Some(find(db, site).await?.0.uuid())),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn no_edge(edge: EdgeId) -> Because {
+    Exit::NoInput.because(format!("there is no edge {edge}; `smartpick-central edges list` lists them"))
+}
+
+/// A token that nobody knows of yet, and the address that is in it.
+async fn new_token(config: &Config, db: &Db, args: &TokenArgs) -> anyhow::Result<(String, JoinToken)> {
     if config.tls.mode == Mode::Off {
-        bail!(
-            "site {warehouse} is there, but [tls] mode is \"off\", so boxes cannot join by certificates; set it to \"own\" or \
-             \"files\", or, behind a proxy that ends TLS, run `smartpick-central edges add --warehouse {warehouse}`"
-        );
+        let problem = "boxes cannot join by certificates while it is \"off\"; set it to \"own\" or \"files\", or, behind a \
+                       proxy that ends TLS, run `smartpick-central edges add --warehouse UUID`";
+        bail!(ConfigError::of("tls.mode", problem));
     }
     let pin = enrolment::pin(config, db).await?;
     let url = args.url.as_deref().map_or_else(|| enrolment::url(config), |url| url.trim_end_matches('/').to_owned());
@@ -167,8 +171,19 @@ async fn make_token(
         bail!(Exit::Usage.because(words));
     }
     let token = JoinToken::new(&url, pin);
+    Ok((url, token))
+}
+
+async fn give_token(
+    db: &Db,
+    (warehouse, name): (WarehouseId, Option<&str>),
+    edge: Option<EdgeId>,
+    (url, token): (String, JoinToken),
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let expires_at = store::add_token(db, &actor(), &token.hash(), warehouse, edge, clock::now()).await?;
-    if args.json {
+    if json {
         let token = token.to_string();
         let said = json!({ "warehouse_id": warehouse, "name": name, "token": token, "expires_at": expires_at });
         writeln!(out, "{said}")?;

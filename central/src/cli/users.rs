@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::Subcommand;
+use common::cli::exit::Exit;
 use common::cli::{password, table, time};
 use common::credentials::check_name;
 
@@ -104,7 +105,8 @@ async fn done(db: &Db, name: &str, changed: Changed) -> anyhow::Result<()> {
         Changed::Done => Ok(()),
         Changed::Unknown => {
             let names: Vec<String> = users::list(db).await?.into_iter().map(|user| user.name).collect();
-            bail!("there is no account called {name}; there are: {}", super::listed(&names));
+            let words = format!("there is no account called {name}; there are: {}", super::listed(&names));
+            bail!(Exit::NoInput.because(words));
         }
         Changed::LastAdministrator => bail!(
             "{name} is the last administrator, and nobody could manage accounts any more; make another one first: \

@@ -101,6 +101,7 @@ async fn certificates_that_cannot_be_used_are_refused_by_a_check_and_before_the_
         (own("ca", "names = [\"no name\"]"), ["tls.names", "\"no name\" is no name or address"]),
         (own("half", "names = [\"a.example\"]"), ["tls.ca_dir", "half/ca.key"]),
         (own("one/ca.crt", "names = [\"a.example\"]"), ["tls.ca_dir", "is not a directory"]),
+        (own("one/ca.crt/below", "names = [\"a.example\"]"), ["tls.ca_dir", "ca.crt is not a directory"]),
         (files("nowhere.pem", "one/ca.key", ""), ["tls.certificate", "No such file"]),
         (files("other/ca.key", "one/ca.key", ""), ["tls.certificate", "holds no certificate"]),
         (files("one/ca.crt", "one/ca.crt", ""), ["tls.key", "holds no private key"]),
@@ -186,7 +187,9 @@ fn a_database_that_is_not_there_is_named_with_the_key_that_says_so() {
     };
     let output = central(&["tokens", "list"], &[("DATABASE_URL", url)]);
     assert_eq!(output.status.code(), Some(69), "EX_UNAVAILABLE");
-    named(&text(&output.stderr));
+    let error = text(&output.stderr);
+    named(&error);
+    assert_eq!(error.matches("Connection refused").count(), 1, "not that a pool has waited: {error}");
     // `run` waits for it, and says so.
     let mut run = Command::new(env!("CARGO_BIN_EXE_smartpick-central"))
         .arg("run")
@@ -243,7 +246,10 @@ async fn credentials_are_made_listed_and_revoked() {
     assert_eq!(servers::number(&pool, &stored).await, 1, "only its hash is stored");
     assert!(!central(&["edges", "add", "--warehouse", warehouse, "--edge-id", id], &env).status.success());
     assert!(central(&["edges", "revoke", id], &env).status.success());
-    assert!(!central(&["edges", "revoke", id], &env).status.success());
+    let again = central(&["edges", "revoke", id], &env);
+    assert!(again.status.code() == Some(1) && text(&again.stderr).contains("shut out already"), "{again:?}");
+    let stranger = central(&["edges", "revoke", warehouse], &env);
+    assert!(stranger.status.code() == Some(66) && text(&stranger.stderr).contains("edges list"), "{stranger:?}");
     assert!(text(&central(&["edges", "list"], &env).stdout).contains("revoked"));
 
     let made = json(&["tokens", "add", "grafana", "--json"]);
@@ -253,6 +259,7 @@ async fn credentials_are_made_listed_and_revoked() {
     assert_eq!(json(&["tokens", "list", "--json"])[0]["name"], "grafana");
     assert!(central(&["tokens", "revoke", "grafana"], &env).status.success());
     let unknown = central(&["tokens", "revoke", "grafana"], &env);
+    assert_eq!(unknown.status.code(), Some(66), "EX_NOINPUT");
     assert!(text(&unknown.stderr).contains("no valid token called grafana; there are: none"), "{unknown:?}");
     assert!(text(&central(&["tokens", "list"], &env).stdout).contains("grafana  revoked  read,act"));
     let people = json(&["tokens", "add", "report", "--scope", "read", "--scope", "people", "--json"]);
@@ -299,12 +306,14 @@ async fn accounts_are_made_changed_and_removed() {
     refused(&add("anna", "viewer"), "`users password anna` changes its password");
     ended(&add("a b", "viewer"), 64, "letters, digits, and . _ - @");
     ended(&central(&["tokens", "add", "a b"], &env), 64, "letters, digits, and . _ - @");
-    ended(&central(&["sites", "add", "Do\u{202e}ck"], &env), 64, "characters that can be seen");
+    ended(&central(&["sites", "add", "Do\u{202e}ck"], &env), 64, "nobody would see");
+    ended(&central(&["sites", "add", "Dock"], &env), 78, "tls.mode: boxes cannot join by certificates");
+    assert_eq!(servers::number(&pool, "SELECT count(*) FROM warehouses").await, 0, "it is not half done");
     refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
     refused(&central(&["users", "role", "anna", "viewer"], &env), "--role administrator");
-    refused(&central(&["users", "remove", "nobody"], &env), "there are: anna, ben");
-    refused(&with_password(&["users", "password", "nobody"], &env, "a long password"), "there are: anna, ben");
+    ended(&central(&["users", "remove", "nobody"], &env), 66, "there are: anna, ben");
+    ended(&with_password(&["users", "password", "nobody"], &env, "a long password"), 66, "there are: anna, ben");
     let before = servers::number(&pool, "SELECT count(DISTINCT password) FROM users").await;
     assert_eq!(before, 2, "salted");
     done(&with_password(&["users", "password", "ben"], &env, "another password"));

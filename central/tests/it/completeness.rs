@@ -191,7 +191,7 @@ async fn the_file_can_be_put_away_and_checked() {
     let (ok, file) = run(&["--site", &site, "--from", &from, "--to", &to, "--csv"]);
     assert!(ok && file.lines().count() == 4 && file.contains("end,2,sha256:"), "{file}");
     let (ok, error) = run(&["--site", "00000000-0000-0000-0000-000000000001"]);
-    assert!(!ok && error.contains("leave out --site"), "{error}");
+    assert!(!ok && error.contains("`smartpick-central sites list` lists them"), "{error}");
 }
 
 #[tokio::test]

@@ -228,8 +228,8 @@ async fn an_alert_is_acknowledged_where_the_database_is_and_its_site_hears_of_it
         said
     };
     let unknown = uuid::Uuid::new_v4().to_string();
-    ended(&[&unknown], 1, &format!("there is no alert {unknown}; `smartpick-central alerts list --state all`"));
-    ended(&[&id, "--site", "Nowhere"], 1, "there is no site Nowhere");
+    ended(&[&unknown], 66, &format!("there is no alert {unknown}; `smartpick-central alerts list --state all`"));
+    ended(&[&id, "--site", "Nowhere"], 66, "there is no site Nowhere");
     ended(&[&id, "--note", "on\u{202e} it"], 64, "note has '\\u{202e}' in it");
     ended(&[&id, "--note", &"n".repeat(501)], 64, "at most 500");
     assert_eq!(system.count("SELECT count(*) FROM alert_facts").await, 0);
@@ -246,6 +246,10 @@ async fn an_alert_is_acknowledged_where_the_database_is_and_its_site_hears_of_it
     assert_eq!((facts.len(), facts[0].by.as_str()), (1, by));
     let audit = text(&place.run(&["audit", "--action", "acknowledge"]).stdout);
     assert!(audit.contains(by) && audit.contains("on it") && audit.lines().count() <= 2, "{audit}");
+    for nothing in [&[&*id, "--note", " "][..], &[&id]] {
+        ended(nothing, 0, "Acknowledged by ");
+        assert_eq!(system.count("SELECT count(*) FROM alert_facts").await, 2, "a blank note is none: {nothing:?}");
+    }
 }
 
 #[tokio::test]
@@ -266,6 +270,11 @@ async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
     assert_eq!(place.json(&["dead-letters", "show", &id])["state"], "open");
     let replayed = place.run(&["dead-letters", "replay", &id]);
     assert!(text(&replayed.stderr).contains("still cannot be stored"), "{}", text(&replayed.stderr));
+    let all = place.run(&["replay", "dead-letters"]);
+    assert_eq!(all.status.code(), Some(1), "not done: {all:?}");
+    assert!(text(&all.stderr).contains("1 of 1 could not be stored"), "{}", text(&all.stderr));
+    assert_eq!(place.run(&["dead-letters", "show", "9999"]).status.code(), Some(66));
+    assert_eq!(place.run(&["dead-letters", "list", "--site", "Nowhere"]).status.code(), Some(66));
     assert_eq!(place.run(&["dead-letters", "discard", &id]).status.code(), Some(64), "a reason is needed");
     for reason in [" ", "a test\u{200b} camera"] {
         assert_eq!(

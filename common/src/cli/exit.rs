@@ -51,6 +51,9 @@ pub struct Because {
     words: String,
 }
 
+/// One error of a chain.
+pub type Cause = dyn std::error::Error + 'static;
+
 impl Exit {
     /// Ends with this code, and says why.
     pub fn because(self, words: impl Into<String>) -> Because {
@@ -59,13 +62,20 @@ impl Exit {
 
     /// By what was said to decide it, or else by the first cause in the chain that has a code.
     pub fn of(error: &anyhow::Error) -> Self {
+        Self::of_with(error, |_| None)
+    }
+
+    /// The same, where `own` knows the codes of causes that only one of the programs has.
+    pub fn of_with(error: &anyhow::Error, own: impl Fn(&Cause) -> Option<Self>) -> Self {
         match error.downcast_ref::<Because>() {
             Some(because) => because.exit,
-            None => error.chain().find_map(Self::of_cause).unwrap_or(Self::Failure),
+            None => {
+                error.chain().find_map(|cause| own(cause).or_else(|| Self::of_cause(cause))).unwrap_or(Self::Failure)
+            }
         }
     }
 
-    fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
+    fn of_cause(cause: &Cause) -> Option<Self> {
         if cause.is::<ConfigError>() {
             return Some(Self::Config);
         }

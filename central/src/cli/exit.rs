@@ -1,18 +1,16 @@
 //! With which exit code a command ends that failed: what of central's own errors means which.
 
-use common::cli::exit::{Because, Exit};
+use common::cli::exit::{Cause, Exit};
 
 use crate::store::StoreError;
 use crate::store::batch::WriteError;
 use crate::stream::StreamError;
 
-/// By what was said to decide it, or else by the first cause in the chain that has a code.
 pub fn of(error: &anyhow::Error) -> Exit {
-    let own = || error.chain().find_map(of_cause);
-    if error.is::<Because>() { None } else { own() }.unwrap_or_else(|| Exit::of(error))
+    Exit::of_with(error, of_cause)
 }
 
-fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+fn of_cause(cause: &Cause) -> Option<Exit> {
     if let Some(StoreError::NotLetIn(_)) = cause.downcast_ref() {
         return Some(Exit::NoPermission);
     }
