@@ -16,9 +16,9 @@ use common::protocol::{FACTS_MAX, Heartbeat, HeartbeatAnswer};
 
 use crate::access::EdgeIdentity;
 use crate::http::{ApiError, App};
-use crate::store::edges::{self, Noted};
-use crate::store::facts;
+use crate::store::heartbeats::{self, Noted};
 use crate::store::site_reports::{self, Due};
+use crate::store::{edges, facts};
 
 /// `POST /api/v1/heartbeats`: takes what an edge says of itself; the answer brings what it is to know.
 ///
@@ -54,7 +54,7 @@ pub async fn heartbeat(
     }
     // Kept in its own place, not with each heartbeat.
     let site = heartbeat.site.take();
-    let Noted { settled, lacking, database } = edges::store_heartbeat(&app.db, &heartbeat).await?;
+    let Noted { settled, lacking, database } = heartbeats::keep(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
     app.hints.fleet();
     if let Some((mut site, digest)) = site.zip(heartbeat.site_digest.as_deref()) {

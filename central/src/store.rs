@@ -15,6 +15,7 @@ pub mod examine;
 pub mod facts;
 pub mod fleet;
 pub mod forgotten;
+pub mod heartbeats;
 pub mod ledger;
 pub mod partitions;
 pub mod queries;
@@ -88,9 +89,9 @@ pub fn statements() -> Vec<&'static str> {
         facts::STATEMENTS,
         fleet::STATEMENTS,
         forgotten::STATEMENTS,
+        heartbeats::STATEMENTS,
         ledger::STATEMENTS,
         ledger::hours::STATEMENTS,
-        ledger::marks::STATEMENTS,
         partitions::STATEMENTS,
         queries::STATEMENTS,
         retention::STATEMENTS,

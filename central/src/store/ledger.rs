@@ -13,17 +13,15 @@
 //! only: nothing is ever suppressed because of a seq.
 //!
 //! All of it is kept twice: per epoch, and per quarter of an hour of the epoch, by when the edge accepted it (`hours` reads
-//! that, `marks` is what edges tell of it).
+//! that). What edges tell of both is stored by `heartbeats`.
 
 pub mod hours;
-pub(super) mod marks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use common::ids::{EdgeId, Epoch, WarehouseId};
-use common::protocol::{EpochReport, Heartbeat, LACKING_MAX, SeqRange};
 use common::quarter::Quarter;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -57,31 +55,6 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET
     alerts = l.alerts + excluded.alerts,
     dead = l.dead + excluded.dead,
     last_received_at = excluded.last_received_at";
-
-/// The head never goes down, whatever an edge with a restored disk says.
-const REPORT: &str = "\
-INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, reported_head, buffered, current, reported_at)
-SELECT $1, epoch, $2, head, head, buffered::int8multirange, current, now()
-FROM unnest($3::uuid[], $4::int8[], $5::text[], $6::bool[]) AS t (epoch, head, buffered, current)
-ON CONFLICT (edge_id, epoch) DO UPDATE SET
-    head = greatest(l.head, excluded.head),
-    reported_head = greatest(l.reported_head, excluded.reported_head),
-    buffered = excluded.buffered,
-    current = excluded.current,
-    reported_at = excluded.reported_at";
-
-/// An epoch that an edge no longer mentions is not its current one.
-const RETIRE: &str = "\
-UPDATE edge_epochs SET current = false WHERE edge_id = $1 AND current AND reported_at IS NOT NULL
-    AND NOT epoch = ANY ($2::uuid[])";
-
-/// Right after a heartbeat was stored: what the edge gave out, has no more, and is not here.
-const LACKING: &str = "\
-SELECT l.epoch, lower(r) AS first, upper(r) - 1 AS last
-FROM edge_epochs l
-CROSS JOIN LATERAL unnest(int8multirange(int8range(1, 1 + l.reported_head)) - l.received - l.buffered) r
-WHERE l.edge_id = $1 AND l.epoch = ANY ($2::uuid[])
-ORDER BY l.epoch, first LIMIT $3";
 
 /// While the edge reports, missing is judged by the head it last told together with what was buffered then: batches
 /// overtake each other, and what came in since would show its neighbours on the way as lost for a moment. Once it has
@@ -124,7 +97,7 @@ SELECT count(*) FROM gone";
 /// Epochs of one statement; each may have thousands of quarters.
 const FORGET_BATCH: i64 = 100;
 
-pub const STATEMENTS: &[&str] = &[ADD, REPORT, RETIRE, LACKING, SHOW, FORGET];
+pub const STATEMENTS: &[&str] = &[ADD, SHOW, FORGET];
 
 /// What a transaction adds, in key order.
 #[derive(Debug, Default)]
@@ -240,67 +213,10 @@ fn multirange(seqs: &mut [i64]) -> String {
     text
 }
 
-fn push_range(text: &mut String, first: i64, last: i64) {
+pub(super) fn push_range(text: &mut String, first: i64, last: i64) {
     let comma = if text.len() > 1 { "," } else { "" };
     // A String takes everything.
     let _infallible = write!(text, "{comma}[{first},{last}]");
-}
-
-/// The buffered ranges of a report, as a multirange literal; what cannot be a range is left out.
-fn buffered(report: &EpochReport) -> String {
-    let mut text = String::from("{");
-    for &(first, last) in &report.buffered {
-        // An inclusive range that ends at i64::MAX has no upper bound that fits.
-        if let (Ok(first), Ok(last)) = (i64::try_from(first), i64::try_from(last))
-            && first >= 1
-            && first <= last
-            && last < i64::MAX
-        {
-            push_range(&mut text, first, last);
-        }
-    }
-    text.push('}');
-    text
-}
-
-/// Stores what a heartbeat says of its epochs. All edges' heartbeats go by epoch order, for the locks.
-pub(super) async fn report(connection: &mut PgConnection, heartbeat: &Heartbeat) -> Result<(), sqlx::Error> {
-    let mut reports: Vec<&EpochReport> = heartbeat.epochs.iter().collect();
-    reports.sort_by_key(|r| r.epoch);
-    reports.dedup_by_key(|r| r.epoch);
-    let epochs: Vec<Uuid> = reports.iter().map(|r| r.epoch.uuid()).collect();
-    // Before the heads, so that nobody sees a head whose time is not known yet.
-    marks::tell(&mut *connection, heartbeat, &reports).await?;
-    sqlx::query(REPORT)
-        .bind(heartbeat.edge_id.uuid())
-        .bind(heartbeat.warehouse_id.uuid())
-        .bind(&epochs)
-        .bind(reports.iter().map(|r| i64::try_from(r.head).unwrap_or(i64::MAX - 1)).collect::<Vec<_>>())
-        .bind(reports.iter().map(|r| buffered(r)).collect::<Vec<_>>())
-        .bind(reports.iter().map(|r| r.current).collect::<Vec<_>>())
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(RETIRE).bind(heartbeat.edge_id.uuid()).bind(&epochs).execute(connection).await?;
-    Ok(())
-}
-
-/// Which seqs of the reported epochs are neither here nor buffered; for the answer to the heartbeat that was just stored.
-pub(super) async fn lacking(
-    connection: &mut PgConnection,
-    heartbeat: &Heartbeat,
-) -> Result<Vec<SeqRange>, sqlx::Error> {
-    let ranges: Vec<(Uuid, i64, i64)> = sqlx::query_as(LACKING)
-        .bind(heartbeat.edge_id.uuid())
-        .bind(heartbeat.epochs.iter().map(|report| report.epoch.uuid()).collect::<Vec<_>>())
-        .bind(i64::try_from(LACKING_MAX).expect("a small number"))
-        .fetch_all(connection)
-        .await?;
-    let range = |(epoch, first, last): (Uuid, i64, i64)| SeqRange {
-        epoch: Epoch::from_uuid(epoch),
-        first: first.cast_unsigned(),
-        last: last.cast_unsigned(),
-    };
-    Ok(ranges.into_iter().map(range).collect())
 }
 
 /// The account of one epoch of one edge.
@@ -381,17 +297,5 @@ mod tests {
             let runs = model.iter().filter(|seq| !model.contains(&(*seq - 1))).count();
             prop_assert_eq!(text.matches('[').count(), runs);
         }
-    }
-
-    #[test]
-    fn a_report_with_nonsense_ranges_keeps_the_good_ones() {
-        let report = EpochReport {
-            epoch: Epoch::from_uuid(Uuid::from_u128(1)),
-            head: 9,
-            current: true,
-            buffered: vec![(0, 3), (4, 6), (9, 8), (1, u64::MAX), (8, 8)],
-            quarters: Vec::new(),
-        };
-        assert_eq!(buffered(&report), "{[4,6],[8,8]}");
     }
 }
