@@ -2,7 +2,8 @@
 //! all built on it.
 //!
 //! From the ground up: a [`dir`] that leaves nothing behind, [`process`]es that die with us, private [`redis`] and
-//! [`postgres`] servers, our own two binaries ([`edge`], [`central`]), a [`link`] between them that can be cut, and the
+//! [`postgres`] servers, our own two binaries ([`edge`], [`central`]), a [`link`] between them that can be cut, a
+//! [`sender`] that stands for an edge, and the
 //! [`stack`] that composes them. Beside it what proves the promise: [`events`], a [`camera`] that keeps the ledger of
 //! what was acknowledged to it, and the [`checker`] that compares that ledger with Postgres.
 
@@ -19,6 +20,7 @@ mod http;
 pub mod central;
 pub mod edge;
 pub mod link;
+pub mod sender;
 
 pub mod stack;
 

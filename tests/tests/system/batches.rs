@@ -4,14 +4,10 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
-use common::clock;
-use common::event::{Event, Hundredths, Source};
-use common::ids::{BatchId, Epoch, EventId, WarehouseId, WorkerId, ZoneId};
-use common::protocol::{
-    BATCH_CONTENT_TYPE, BATCHES_PATH, HEADER_BATCH_ID, HEADER_CHECKSUM, HEADER_PROTOCOL, HEADER_RECORDS,
-    PROTOCOL_VERSION, Receipt, pack_frame,
-};
-use common::record::{Kind, Record, event_payload};
+use common::event::{Event, Hundredths};
+use common::ids::BatchId;
+use common::protocol::{Receipt, pack_frame};
+use common::record::event_payload;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -19,115 +15,30 @@ use rand::{Rng as _, SeedableRng as _};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tests::central::Account;
-use tests::events::{Snapshot, simulated};
+use tests::events::simulated;
+use tests::sender::{Sender, event};
 use tests::stack::{Options, Stack};
 use uuid::Uuid;
 
 use crate::options;
 
-/// An edge of our own making: it knows the protocol, and can say anything.
-struct Sender {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-    edge_id: Uuid,
-    warehouse_id: Uuid,
-    epoch: Epoch,
-}
-
-impl Sender {
-    async fn new(stack: &Stack) -> anyhow::Result<Self> {
-        let (edge_id, warehouse_id) = (Uuid::new_v4(), Uuid::new_v4());
-        drop(rustls::crypto::ring::default_provider().install_default());
-        Ok(Self {
-            http: reqwest::Client::builder().no_proxy().build()?,
-            url: format!("{}{BATCHES_PATH}", stack.centrals[0].url),
-            token: stack.setup.add_edge(warehouse_id, edge_id).await?,
-            edge_id,
-            warehouse_id,
-            epoch: Epoch::random(),
-        })
-    }
-
-    /// Records of simulated events with seqs from 1 up.
-    fn records(&self, count: usize, seed: u64) -> Vec<Vec<u8>> {
-        let snapshots = simulated(self.warehouse_id, count, seed);
-        snapshots.iter().zip(1..).map(|(snapshot, seq)| self.record(seq, &event_payload(&event(snapshot)))).collect()
-    }
-
-    fn record(&self, seq: u64, payload: &[u8]) -> Vec<u8> {
-        Record {
-            kind: Kind::Event,
-            epoch: self.epoch,
-            seq,
-            accepted_ms: common::clock::now().timestamp_millis(),
-            payload,
-        }
-        .write()
-    }
-
-    async fn post(&self, batch: BatchId, records: usize, crc: u32, frame: Vec<u8>) -> anyhow::Result<(u16, String)> {
-        let request = self
-            .http
-            .post(&self.url)
-            .bearer_auth(&self.token)
-            .header(reqwest::header::CONTENT_TYPE, BATCH_CONTENT_TYPE)
-            .header(HEADER_PROTOCOL, PROTOCOL_VERSION)
-            .header(HEADER_BATCH_ID, batch.to_string())
-            .header(HEADER_CHECKSUM, format!("{crc:08x}"))
-            .header(HEADER_RECORDS, records)
-            .body(frame);
-        let response = request.send().await?;
-        Ok((response.status().as_u16(), response.text().await?))
-    }
-
-    async fn send(&self, batch: BatchId, records: &[Vec<u8>]) -> anyhow::Result<Receipt> {
-        let frame = pack_frame(records)?;
-        let (status, text) = self.post(batch, records.len(), crc32c::crc32c(&frame), frame).await?;
-        ensure!(status == 200, "{status}: {text}");
-        let receipt: Receipt = serde_json::from_str(&text).with_context(|| text.clone())?;
-        let told = receipt.committed as usize + receipt.duplicates as usize + receipt.dead_letters.len();
-        ensure!(told == records.len() && receipt.batch_id == batch, "{receipt:?} for {} records", records.len());
-        Ok(receipt)
-    }
-
-    async fn rows(&self, stack: &Stack) -> anyhow::Result<i64> {
-        let mut connection = PgConnection::connect(&stack.database_url).await?;
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM ergonomic_snapshots WHERE edge_id = $1")
-            .bind(self.edge_id)
-            .fetch_one(&mut connection)
-            .await?;
-        connection.close().await?;
-        Ok(rows)
-    }
-
-    async fn account(&self, stack: &Stack) -> anyhow::Result<Account> {
-        let accounts = stack.centrals[0].ledger().await?;
-        accounts.into_iter().find(|account| account.edge_id == self.edge_id).context("no account")
-    }
-}
-
-fn event(snapshot: &Snapshot) -> Event<'_> {
-    let hundredths = |value: f64, max| Hundredths::round(value, max).expect("simulated values are in bounds");
-    Event {
-        event_id: EventId::from_uuid(snapshot.event_id),
-        event_time: snapshot.event_time,
-        ingest_time: clock::now(),
-        warehouse_id: WarehouseId::from_uuid(snapshot.warehouse_id),
-        zone_id: ZoneId::from_uuid(snapshot.zone_id),
-        camera_id: Cow::Borrowed(&snapshot.camera_id),
-        worker_id: snapshot.worker_id.map(WorkerId::from_uuid),
-        model_version: Cow::Borrowed(&snapshot.model_version),
-        risk_score: hundredths(snapshot.risk_score, 100),
-        confidence: hundredths(snapshot.confidence, 1),
-        source: Source::parse(&snapshot.source).expect("a simulated source is known"),
-        clock_suspect: false,
-        posture_keypoints: Cow::Borrowed(snapshot.posture_keypoints.get()),
-    }
-}
-
 async fn no_edges() -> anyhow::Result<Stack> {
     Stack::start(Options { edges: 0, ..options() }).await
+}
+
+async fn rows(sender: &Sender, stack: &Stack) -> anyhow::Result<i64> {
+    let mut connection = PgConnection::connect(&stack.database_url).await?;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM ergonomic_snapshots WHERE edge_id = $1")
+        .bind(sender.edge_id)
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(rows)
+}
+
+async fn account(sender: &Sender, stack: &Stack) -> anyhow::Result<Account> {
+    let accounts = stack.centrals[0].ledger().await?;
+    accounts.into_iter().find(|account| account.edge_id == sender.edge_id).context("no account")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +46,7 @@ async fn the_same_batch_five_times_and_shuffled_is_stored_once() -> anyhow::Resu
     let stack = no_edges().await?;
     stack
         .explain(async {
-            let sender = Sender::new(&stack).await?;
+            let sender = Sender::new(&stack, Uuid::new_v4()).await?;
             let records = sender.records(500, 1);
             let mut rng = StdRng::seed_from_u64(5);
             // At once under one batch id, as an impatient edge does; then one after the other under new ones, in
@@ -150,8 +61,8 @@ async fn the_same_batch_five_times_and_shuffled_is_stored_once() -> anyhow::Resu
                 let receipt = sender.send(BatchId::random(), &shuffled).await?;
                 ensure!(receipt.committed == 0 && receipt.duplicates == 500, "{receipt:?}");
             }
-            ensure!(sender.rows(&stack).await? == 500);
-            let account = sender.account(&stack).await?;
+            ensure!(rows(&sender, &stack).await? == 500);
+            let account = account(&sender, &stack).await?;
             ensure!(
                 (account.received, account.stored, account.dead, account.duplicates) == (500, 500, 0, 0),
                 "{account:?}"
@@ -166,7 +77,7 @@ async fn overlapping_batches_of_two_senders_are_stored_once() -> anyhow::Result<
     let stack = no_edges().await?;
     stack
         .explain(async {
-            let sender = Sender::new(&stack).await?;
+            let sender = Sender::new(&stack, Uuid::new_v4()).await?;
             let records = sender.records(1_000, 2);
             // Windows that overlap by half, all at once: transactions meet on the same keys.
             let sends = records.windows(200).step_by(100).map(|window| sender.send(BatchId::random(), window));
@@ -177,7 +88,7 @@ async fn overlapping_batches_of_two_senders_are_stored_once() -> anyhow::Result<
                 committed += receipt.committed;
             }
             ensure!(committed == 1_000, "{committed} were told as committed");
-            ensure!(sender.rows(&stack).await? == 1_000);
+            ensure!(rows(&sender, &stack).await? == 1_000);
             Ok(())
         })
         .await
@@ -197,7 +108,7 @@ async fn records_that_cannot_be_stored_are_dead_letters_and_their_neighbours_row
 }
 
 async fn dead_letters(stack: &Stack) -> anyhow::Result<()> {
-    let sender = Sender::new(stack).await?;
+    let sender = Sender::new(stack, Uuid::new_v4()).await?;
     let mut records = sender.records(50, 3);
     let snapshots = simulated(sender.warehouse_id, 6, 4);
     let poisoned = |index: usize, spoil: &dyn Fn(&mut Event<'_>)| {
@@ -226,7 +137,7 @@ async fn dead_letters(stack: &Stack) -> anyhow::Result<()> {
     dead.sort_unstable();
     ensure!(dead == [1, 8, 15, 22, 29, 36, 45, 47], "{receipt:?}");
     ensure!(receipt.dead_letters.iter().all(|letter| !letter.reason.is_empty()), "{receipt:?}");
-    ensure!(receipt.committed == 42 && sender.rows(stack).await? == 42, "{receipt:?}");
+    ensure!(receipt.committed == 42 && rows(&sender, stack).await? == 42, "{receipt:?}");
     let page: serde_json::Value = stack.centrals[0].get("/api/v1/dead-letters").await?;
     let listed = page.as_object().and_then(|page| page.values().find_map(|value| value.as_array())).map(Vec::len);
     ensure!(listed == Some(8), "{page}");
@@ -244,7 +155,7 @@ async fn mangled_frames_are_refused_or_kept_and_harm_nothing() -> anyhow::Result
     let stack = no_edges().await?;
     stack
         .explain(async {
-            let sender = Sender::new(&stack).await?;
+            let sender = Sender::new(&stack, Uuid::new_v4()).await?;
             let records = sender.records(20, 6);
             let frame = pack_frame(&records)?;
             // Damaged on the way: the checksum in the header tells, and the edge may send it again.
@@ -270,9 +181,9 @@ async fn mangled_frames_are_refused_or_kept_and_harm_nothing() -> anyhow::Result
                 ensure!(!receipt.dead_letters.is_empty(), "{receipt:?}");
             }
             let receipt = sender.send(BatchId::random(), &records).await?;
-            ensure!(receipt.dead_letters.is_empty() && sender.rows(&stack).await? == 20, "{receipt:?}");
+            ensure!(receipt.dead_letters.is_empty() && rows(&sender, &stack).await? == 20, "{receipt:?}");
             // A damaged record's place must not be believed: seqs that never were would be missing for ever.
-            let account = sender.account(&stack).await?;
+            let account = account(&sender, &stack).await?;
             ensure!((account.head, account.received, account.stored) == (20, 20, 20), "{account:?}");
             Ok(())
         })

@@ -9,7 +9,7 @@ use tests::link::Wire;
 use tests::stack::{Options, Stack};
 
 use crate::client::{bodies, fresh, post_all};
-use crate::latency::steady;
+use crate::latency::{Feed, steady};
 use crate::report::{Report, percentile};
 
 const PART: &str = "(d) drain of a backlog beside live events";
@@ -36,7 +36,8 @@ pub async fn measure(report: &mut Report, events: usize) -> anyhow::Result<()> {
     };
     // About as long as the drain takes; what is watched after it would flatter the figure.
     let time = Duration::from_secs_f64(before as f64 / 30_000.0).max(Duration::from_secs(3));
-    let (drained, latencies) = tokio::join!(drain, steady(edge, &pool, LIVE_RATE, time));
+    let mut feed = Feed::cameras(edge).await?;
+    let (drained, latencies) = tokio::join!(drain, steady(&mut feed, &pool, LIVE_RATE, time));
     let (drained, latencies) = (drained?, latencies?);
     report.add_noted(
         PART,

@@ -1,4 +1,5 @@
-//! (c) Latency: from a POST to the moment another connection sees the row, at a steady load.
+//! (c) Latency: from a POST to the moment another connection sees the row, at a steady load of cameras; or, for what is asked
+//! of headquarters alone, of edges.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use common::ids::BatchId;
+use common::record::event_payload;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tests::edge::Edge;
 use tests::events::{NORTH, Scene, Snapshot};
+use tests::sender::{Sender, event};
 use tests::stack::{Options, Stack};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -35,9 +41,10 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(16).connect(&stack.database_url).await.context("connect")?;
     let time = Duration::from_secs_f64((15.0 * scale).max(3.0));
     // Connections, caches, plans.
-    steady(&stack.edges[0], &pool, 500, Duration::from_secs(2)).await?;
+    let mut feed = Feed::cameras(&stack.edges[0]).await?;
+    steady(&mut feed, &pool, 500, Duration::from_secs(2)).await?;
     for rate in RATES {
-        let latencies = steady(&stack.edges[0], &pool, rate, time).await?;
+        let latencies = steady(&mut feed, &pool, rate, time).await?;
         let aim = if rate == 5_000 { " (aim p99 < 50 ms)" } else { "" };
         report.add_noted(
             PART,
@@ -55,13 +62,71 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Offers `rate` events a second for a while; the watched ones' milliseconds, sorted.
-pub async fn steady(edge: &Edge, pool: &PgPool, rate: usize, time: Duration) -> anyhow::Result<Vec<f64>> {
-    let mut scene = Scene::new(NORTH, 16, rand::random());
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        connections.push(Arc::new(Mutex::new(Connection::open(&edge.url, &edge.camera_token).await?)));
+/// Who posts.
+pub enum Feed {
+    /// Gateways of several cameras each, to an edge.
+    Cameras { scene: Box<Scene>, connections: Vec<Arc<Mutex<Connection>>> },
+    /// Edges, to headquarters, in turn; each with the next seq.
+    Edges(Vec<(Scene, Arc<Sender>, u64)>),
+}
+
+impl Feed {
+    pub async fn cameras(edge: &Edge) -> anyhow::Result<Self> {
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(Arc::new(Mutex::new(Connection::open(&edge.url, &edge.camera_token).await?)));
+        }
+        Ok(Self::Cameras { scene: Box::new(scene(NORTH)), connections })
     }
+
+    /// One edge more at each of these sites.
+    pub async fn edges(stack: &Stack, sites: &[Uuid]) -> anyhow::Result<Self> {
+        let mut edges = Vec::new();
+        for site in sites {
+            edges.push((scene(*site), Arc::new(Sender::new(stack, *site).await?), 1));
+        }
+        Ok(Self::Edges(edges))
+    }
+
+    /// The next post, which has yet to be awaited, and the first of its events.
+    fn post(&mut self, post: usize, events: usize) -> (Snapshot, BoxFuture<'static, anyhow::Result<()>>) {
+        let now = common::clock::now();
+        let some = |scene: &mut Scene| (0..events).map(|_| scene.snapshot(now)).collect::<Vec<_>>();
+        match self {
+            Self::Cameras { scene, connections } => {
+                let mut events = some(scene);
+                let body = format!("[{}]", events.iter().map(Snapshot::to_json).collect::<Vec<_>>().join(","));
+                let connection = Arc::clone(&connections[post % CONNECTIONS]);
+                let posted = async move {
+                    connection.lock().await.post(Bytes::from(body)).await?;
+                    Ok(())
+                };
+                (events.swap_remove(0), posted.boxed())
+            }
+            Self::Edges(edges) => {
+                let turn = post % edges.len();
+                let (scene, sender, next) = &mut edges[turn];
+                let mut events = some(scene);
+                let records: Vec<Vec<u8>> =
+                    events.iter().zip(*next..).map(|(e, seq)| sender.record(seq, &event_payload(&event(e)))).collect();
+                *next += events.len() as u64;
+                let sender = Arc::clone(sender);
+                let posted = async move {
+                    sender.send(BatchId::random(), &records).await?;
+                    Ok(())
+                };
+                (events.swap_remove(0), posted.boxed())
+            }
+        }
+    }
+}
+
+fn scene(site: Uuid) -> Scene {
+    Scene::new(site, 16, rand::random())
+}
+
+/// Offers `rate` events a second for a while; the watched ones' milliseconds, sorted.
+pub async fn steady(feed: &mut Feed, pool: &PgPool, rate: usize, time: Duration) -> anyhow::Result<Vec<f64>> {
     let mut tasks = JoinSet::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1) / POSTS_PER_SEC as u32);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
@@ -71,16 +136,13 @@ pub async fn steady(edge: &Edge, pool: &PgPool, rate: usize, time: Duration) -> 
     let latencies = tokio::spawn(visible(pool.clone(), watched));
     for post in 0..posts {
         clock.tick().await;
-        let now = common::clock::now();
-        let events: Vec<Snapshot> = (0..rate / POSTS_PER_SEC).map(|_| scene.snapshot(now)).collect();
-        let body = format!("[{}]", events.iter().map(Snapshot::to_json).collect::<Vec<_>>().join(","));
-        let connection = Arc::clone(&connections[post % CONNECTIONS]);
+        let (event, posted) = feed.post(post, rate / POSTS_PER_SEC);
         // From here: a post that waits for its connection is late, and that counts.
         let started = Instant::now();
         if post.is_multiple_of(WATCH_EVERY) {
-            watch.try_send(Watched { event: events[0].clone(), started }).context("nobody looks any more")?;
+            watch.try_send(Watched { event, started }).context("nobody looks any more")?;
         }
-        tasks.spawn(async move { connection.lock().await.post(Bytes::from(body)).await });
+        tasks.spawn(posted);
     }
     drop(watch);
     while let Some(done) = tasks.join_next().await {

@@ -20,17 +20,40 @@ use uuid::Uuid;
 
 use crate::client::raise_file_limit;
 use crate::heartbeats::Fleet;
-use crate::latency::steady;
+use crate::latency::{Feed, steady};
 use crate::report::{Report, percentile};
 use crate::rollups::{self, Clock, DAYS, Rollups};
 use crate::usage::Meter;
 
 const ALONE: &str = "(g) dashboards over 90 days, nothing else going on";
-/// What goes on beside: how many dashboards a second are begun, and what that is called.
-const BESIDE: [(u32, &str); 2] = [
-    (1, "(g) dashboards over 90 days, one a second beside 5,000 events/s"),
-    (4, "(g) dashboards over 90 days, four a second beside 5,000 events/s"),
+/// What goes on beside.
+struct Beside {
+    part: &'static str,
+    /// How many dashboards a second are begun.
+    dashboards: u32,
+    /// Events come through an edge, which with its Redis then shares the machine with headquarters.
+    with_edge: bool,
+}
+
+const BESIDE: [Beside; 3] = [
+    Beside {
+        part: "(g) headquarters by itself, 5,000 events/s of fifty edges, one dashboard a second",
+        dashboards: 1,
+        with_edge: false,
+    },
+    Beside {
+        part: "(g) headquarters by itself, 5,000 events/s of fifty edges, four dashboards a second",
+        dashboards: 4,
+        with_edge: false,
+    },
+    Beside {
+        part: "(g) headquarters and an edge on one machine, 5,000 events/s, one dashboard a second",
+        dashboards: 1,
+        with_edge: true,
+    },
 ];
+/// Each sends what it has gathered in half a second.
+const FEEDING: usize = 50;
 const SITES: f64 = 500.0;
 /// How often each question is asked while nothing else goes on, one after the other, and how long at most.
 const ASKED: usize = 100;
@@ -132,8 +155,13 @@ pub async fn measure(report: &mut Report, scale: f64, data: Option<&Path>) -> an
         answers.add_to(report, ALONE, question);
     }
     let time = Duration::from_secs_f64((120.0 * scale).max(10.0));
-    for (per_second, part) in BESIDE {
-        beside(report, part, &stack, &mut fleet, &asker, per_second, time).await?;
+    for what in &BESIDE {
+        let mut feed = if what.with_edge {
+            Feed::cameras(&stack.edges[0]).await?
+        } else {
+            Feed::edges(&stack, &ids[..FEEDING.min(ids.len())]).await?
+        };
+        beside(report, what, &stack, &mut feed, &mut fleet, &asker, time).await?;
     }
     Ok(())
 }
@@ -141,16 +169,16 @@ pub async fn measure(report: &mut Report, scale: f64, data: Option<&Path>) -> an
 /// Asks at its own pace while events are stored and edges beat.
 async fn beside(
     report: &mut Report,
-    part: &'static str,
+    what: &Beside,
     stack: &Stack,
+    feed: &mut Feed,
     fleet: &mut Fleet,
     asker: &Asker,
-    per_second: u32,
     time: Duration,
 ) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(16).connect(&stack.database_url).await.context("connect")?;
     // Connections, caches, plans.
-    steady(&stack.edges[0], &pool, RATE, Duration::from_secs(3)).await?;
+    steady(feed, &pool, RATE, Duration::from_secs(3)).await?;
     let postgres = stack.postgres.as_ref().context("the stack has its own Postgres")?;
     let meters = [
         Meter::start("edge", stack.edges[0].service().pid())?,
@@ -163,9 +191,10 @@ async fn beside(
     let started = Instant::now();
     let beats = fleet.beat(&stack.centrals[0].url, (time.as_secs() / 10) as usize);
     let (latencies, answers, beats) =
-        tokio::join!(steady(&stack.edges[0], &pool, RATE, time), asker.ask_steadily(per_second, time), beats);
+        tokio::join!(steady(feed, &pool, RATE, time), asker.ask_steadily(what.dashboards, time), beats);
     let (latencies, answers, beats) = (latencies?, answers?, beats?);
     let took = started.elapsed().as_secs_f64();
+    let part = what.part;
     for (index, answers) in answers {
         answers.add_to(report, part, &asker.questions[index]);
     }
