@@ -146,6 +146,7 @@ struct CameraEvent {
     event_time: DateTime<Utc>,
     /// Ours if there is none.
     ingest_time: Option<DateTime<Utc>>,
+    /// The edge's own, once it has one.
     warehouse_id: Uuid,
     zone_id: Uuid,
     /// Printable characters.
@@ -406,7 +407,7 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
         let event_id = item.as_ref().ok().and_then(|wire| wire.event_id.as_ref()?.parse().ok());
         let checked = item.and_then(|wire| {
             state.metrics.unknown_fields.inc_by(wire.unknown_fields);
-            check::check(wire, now, state.event_age_max)
+            check::belongs(check::check(wire, now, state.event_age_max)?, state.warehouse_id)
         });
         match checked {
             Ok(mut event) => {

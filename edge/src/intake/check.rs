@@ -68,6 +68,21 @@ pub fn check<'a>(wire: WireEvent<'a>, now: DateTime<Utc>, age_max: Duration) -> 
     Ok(event)
 }
 
+/// Nobody but the site's own cameras speaks for it: what another one's would do here is a mistake in their configuration.
+///
+/// # Errors
+/// If the event is of another warehouse than the edge, and the edge is of one.
+pub fn belongs<'a>(event: Event<'a>, to: Option<WarehouseId>) -> Result<Event<'a>, Refusal> {
+    match to {
+        Some(own) if own != event.warehouse_id => Err(Refusal::new(
+            "warehouse_id",
+            "other_warehouse",
+            format!("{} is another warehouse than this edge's; set the camera to {own}", event.warehouse_id),
+        )),
+        _ => Ok(event),
+    }
+}
+
 /// A hash of what the camera said, for telling a retry from another event under the same key. `ingest_time` is left
 /// out: it may be ours, and a retry may carry a new one.
 pub fn body_hash(event: &Event<'_>) -> u64 {

@@ -28,7 +28,7 @@ use tally::Tally;
 
 pub use replay::{Times, open};
 
-/// The north warehouse of the shared sample data.
+/// The north warehouse of the shared sample data, for an edge that is of none yet.
 const SAMPLE_WAREHOUSE: Uuid = Uuid::from_u128(0x366ed0a5_3794_5421_a05c_cd4828bbf97c);
 /// The edge takes no more in one request.
 const BATCH_MAX: u16 = 1_000;
@@ -46,7 +46,7 @@ pub struct Args {
     /// The camera token, if the edge asks for one
     #[arg(long, env = "SMARTPICK_CAMERA_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// The warehouse the events belong to; when replaying, only its events are sent
+    /// The warehouse the events belong to [default: the edge's own]; when replaying, only its events are sent [default: all]
     #[arg(long)]
     pub warehouse: Option<Uuid>,
     /// How many cameras there are
@@ -120,7 +120,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let senders = usize::from(args.concurrency);
     let (queue, waiting) = mpsc::channel(senders * QUEUED_PER_SENDER);
     let waiting = Arc::new(Mutex::new(waiting));
-    let making = tokio::spawn(source::make(args.clone(), queue, stop.clone()));
+    let making = tokio::spawn(source::make(args.clone(), client.clone(), queue, stop.clone()));
     let progress = tokio::spawn(show_progress(args.clone(), Arc::clone(&tally), started));
     let senders: Vec<_> = (0..senders)
         .map(|_| tokio::spawn(send(client.clone(), Arc::clone(&waiting), Arc::clone(&tally), stop.clone())))
