@@ -149,7 +149,7 @@ struct CameraEvent {
     /// The edge's own, once it has one.
     warehouse_id: Uuid,
     zone_id: Uuid,
-    /// Printable characters.
+    /// Printable characters, none of them invisible, and not blanks alone.
     #[schema(min_length = 1, max_length = 255, example = "cam-07")]
     camera_id: String,
     /// Personal data.
@@ -162,7 +162,7 @@ struct CameraEvent {
     #[schema(minimum = 0, maximum = 1)]
     confidence: f64,
     source: Source,
-    /// At most 32 KiB and 8 levels.
+    /// At most 32 KiB and 8 levels; numbers within 1e±308 with at most 16,383 decimals.
     #[schema(value_type = Object)]
     posture_keypoints: serde_json::Value,
 }

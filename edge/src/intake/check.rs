@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use common::event::{CAMERA_ID_CHARS_MAX, Event, Hundredths, MODEL_VERSION_CHARS_MAX, Source};
 use common::ids::{EventId, WarehouseId, WorkerId, ZoneId};
+use common::text::{has_hidden, hidden};
 use serde::Serialize;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
@@ -135,13 +136,23 @@ fn text<'a>(field: &'static str, value: Option<Cow<'a, str>>, chars_max: usize) 
         let chars = value.chars().count();
         return Err(Refusal::new(field, "too_long", format!("{chars} characters, 1 to {chars_max} are taken")));
     }
-    if value.contains('\0') {
-        return Err(Refusal::new(field, "nul", "contains the character \\u0000, which cannot be stored"));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(Refusal::new(field, "invalid_text", "contains a control character; use printable ones"));
+    // Nearly every text is of these alone.
+    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        legible(&value).map_err(|(code, problem)| Refusal::new(field, code, problem))?;
     }
     Ok(value)
+}
+
+/// Whether people see it, and all of it.
+fn legible(value: &str) -> Result<(), (&'static str, String)> {
+    match hidden(value) {
+        Some('\0') => Err(("nul", "contains the character \\u0000, which cannot be stored".to_owned())),
+        Some(c) => Err(("invalid_text", has_hidden(c))),
+        None if value.chars().all(char::is_whitespace) => {
+            Err(("invalid_text", "has only blanks, which nobody would see".to_owned()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn number(field: &'static str, value: Option<f64>, max: u16) -> Result<Hundredths, Refusal> {
