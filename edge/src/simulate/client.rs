@@ -72,6 +72,8 @@ enum Outcome {
     Refused(String),
     /// Too many bytes in one request.
     TooLarge,
+    /// Nobody is let in by this token.
+    Denied,
     Retry {
         why: String,
         after: Option<Duration>,
@@ -131,7 +133,8 @@ impl Client {
         }
     }
 
-    /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before.
+    /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before; a token that is
+    /// refused stops everything.
     pub async fn deliver(&self, batch: Vec<Item>, stop: &CancellationToken) -> Vec<Item> {
         let mut rng = StdRng::from_os_rng();
         // Split batches wait here; more than one only after a 413.
@@ -161,6 +164,11 @@ impl Client {
                     Outcome::Refused(code) => {
                         self.tally.rejected("request", &code, batch.len() as u64);
                         break;
+                    }
+                    Outcome::Denied => {
+                        self.tally.denied();
+                        stop.cancel();
+                        return waiting.into_iter().chain([batch]).flatten().collect();
                     }
                     Outcome::Retry { why, after } => (why, after),
                 };
@@ -256,6 +264,7 @@ async fn outcome(response: Response, sent: usize) -> Outcome {
     let code = serde_json::from_slice::<ProblemBody>(&bytes).map_or_else(|_| status.to_string(), |body| body.code);
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Outcome::Refused(code)
         }

@@ -130,6 +130,39 @@ async fn events_are_of_the_edges_own_warehouse_unless_told_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_ends_it_at_once() {
+    for (rest, words) in [(&[][..], "asks for a --token"), (&["--token", "u"], "does not take this --token")] {
+        let (url, fake) = start(Fake { token: Some("t"), ..Fake::default() }).await;
+        let error = run(args(&url, &[&["--concurrency", "1"], rest].concat())).await.expect_err("refused");
+        assert_eq!(Exit::of(&error), Exit::NoPermission);
+        assert!(format!("{error:#}").contains(words), "{error:#}");
+        assert_eq!(fake.requests.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_if_all_are_rejected_it_failed() {
+    let replay = |scores: &[f64]| {
+        let mut file = tempfile::NamedTempFile::new().expect("temp file");
+        for (n, score) in scores.iter().enumerate() {
+            let line = json!({"event_id": Uuid::from_u128(n as u128), "risk_score": score, "event_time": common::clock::now()});
+            writeln!(file, "{line}").expect("write");
+        }
+        file
+    };
+    let (url, _fake) = start(Fake::default()).await;
+    for (scores, fails) in [(&[101.0, 102.0, 50.0][..], false), (&[101.0, 102.0], true)] {
+        let file = replay(scores);
+        let ran = run(args(&url, &["--speed", "0", "--replay", file.path().to_str().expect("utf-8")])).await;
+        assert_eq!(ran.is_err(), fails, "{ran:?}");
+        if let Err(error) = ran {
+            assert_eq!(Exit::of(&error), Exit::Failure);
+            assert_eq!(error.to_string(), "all 2 events were rejected, most of them for risk_score: out_of_range");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn duplicates_and_late_events_come_on_request() {
     let (url, fake) = start(Fake::default()).await;
     let before = common::clock::now();
