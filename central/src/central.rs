@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use common::backoff::Backoff;
 use common::clock;
 use common::config::{ConfigError, Loaded};
-use common::lifecycle::Lifecycle;
+use common::lifecycle::{Lifecycle, Signals};
 use common::reload::Reloaded;
 use common::serve::{self, Limits, Listener};
 use tokio::net::TcpSocket;
@@ -165,7 +165,7 @@ impl Central {
             Ok(_) => Ok(loaded),
             Err(error) => Err(loaded.origins.place(error)),
         };
-        lifecycle.run(async || reloader.take(read().and_then(usable))).await
+        lifecycle.run(Signals::new()?, async || reloader.take(read().and_then(usable))).await
     }
 
     /// Stops all stages in order.

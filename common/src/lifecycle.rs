@@ -11,7 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,6 +23,36 @@ pub use systemd::say;
 
 /// From the first signal to the end of the process (design: 10 s, less what the process needs to go).
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+/// The signals that a process goes by, heard from when this is made: before anything is opened, so that none that comes while
+/// we start ends us without last words.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// If the system does not let us hear them.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+            hangup: signal(SignalKind::hangup()).context("listen for SIGHUP")?,
+        })
+    }
+
+    /// Somebody wants us to stop.
+    pub async fn stop(&mut self) {
+        tokio::select! {
+            // systemd or a script.
+            _ = self.terminate.recv() => {}
+            // Ctrl-C.
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
 
 struct Stage {
     name: &'static str,
@@ -104,10 +134,7 @@ impl Lifecycle {
     ///
     /// # Errors
     /// The death that ended the process, or a stop that took too long.
-    pub async fn run(mut self, mut reload: impl AsyncFnMut()) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-        let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+    pub async fn run(mut self, mut signals: Signals, mut reload: impl AsyncFnMut()) -> anyhow::Result<()> {
         systemd::ready();
         let cause = {
             let mut telling = std::pin::pin!(systemd::keep_telling(&self.signs, self.sentence.as_ref()));
@@ -116,12 +143,12 @@ impl Lifecycle {
                     // A stage is gone.
                     death = self.deaths.recv() => break death,
                     // systemd or a person wants us to stop.
-                    _ = terminate.recv() => break None,
-                    _ = interrupt.recv() => break None,
+                    _ = signals.terminate.recv() => break None,
+                    _ = signals.interrupt.recv() => break None,
                     // Never returns.
                     () = &mut telling => break None,
                     // The configuration may be another one.
-                    _ = hangup.recv() => {
+                    _ = signals.hangup.recv() => {
                         systemd::reloading();
                         reload().await;
                         systemd::ready();
@@ -135,8 +162,7 @@ impl Lifecycle {
         let stopped = tokio::select! {
             stopped = self.stop() => stopped,
             // A second signal: the person at the keyboard has lost patience.
-            _ = terminate.recv() => Err(anyhow!("stopped by a second signal")),
-            _ = interrupt.recv() => Err(anyhow!("stopped by a second signal")),
+            () = signals.stop() => Err(anyhow!("stopped by a second signal")),
         };
         match cause {
             Some(death) => Err(death),
@@ -160,5 +186,27 @@ impl Lifecycle {
             }
         }
         late.map_or(Ok(()), |name| Err(anyhow!("stage {name} did not stop within {STOP_DEADLINE:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_while_we_start_stops_what_was_started() {
+        let signals = Signals::new().expect("signals");
+        kill_process(getpid(), Signal::TERM).expect("sent");
+        let mut life = Lifecycle::new();
+        let (put_away, mut away) = mpsc::channel(1);
+        life.stage("work", move |stop| async move {
+            stop.cancelled().await;
+            put_away.send(()).await.context("nobody waits")
+        });
+        let ran = tokio::time::timeout(STOP_DEADLINE, life.run(signals, async || {})).await;
+        ran.expect("it was told to stop").expect("it stops well");
+        assert_eq!(away.recv().await, Some(()), "what was taken in is put away");
     }
 }

@@ -29,6 +29,7 @@ use clap_complete::Shell;
 use common::cli::exit::{self, Exit, say};
 use common::cli::{is_unread, pages};
 use common::config::{ConfigError, Loaded, shown};
+use common::lifecycle::Signals;
 use common::telemetry;
 use tracing::{error, warn};
 
@@ -242,6 +243,10 @@ fn told(result: anyhow::Result<String>) -> ExitCode {
 }
 
 async fn run(config: Config, args: &ConfigArgs) -> ExitCode {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&format!("{error:#}"), Exit::of(&error)),
+    };
     if let Err(error) = telemetry::init(&config.log) {
         return complain(&format!("log: {error}; for example \"info\" or \"edge=debug,info\""), Exit::Config);
     }
@@ -252,7 +257,7 @@ async fn run(config: Config, args: &ConfigArgs) -> ExitCode {
     }
     let result = async {
         let Edge { life, mut reloader, .. } = Box::pin(edge::start(config)).await?;
-        life.run(async || reloader.take(load(args)).await).await.context("run")
+        life.run(signals, async || reloader.take(load(args)).await).await.context("run")
     };
     let result = result.await;
     match result {

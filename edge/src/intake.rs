@@ -146,9 +146,10 @@ struct CameraEvent {
     event_time: DateTime<Utc>,
     /// Ours if there is none.
     ingest_time: Option<DateTime<Utc>>,
+    /// The edge's own, once it has one.
     warehouse_id: Uuid,
     zone_id: Uuid,
-    /// Printable characters.
+    /// Printable characters, none of them invisible, and not blanks alone.
     #[schema(min_length = 1, max_length = 255, example = "cam-07")]
     camera_id: String,
     /// Personal data.
@@ -161,7 +162,7 @@ struct CameraEvent {
     #[schema(minimum = 0, maximum = 1)]
     confidence: f64,
     source: Source,
-    /// At most 32 KiB and 8 levels.
+    /// At most 32 KiB and 8 levels; numbers within 1e±308 with at most 16,383 decimals.
     #[schema(value_type = Object)]
     posture_keypoints: serde_json::Value,
 }
@@ -406,7 +407,7 @@ fn parse(state: &State, json: &[u8], header_key: Option<&str>) -> Result<ParsedB
         let event_id = item.as_ref().ok().and_then(|wire| wire.event_id.as_ref()?.parse().ok());
         let checked = item.and_then(|wire| {
             state.metrics.unknown_fields.inc_by(wire.unknown_fields);
-            check::check(wire, now, state.event_age_max)
+            check::belongs(check::check(wire, now, state.event_age_max)?, state.warehouse_id)
         });
         match checked {
             Ok(mut event) => {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::clock;
 use common::health::Status;
-use common::ids::Epoch;
+use common::ids::{Epoch, WarehouseId};
 use common::problem::Problem;
 use common::protocol::{CameraReport, EpochReport, RedisReport};
 use common::reload::ConfigView;
@@ -39,6 +39,8 @@ pub struct HealthView {
     parts: Parts,
     rules: RulesView,
     config: ConfigView,
+    /// Whose events are taken; null for a box that has none yet, which takes all.
+    warehouse_id: Option<WarehouseId>,
     version: &'static str,
     #[schema(format = DateTime)]
     started_at: String,
@@ -293,6 +295,7 @@ pub async fn health(Shared(state): Shared<Arc<State>>) -> Response {
         parts: Parts::of(&state, now),
         rules: RulesView { from: rules.to_string(), version: rules.version(), count: rules.rules.len() },
         config: state.reloaded.view(),
+        warehouse_id: state.warehouse_id,
         version: env!("CARGO_PKG_VERSION"),
         started_at: timestamp(state.started_at),
         timestamp: timestamp(now),

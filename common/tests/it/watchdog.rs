@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::lifecycle::Lifecycle;
+use common::lifecycle::{Lifecycle, Signals};
 
 /// `WatchdogSec` of these processes.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ fn process() {
         });
         life.then(row);
         life.says(|| "healthy: all stages turn".to_owned());
-        life.run(async || {}).await
+        life.run(Signals::new()?, async || {}).await
     });
     ran.expect("stops when it is told to");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use common::event::{CAMERA_ID_CHARS_MAX, Event, Hundredths, MODEL_VERSION_CHARS_MAX, Source};
 use common::ids::{EventId, WarehouseId, WorkerId, ZoneId};
+use common::text::{has_hidden, hidden};
 use serde::Serialize;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
@@ -68,6 +69,21 @@ pub fn check<'a>(wire: WireEvent<'a>, now: DateTime<Utc>, age_max: Duration) -> 
     Ok(event)
 }
 
+/// Nobody but the site's own cameras speaks for it: what another one's would do here is a mistake in their configuration.
+///
+/// # Errors
+/// If the event is of another warehouse than the edge, and the edge is of one.
+pub fn belongs<'a>(event: Event<'a>, to: Option<WarehouseId>) -> Result<Event<'a>, Refusal> {
+    match to {
+        Some(own) if own != event.warehouse_id => Err(Refusal::new(
+            "warehouse_id",
+            "other_warehouse",
+            format!("{} is another warehouse than this edge's; set the camera to {own}", event.warehouse_id),
+        )),
+        _ => Ok(event),
+    }
+}
+
 /// A hash of what the camera said, for telling a retry from another event under the same key. `ingest_time` is left
 /// out: it may be ours, and a retry may carry a new one.
 pub fn body_hash(event: &Event<'_>) -> u64 {
@@ -120,13 +136,23 @@ fn text<'a>(field: &'static str, value: Option<Cow<'a, str>>, chars_max: usize) 
         let chars = value.chars().count();
         return Err(Refusal::new(field, "too_long", format!("{chars} characters, 1 to {chars_max} are taken")));
     }
-    if value.contains('\0') {
-        return Err(Refusal::new(field, "nul", "contains the character \\u0000, which cannot be stored"));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(Refusal::new(field, "invalid_text", "contains a control character; use printable ones"));
+    // Nearly every text is of these alone.
+    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        legible(&value).map_err(|(code, problem)| Refusal::new(field, code, problem))?;
     }
     Ok(value)
+}
+
+/// Whether people see it, and all of it.
+fn legible(value: &str) -> Result<(), (&'static str, String)> {
+    match hidden(value) {
+        Some('\0') => Err(("nul", "contains the character \\u0000, which cannot be stored".to_owned())),
+        Some(c) => Err(("invalid_text", has_hidden(c))),
+        None if value.chars().all(char::is_whitespace) => {
+            Err(("invalid_text", "has only blanks, which nobody would see".to_owned()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn number(field: &'static str, value: Option<f64>, max: u16) -> Result<Hundredths, Refusal> {

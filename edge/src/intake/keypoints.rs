@@ -8,7 +8,9 @@ use super::check::Refusal;
 const FIELD: &str = "posture_keypoints";
 
 /// jsonb keeps numbers as `numeric`; beyond a double's range they make no sense as coordinates anyway.
-const EXPONENT_MAX: i32 = 308;
+const EXPONENT_MAX: i64 = 308;
+/// A `numeric` has so many decimals at most. Before its point it holds more digits than we take bytes.
+const DECIMALS_MAX: i64 = 16_383;
 
 /// Checks size, nesting, texts and numbers of a well-formed JSON value.
 ///
@@ -44,8 +46,10 @@ pub fn check(json: &str) -> Result<(), Refusal> {
                 }
             }
             b'}' | b']' => depth -= 1,
-            // An exponent follows a digit; the `e` of `true` and `false` does not.
-            b'e' | b'E' if at > 0 && bytes[at - 1].is_ascii_digit() => check_exponent(&json[at + 1..])?,
+            b'-' | b'0'..=b'9' => {
+                at = skip_number(json, at)?;
+                continue;
+            }
             _ => {}
         }
         at += 1;
@@ -81,12 +85,29 @@ fn check_escape(bytes: &[u8], at: usize) -> Result<usize, Refusal> {
     }
 }
 
-fn check_exponent(after_e: &str) -> Result<(), Refusal> {
-    let end = after_e.find(|c: char| !matches!(c, '+' | '-' | '0'..='9')).unwrap_or(after_e.len());
-    match after_e[..end].parse::<i32>() {
-        Ok(exponent) if exponent.abs() <= EXPONENT_MAX => Ok(()),
-        _ => Err(Refusal::new(FIELD, "out_of_range", format!("contains a number beyond 1e±{EXPONENT_MAX}"))),
+/// From the beginning of a number to behind it.
+fn skip_number(json: &str, from: usize) -> Result<usize, Refusal> {
+    let (mut at, mut point, mut e) = (from, None, None);
+    while let Some(byte) = json.as_bytes().get(at) {
+        match byte {
+            b'0'..=b'9' | b'+' | b'-' => {}
+            b'.' => point = Some(at),
+            b'e' | b'E' => e = Some(at),
+            _ => break,
+        }
+        at += 1;
     }
+    let refusal = |what: String| Refusal::new(FIELD, "out_of_range", format!("contains a number {what}"));
+    let exponent = e.map_or(Some(0), |e| json[e + 1..at].parse::<i64>().ok());
+    let Some(exponent) = exponent.filter(|exponent| (-EXPONENT_MAX..=EXPONENT_MAX).contains(exponent)) else {
+        return Err(refusal(format!("beyond 1e±{EXPONENT_MAX}")));
+    };
+    // At most as many as there are bytes, so the cast keeps them.
+    let written = point.map_or(0, |point| e.unwrap_or(at) - point - 1) as i64;
+    if written - exponent > DECIMALS_MAX {
+        return Err(refusal(format!("with {} decimals, at most {DECIMALS_MAX} are taken", written - exponent)));
+    }
+    Ok(at)
 }
 
 #[cfg(test)]
@@ -113,6 +134,23 @@ mod tests {
     }
 
     #[test]
+    fn as_many_decimals_as_postgres_holds_are_taken_however_they_are_written() {
+        let number = |decimals: usize, exponent: &str| code(&format!(r#"{{"a":-0.{:01$}{exponent}}}"#, 1, decimals));
+        for (decimals, exponent, expected) in [
+            (16_383, "", "ok"),
+            (16_384, "", "out_of_range"),
+            (20_000, "", "out_of_range"),
+            (16_076, "e-307", "ok"),
+            (16_076, "e-308", "out_of_range"),
+            (16_384, "E+1", "ok"),
+            (16_385, "E1", "out_of_range"),
+        ] {
+            assert_eq!(number(decimals, exponent), expected, "{decimals} decimals {exponent}");
+        }
+        assert_eq!(code(&format!(r#"{{"a":1{:030000}e308}}"#, 0)), "ok");
+    }
+
+    #[test]
     fn what_it_cannot_hold_is_named() {
         assert_eq!(code("[]"), "invalid_type");
         assert_eq!(code("null"), "invalid_type");
@@ -122,6 +160,7 @@ mod tests {
         assert_eq!(code(r#"{"a":"\ude00\ud83d"}"#), "invalid_text");
         assert_eq!(code(r#"{"a":1e400}"#), "out_of_range");
         assert_eq!(code(r#"{"a":[0.5,1e99999999999]}"#), "out_of_range");
+        assert_eq!(code(r#"{"a":-1E-309}"#), "out_of_range");
         assert_eq!(code(r#"{"a":[[[[[[[[1]]]]]]]]}"#), "too_deep");
         assert_eq!(code(&format!(r#"{{"a":"{}"}}"#, "x".repeat(KEYPOINTS_BYTES_MAX))), "too_large");
     }

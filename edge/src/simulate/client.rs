@@ -53,6 +53,13 @@ enum VerdictStatus {
     Rejected,
 }
 
+/// As much of the edge's health as a camera looks at; an edge that can store nothing says it too.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    warehouse_id: Option<Uuid>,
+}
+
 #[derive(Deserialize)]
 struct ProblemBody {
     code: String,
@@ -65,6 +72,8 @@ enum Outcome {
     Refused(String),
     /// Too many bytes in one request.
     TooLarge,
+    /// Nobody is let in by this token.
+    Denied,
     Retry {
         why: String,
         after: Option<Duration>,
@@ -75,7 +84,8 @@ enum Outcome {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    url: Url,
+    intake: Url,
+    health: Url,
     token: Option<String>,
     tally: Arc<Tally>,
 }
@@ -93,10 +103,38 @@ impl Client {
             .no_proxy()
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { http, url: intake(url)?, token, tally })
+        let [intake, health] = addresses(url)?;
+        Ok(Self { http, intake, health, token, tally })
     }
 
-    /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before.
+    /// The warehouse that the edge is of, asked for until it answers; `None` if it is of none yet.
+    pub async fn warehouse(&self) -> Option<Uuid> {
+        let mut rng = StdRng::from_os_rng();
+        let mut attempt = 0;
+        loop {
+            match self.health().await {
+                Ok(health) => return health.warehouse_id,
+                Err(why) => self.tally.retry(why),
+            }
+            tokio::time::sleep(BACKOFF.delay(attempt, None, &mut rng)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn health(&self) -> Result<Health, String> {
+        let response = self.http.get(self.health.clone()).send().await.map_err(|error| transport(&error))?;
+        let status = response.status();
+        match response.json().await {
+            Ok(health) => Ok(health),
+            // A proxy's, before an edge that is away.
+            Err(_) if status.is_server_error() => Err(status.to_string()),
+            // It is no edge, or an older one.
+            Err(_) => Ok(Health::default()),
+        }
+    }
+
+    /// Sends a batch until each event in it is acknowledged or rejected. Returns what was not, if stopped before; a token that is
+    /// refused stops everything.
     pub async fn deliver(&self, batch: Vec<Item>, stop: &CancellationToken) -> Vec<Item> {
         let mut rng = StdRng::from_os_rng();
         // Split batches wait here; more than one only after a 413.
@@ -126,6 +164,11 @@ impl Client {
                     Outcome::Refused(code) => {
                         self.tally.rejected("request", &code, batch.len() as u64);
                         break;
+                    }
+                    Outcome::Denied => {
+                        self.tally.denied();
+                        stop.cancel();
+                        return waiting.into_iter().chain([batch]).flatten().collect();
                     }
                     Outcome::Retry { why, after } => (why, after),
                 };
@@ -161,7 +204,8 @@ impl Client {
     }
 
     async fn post(&self, batch: &[Item]) -> Outcome {
-        let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body(batch));
+        let mut request =
+            self.http.post(self.intake.clone()).header(CONTENT_TYPE, "application/json").body(body(batch));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -172,13 +216,14 @@ impl Client {
     }
 }
 
-/// Where an edge takes events. A URL that can never work is said at the start: trying again would not mend it.
-fn intake(edge: &str) -> anyhow::Result<Url> {
+/// Where an edge takes events, and says how it is. A URL that can never work is said at the start: trying again would not mend it.
+fn addresses(edge: &str) -> anyhow::Result<[Url; 2]> {
     let bad = || format!("--url {edge} is not the address of an edge; write it as http://127.0.0.1:8080");
     // By itself first: with a path behind it, "http://" would take the path's first word for a host.
     let edge = Url::parse(edge).with_context(bad)?;
     anyhow::ensure!(matches!(edge.scheme(), "http" | "https"), bad());
-    Url::parse(&format!("{}/ingestion/ergonomics", edge.as_str().trim_end_matches('/'))).with_context(bad)
+    let at = |path| Url::parse(&format!("{}{path}", edge.as_str().trim_end_matches('/'))).with_context(bad);
+    Ok([at("/ingestion/ergonomics")?, at("/streams/health")?])
 }
 
 fn body(batch: &[Item]) -> String {
@@ -219,6 +264,7 @@ async fn outcome(response: Response, sent: usize) -> Outcome {
     let code = serde_json::from_slice::<ProblemBody>(&bytes).map_or_else(|_| status.to_string(), |body| body.code);
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Outcome::Refused(code)
         }
@@ -240,15 +286,15 @@ fn transport(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::intake;
+    use super::addresses;
 
     #[test]
     fn an_address_that_can_never_work_is_refused_with_the_fix() {
         for wrong in ["ftp://127.0.0.1:8080", "127.0.0.1:8080", "edge.local", "http://", ""] {
-            let error = format!("{:#}", intake(wrong).expect_err(wrong));
+            let error = format!("{:#}", addresses(wrong).expect_err(wrong));
             assert!(error.contains("--url") && error.contains("http://127.0.0.1:8080"), "{error}");
         }
-        let url = intake("https://edge.example:8443/").expect("an address");
-        assert_eq!(url.as_str(), "https://edge.example:8443/ingestion/ergonomics");
+        let [intake, _] = addresses("https://edge.example:8443/").expect("an address");
+        assert_eq!(intake.as_str(), "https://edge.example:8443/ingestion/ergonomics");
     }
 }

@@ -14,21 +14,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use common::cli::Output;
+use common::cli::exit::Exit;
+use common::lifecycle::Signals;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use client::{Client, Item};
-use tally::Tally;
+use tally::{Figures, Tally};
 
 pub use replay::{Times, open};
 
-/// The north warehouse of the shared sample data.
+/// The north warehouse of the shared sample data, for an edge that is of none yet.
 const SAMPLE_WAREHOUSE: Uuid = Uuid::from_u128(0x366ed0a5_3794_5421_a05c_cd4828bbf97c);
 /// The edge takes no more in one request.
 const BATCH_MAX: u16 = 1_000;
@@ -36,6 +37,8 @@ const BATCH_MAX: u16 = 1_000;
 const QUEUED_PER_SENDER: usize = 2;
 /// How often the progress line is drawn.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// How often it is said at most that nothing arrives.
+const TROUBLE_EVERY: Duration = Duration::from_secs(10);
 
 /// Simulated cameras that post ergonomic events to an edge.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,7 +49,7 @@ pub struct Args {
     /// The camera token, if the edge asks for one
     #[arg(long, env = "SMARTPICK_CAMERA_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// The warehouse the events belong to; when replaying, only its events are sent
+    /// The warehouse the events belong to [default: the edge's own]; when replaying, only its events are sent [default: all]
     #[arg(long)]
     pub warehouse: Option<Uuid>,
     /// How many cameras there are
@@ -109,18 +112,24 @@ fn share(text: &str) -> Result<f64, String> {
 /// Sends events until the file ends, `--duration` or `--count` is reached and all have their verdict, or a signal.
 ///
 /// # Errors
-/// If a file cannot be read or written; never because of the edge, however long it is away.
+/// If a file cannot be read or written, the token is refused, all events are, or a signal came before all had their verdict; never
+/// because the edge is away, however long.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let tally = Arc::new(Tally::new(args.ledger.as_deref())?);
     let client = Client::new(&args.url, args.token.clone(), Arc::clone(&tally))?;
     let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let told = stop.clone();
+    let signals = tokio::spawn(async move {
+        signals.stop().await;
+        told.cancel();
+    });
     let started = Instant::now();
 
     let senders = usize::from(args.concurrency);
     let (queue, waiting) = mpsc::channel(senders * QUEUED_PER_SENDER);
     let waiting = Arc::new(Mutex::new(waiting));
-    let making = tokio::spawn(source::make(args.clone(), queue, stop.clone()));
+    let making = tokio::spawn(source::make(args.clone(), client.clone(), queue, stop.clone()));
     let progress = tokio::spawn(show_progress(args.clone(), Arc::clone(&tally), started));
     let senders: Vec<_> = (0..senders)
         .map(|_| tokio::spawn(send(client.clone(), Arc::clone(&waiting), Arc::clone(&tally), stop.clone())))
@@ -139,6 +148,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         unacknowledged.extend(batch);
     }
     making.await.context("the source of events failed")??;
+    let left = unacknowledged.len();
     let unacknowledged = unacknowledged.into_iter().filter_map(|item| item.id).collect();
 
     let summary = tally.summary(seconds, unacknowledged)?;
@@ -148,20 +158,30 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     } else {
         summary.write(&mut out)
     };
-    written.context("cannot print the summary")
+    written.context("cannot print the summary")?;
+    ending(&args, &tally.figures(), left)
 }
 
-async fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    tokio::select! {
-        // systemd or a script.
-        _ = terminate.recv() => {}
-        // Ctrl-C.
-        _ = interrupt.recv() => {}
+/// What a run ends with that did not bring its events in.
+fn ending(args: &Args, figures: &Figures, left: usize) -> anyhow::Result<()> {
+    if figures.denied {
+        let what = if args.token.is_some() { "does not take this --token" } else { "asks for a --token" };
+        bail!(Exit::NoPermission.because(format!(
+            "the edge at {} {what}; `smartpick-edge cameras add NAME` on its box makes one",
+            args.url
+        )));
     }
-    stop.cancel();
-    Ok(())
+    if left > 0 || figures.trouble.is_some() {
+        let why = figures.trouble.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        bail!(Exit::TempFail.because(format!("stopped with {left} events not acknowledged by {}{why}", args.url)));
+    }
+    match figures.rejected_mostly() {
+        Some((field, code)) if figures.accepted + figures.duplicates == 0 => {
+            let all = figures.rejected_total();
+            bail!(Exit::Failure.because(format!("all {all} events were rejected, most of them for {field}: {code}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One sender: a request after the other. Returns what it had in hand when stopped.
@@ -185,12 +205,10 @@ async fn send(
     }
 }
 
-/// A line on the terminal; nothing where there is none.
+/// A line on the terminal, none where there is none; and wherever stderr goes, why nothing arrives.
 async fn show_progress(args: Args, tally: Arc<Tally>, started: Instant) {
-    if !std::io::stderr().is_terminal() {
-        return;
-    }
     let bar = match (args.count, args.duration) {
+        _ if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
         (Some(count), _) => ProgressBar::new(count),
         (None, Some(duration)) => ProgressBar::new(duration.as_secs()),
         (None, None) => ProgressBar::no_length(),
@@ -199,9 +217,18 @@ async fn show_progress(args: Args, tally: Arc<Tally>, started: Instant) {
         if bar.length().is_some() { "{elapsed_precise} {wide_bar} {msg}" } else { "{elapsed_precise} {msg}" };
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut turn = tokio::time::interval(PROGRESS_EVERY);
+    let mut said: Option<Instant> = None;
     loop {
         turn.tick().await;
         let figures = tally.figures();
+        if let Some(why) = &figures.trouble
+            && said.is_none_or(|at| at.elapsed() >= TROUBLE_EVERY)
+        {
+            said = Some(Instant::now());
+            let line = format!("nothing arrives at {}: {why}; {} events wait", args.url, figures.waiting());
+            // Nowhere to report a closed stderr.
+            bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
+        }
         let seconds = started.elapsed().as_secs_f64();
         bar.set_position(if args.count.is_some() { figures.accepted } else { seconds as u64 });
         bar.set_message(format!(

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Item;
+use super::client::{Client, Item};
 use super::replay::{self, Plan};
 use super::scene::Scene;
 use super::{Args, SAMPLE_WAREHOUSE};
@@ -31,12 +31,17 @@ const UNPACED_ROUND: u64 = 500;
 ///
 /// # Errors
 /// If the file to replay cannot be read.
-pub async fn make(args: Args, queue: mpsc::Sender<Vec<Item>>, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn make(
+    args: Args,
+    client: Client,
+    queue: mpsc::Sender<Vec<Item>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut batches = Batches { size: usize::from(args.batch), open: Vec::new(), since: Instant::now(), queue };
     let making = async {
         let ended = match &args.replay {
             Some(_) => recorded(&args, &mut batches).await,
-            None => simulated(&args, &mut batches).await,
+            None => simulated(&args, &client, &mut batches).await,
         };
         match ended {
             Ok(()) | Err(End::Unwanted) => batches.flush().await.or(Ok(())),
@@ -86,9 +91,13 @@ impl Batches {
     }
 }
 
-async fn simulated(args: &Args, batches: &mut Batches) -> Result<(), End> {
+async fn simulated(args: &Args, client: &Client, batches: &mut Batches) -> Result<(), End> {
     let seed = args.seed.unwrap_or_else(rand::random);
-    let mut scene = Scene::new(args.warehouse.unwrap_or(SAMPLE_WAREHOUSE), usize::from(args.cameras), seed);
+    let warehouse = match args.warehouse {
+        Some(warehouse) => warehouse,
+        None => client.warehouse().await.unwrap_or(SAMPLE_WAREHOUSE),
+    };
+    let mut scene = Scene::new(warehouse, usize::from(args.cameras), seed);
     let mut mischief = StdRng::seed_from_u64(seed);
     let (started, first) = (Instant::now(), clock::now());
     let mut made = 0;

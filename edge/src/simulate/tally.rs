@@ -28,9 +28,23 @@ pub struct Figures {
     pub rejected: BTreeMap<(String, String), u64>,
     /// Failed tries, by what went wrong.
     pub retries: BTreeMap<String, u64>,
+    /// The last of them, until there is a verdict again.
+    pub trouble: Option<String>,
+    /// The edge lets nobody in by this token.
+    pub denied: bool,
 }
 
 impl Figures {
+    /// Events that were sent and have no verdict.
+    pub fn waiting(&self) -> u64 {
+        self.sent - self.accepted - self.duplicates - self.rejected_total()
+    }
+
+    /// Why most of what was rejected was.
+    pub fn rejected_mostly(&self) -> Option<&(String, String)> {
+        self.rejected.iter().max_by_key(|(_, events)| **events).map(|(why, _)| why)
+    }
+
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
     }
@@ -79,11 +93,19 @@ impl Tally {
     }
 
     pub fn rejected(&self, field: &str, code: &str, events: u64) {
-        *self.lock().figures.rejected.entry((field.to_owned(), code.to_owned())).or_default() += events;
+        let figures = &mut self.lock().figures;
+        *figures.rejected.entry((field.to_owned(), code.to_owned())).or_default() += events;
+        figures.trouble = None;
     }
 
     pub fn retry(&self, why: String) {
-        *self.lock().figures.retries.entry(why).or_default() += 1;
+        let figures = &mut self.lock().figures;
+        *figures.retries.entry(why.clone()).or_default() += 1;
+        figures.trouble = Some(why);
+    }
+
+    pub fn denied(&self) {
+        self.lock().figures.denied = true;
     }
 
     /// Writes an id to the ledger. On disk with the [`Self::answered`] that follows.
@@ -101,6 +123,7 @@ impl Tally {
         let state = &mut *self.lock();
         state.figures.accepted += accepted;
         state.figures.duplicates += duplicates;
+        state.figures.trouble = None;
         // At least 1 µs, so the logarithm is not negative; the cast cuts to a whole bucket.
         let bucket = (took.as_micros().max(1) as f64).log(BUCKET_STEP) as usize;
         state.latency[bucket.min(BUCKETS - 1)] += 1;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use clap::Parser;
 use rand::SeedableRng as _;
 use serde_json::{Value, json};
@@ -33,6 +33,23 @@ struct Fake {
     failures: AtomicU32,
     largest_batch: AtomicU32,
     token: Option<&'static str>,
+    /// Says which it is of, once it has failed as it was asked to.
+    warehouse: Option<Uuid>,
+}
+
+impl Fake {
+    fn fails(&self) -> bool {
+        self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+async fn health(State(fake): State<Arc<Fake>>) -> Response {
+    match fake.warehouse {
+        None => StatusCode::NOT_FOUND.into_response(),
+        Some(_) if fake.fails() => (StatusCode::BAD_GATEWAY, "no").into_response(),
+        // One that can store nothing says it too.
+        Some(id) => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"warehouseId": id}))).into_response(),
+    }
 }
 
 async fn ingest(State(fake): State<Arc<Fake>>, headers: HeaderMap, body: String) -> Response {
@@ -41,7 +58,7 @@ async fn ingest(State(fake): State<Arc<Fake>>, headers: HeaderMap, body: String)
     if fake.token.is_some_and(|token| authorized != Some(&format!("Bearer {token}"))) {
         return (StatusCode::UNAUTHORIZED, axum::Json(json!({"code": "unauthorized"}))).into_response();
     }
-    if fake.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+    if fake.fails() {
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], "no").into_response();
     }
     let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -67,7 +84,10 @@ async fn start(fake: Fake) -> (String, Arc<Fake>) {
     let fake = Arc::new(fake);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let router = Router::new().route("/ingestion/ergonomics", post(ingest)).with_state(Arc::clone(&fake));
+    let router = Router::new()
+        .route("/ingestion/ergonomics", post(ingest))
+        .route("/streams/health", get(health))
+        .with_state(Arc::clone(&fake));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, fake)
 }
@@ -91,6 +111,55 @@ async fn every_event_is_delivered_once_and_noted_although_the_edge_is_away_at_fi
     assert_eq!(noted, taken);
     assert_eq!(fake.largest_batch.load(Ordering::SeqCst), 50);
     assert_eq!(fake.requests.load(Ordering::SeqCst), 3 + 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_of_the_edges_own_warehouse_unless_told_otherwise() {
+    let (own, other) = (Uuid::from_u128(1), Uuid::from_u128(2).to_string());
+    for (warehouse, failures, rest, expected) in [
+        (Some(own), 2, &[][..], own),
+        (Some(own), 0, &["--warehouse", &other], Uuid::from_u128(2)),
+        (None, 0, &[], SAMPLE_WAREHOUSE),
+    ] {
+        let (url, fake) = start(Fake { warehouse, failures: AtomicU32::new(failures), ..Fake::default() }).await;
+        run(args(&url, &[&["--count", "3", "--rate", "0"], rest].concat())).await.expect("runs");
+        let taken = fake.taken.lock().expect("no panic");
+        assert_eq!(taken.len(), 3);
+        assert!(taken.values().all(|event| event["warehouse_id"] == json!(expected)), "{expected}: {taken:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_ends_it_at_once() {
+    for (rest, words) in [(&[][..], "asks for a --token"), (&["--token", "u"], "does not take this --token")] {
+        let (url, fake) = start(Fake { token: Some("t"), ..Fake::default() }).await;
+        let error = run(args(&url, &[&["--concurrency", "1"], rest].concat())).await.expect_err("refused");
+        assert_eq!(Exit::of(&error), Exit::NoPermission);
+        assert!(format!("{error:#}").contains(words), "{error:#}");
+        assert_eq!(fake.requests.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_if_all_are_rejected_it_failed() {
+    let replay = |scores: &[f64]| {
+        let mut file = tempfile::NamedTempFile::new().expect("temp file");
+        for (n, score) in scores.iter().enumerate() {
+            let line = json!({"event_id": Uuid::from_u128(n as u128), "risk_score": score, "event_time": common::clock::now()});
+            writeln!(file, "{line}").expect("write");
+        }
+        file
+    };
+    let (url, _fake) = start(Fake::default()).await;
+    for (scores, fails) in [(&[101.0, 102.0, 50.0][..], false), (&[101.0, 102.0], true)] {
+        let file = replay(scores);
+        let ran = run(args(&url, &["--speed", "0", "--replay", file.path().to_str().expect("utf-8")])).await;
+        assert_eq!(ran.is_err(), fails, "{ran:?}");
+        if let Err(error) = ran {
+            assert_eq!(Exit::of(&error), Exit::Failure);
+            assert_eq!(error.to_string(), "all 2 events were rejected, most of them for risk_score: out_of_range");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

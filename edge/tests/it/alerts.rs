@@ -382,7 +382,7 @@ async fn an_open_alert_survives_kill_9_and_is_told_to_headquarters_once() {
          [[alerts.rules]]\nname = \"slow\"\nthreshold = 70\nfor = \"3s\"\ngap = \"30s\"\n",
         dir.path().join("data").display(),
         Uuid::from_u128(0xe),
-        Uuid::from_u128(0xa),
+        Uuid::from_u128(1),
     );
     std::fs::write(dir.path().join("edge.toml"), text).expect("writes");
     let edge = Process::start(dir.path(), free_port()).await;

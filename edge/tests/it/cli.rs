@@ -175,6 +175,24 @@ fn a_port_in_use_is_told_from_other_failures() {
 }
 
 #[test]
+fn a_simulator_whose_edge_is_away_says_so_and_what_it_leaves_behind() {
+    let site = Site::new("");
+    let mut child = site.command(&["simulate", "--url", &site.url(""), "--warehouse", &Uuid::from_u128(1).to_string()]);
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut words = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut next = || words.next().expect("a line").expect("text");
+    let said = next();
+    assert!(said.starts_with(&format!("nothing arrives at {}: cannot connect; ", site.url(""))), "{said}");
+    assert!(said.ends_with(" events wait"), "{said}");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill").success());
+    let said = next();
+    assert!(said.contains("events not acknowledged by http") && said.ends_with("cannot connect"), "{said}");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(75), "EX_TEMPFAIL: {output:?}");
+    assert!(text(&output.stdout).contains("not acknowledged when stopped"), "the summary comes first: {output:?}");
+}
+
+#[test]
 fn an_enrolment_that_fails_says_what_kind_of_failure_it_was() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let token = |url: &str| common::join::JoinToken::new(url, None).to_string();

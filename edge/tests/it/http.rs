@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::ids::WarehouseId;
 use common::protocol::HEARTBEAT_INTERVAL_SECS;
 use edge::config::Config;
 use edge::edge::Edge;
@@ -235,4 +236,27 @@ async fn a_client_that_stalls_does_not_hold_up_the_stop() {
     let began = std::time::Instant::now();
     site.stop().await;
     assert!(began.elapsed() < Duration::from_secs(9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_takes_events_of_its_own_warehouse_only_once_it_has_one() {
+    let (own, other) = (WarehouseId::from_uuid(Uuid::from_u128(1)), Uuid::from_u128(9));
+    let mut foreign = event();
+    foreign["warehouse_id"] = json!(other);
+    let site = site(false, |config| config.warehouse_id = Some(own)).await;
+    let (status, answer) = site.post(&json!([event(), foreign])).await;
+    assert_eq!((status, &answer["accepted"], &answer["rejected"]), (StatusCode::ACCEPTED, &json!(1), &json!(1)));
+    let verdict = &answer["results"][1];
+    assert_eq!((&verdict["field"], &verdict["code"]), (&json!("warehouse_id"), &json!("other_warehouse")));
+    let message = verdict["message"].as_str().expect("text");
+    assert_eq!(message, format!("{other} is another warehouse than this edge's; set the camera to {own}"));
+    let try_out = site.http.post(format!("{}/ingestion/ergonomics/test", site.url)).json(&foreign);
+    assert_eq!(site.send(try_out).await.1["rejected"], 1);
+    assert_eq!(site.get("/streams/health").await.1["warehouseId"], json!(own));
+    site.stop().await;
+
+    let nobodys = self::site(false, |_| {}).await;
+    assert_eq!(nobodys.post(&foreign).await.0, StatusCode::ACCEPTED);
+    assert_eq!(nobodys.get("/streams/health").await.1["warehouseId"], Value::Null);
+    nobodys.stop().await;
 }

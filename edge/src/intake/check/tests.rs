@@ -95,6 +95,13 @@ fn every_bound_is_named_with_its_field() {
         ("camera_id", json!("ü".repeat(255)), "ok"),
         ("camera_id", json!("cam\u{0}"), "nul"),
         ("camera_id", json!("cam\n1"), "invalid_text"),
+        ("camera_id", json!("cam\u{7f}1"), "invalid_text"),
+        ("camera_id", json!("cam\u{200b}1"), "invalid_text"),
+        ("camera_id", json!("\u{202e}10-mac"), "invalid_text"),
+        ("camera_id", json!(" \u{a0}"), "invalid_text"),
+        ("camera_id", json!(" Tor 1 (Süd) "), "ok"),
+        ("model_version", json!("v\u{feff}1"), "invalid_text"),
+        ("model_version", json!("  "), "invalid_text"),
         ("model_version", json!("v".repeat(51)), "too_long"),
         ("risk_score", json!(100.01), "out_of_range"),
         ("risk_score", json!(-0.01), "out_of_range"),
@@ -108,6 +115,13 @@ fn every_bound_is_named_with_its_field() {
         let expected = if code == "ok" { ("", "ok") } else { (field, code) };
         assert_eq!(refusal(&with(field, value.clone())), expected, "{field} = {value}");
     }
+}
+
+#[test]
+fn a_character_that_nobody_sees_is_named() {
+    let text = with("camera_id", json!("cam\u{200b}-01")).to_string();
+    let refusal = wire::read_event(&text).and_then(|wire| check(wire, now(), AGE_MAX)).expect_err("refused");
+    assert_eq!(refusal.message, r"has '\u{200b}' in it, which nobody would see; leave it out");
 }
 
 #[test]
