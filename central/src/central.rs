@@ -159,13 +159,17 @@ impl Central {
     ///
     /// # Errors
     /// What ended it, if it was not a signal.
-    pub async fn run(self, read: &dyn Fn() -> Result<Loaded<Config>, ConfigError>) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        signals: Signals,
+        read: &dyn Fn() -> Result<Loaded<Config>, ConfigError>,
+    ) -> anyhow::Result<()> {
         let Self { lifecycle, mut reloader, .. } = self;
         let usable = |loaded: Loaded<Config>| match Usable::new(&loaded.config) {
             Ok(_) => Ok(loaded),
             Err(error) => Err(loaded.origins.place(error)),
         };
-        lifecycle.run(Signals::new()?, async || reloader.take(read().and_then(usable))).await
+        lifecycle.run(signals, async || reloader.take(read().and_then(usable))).await
     }
 
     /// Stops all stages in order.

@@ -27,8 +27,9 @@ use common::cli::exit::{complain, say, usage};
 use common::cli::{Output, is_unread, pages};
 use common::config::{ConfigError, Loaded, shown};
 use common::ids::{EdgeId, WarehouseId};
+use common::lifecycle::Signals;
 use common::telemetry;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::access::Scope;
 use crate::central::Central;
@@ -306,8 +307,16 @@ async fn serve(config: Config, read: Read<'_>) -> anyhow::Result<()> {
     if std::env::var_os("WORKER_RETRY_ATTEMPTS").is_some() {
         warn!("WORKER_RETRY_ATTEMPTS is ignored: events are tried until they are stored, none is dropped by counting");
     }
-    let central = Central::start(config).await?;
-    central.run(read).await.inspect_err(|error| error!("Ended by a failure: {error:#}"))
+    let mut signals = Signals::new()?;
+    let central = tokio::select! {
+        started = Central::start(config) => started?,
+        // It may have waited for Postgres for long.
+        () = signals.stop() => {
+            info!("Stopped before it had started");
+            return Ok(());
+        }
+    };
+    central.run(signals, read).await.inspect_err(|error| error!("Ended by a failure: {error:#}"))
 }
 
 fn init_log(config: &Config) -> anyhow::Result<()> {
