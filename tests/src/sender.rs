@@ -2,6 +2,7 @@
 //! headquarters.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use anyhow::{Context as _, ensure};
 use common::clock;
@@ -36,7 +37,8 @@ impl Sender {
         let edge_id = Uuid::new_v4();
         drop(rustls::crypto::ring::default_provider().install_default());
         Ok(Self {
-            http: reqwest::Client::builder().no_proxy().build()?,
+            // Others may have all the connections that headquarters takes from the usual address.
+            http: reqwest::Client::builder().no_proxy().local_address(IpAddr::from([127, 0, 0, 3])).build()?,
             url: format!("{}{BATCHES_PATH}", stack.centrals[0].url),
             token: stack.setup.add_edge(warehouse_id, edge_id).await?,
             edge_id,

@@ -30,7 +30,9 @@ pub async fn edges(config: &Config, command: Edges, out: &mut impl Write) -> any
             }
             let edge = edge_id.unwrap_or_else(|| EdgeId::from_uuid(Uuid::new_v4()));
             let Some(token) = tokens::add_edge(&db, &actor(), edge, warehouse, name.as_deref()).await? else {
-                bail!("edge {edge} has a credential already; choose another --edge-id, or none for a random one");
+                let words =
+                    format!("edge {edge} has a credential already; choose another --edge-id, or none for a random one");
+                bail!(Exit::CantCreate.because(words));
             };
             if json {
                 writeln!(out, "{}", json!({ "edge_id": edge, "warehouse_id": warehouse, "token": token }))?;
@@ -76,7 +78,10 @@ pub async fn tokens(config: &Config, command: Tokens, out: &mut impl Write) -> a
         Tokens::Add { name, scopes, json } => {
             check_name(&name)?;
             let Some(token) = tokens::add_token(&db, &actor(), &name, scopes.into()).await? else {
-                bail!("there is a token called {name} already, revoked or not, or an account; choose another name");
+                let words = format!(
+                    "there is a token called {name} already, revoked or not, or an account; choose another name"
+                );
+                bail!(Exit::CantCreate.because(words));
             };
             if json {
                 writeln!(out, "{}", json!({ "name": name, "token": token }))?;

@@ -116,13 +116,17 @@ async fn add(
     let same = store::list_sites(db).await?.into_iter().find(|site| site.name.as_deref() == Some(name));
     let id = match (same, warehouse) {
         (Some(same), Some(wanted)) if same.warehouse_id != wanted.uuid() => {
-            bail!("there is a site called {name} already, {}; choose another name", same.warehouse_id);
+            let words = format!("there is a site called {name} already, {}; choose another name", same.warehouse_id);
+            bail!(Exit::CantCreate.because(words));
         }
         (Some(same), _) => WarehouseId::from_uuid(same.warehouse_id),
         (None, wanted) => {
             let id = wanted.unwrap_or_else(|| WarehouseId::from_uuid(Uuid::new_v4()));
             if !store::add_site(db, &actor(), id, name).await? {
-                bail!("there is a site {id} already, under another name; its settings at headquarters change that");
+                let words = format!(
+                    "there is a site {id} already, under another name; its settings at headquarters change that"
+                );
+                bail!(Exit::CantCreate.because(words));
             }
             id
         }
@@ -211,7 +215,10 @@ pub async fn ca(config: &Config, command: Ca, out: &mut impl Write) -> anyhow::R
             let dir = config.tls.ca_dir()?;
             let shown = dir.display();
             if Authority::open(&dir)?.is_some() {
-                bail!("there is an authority in {shown}; move ca.key and ca.crt away first if it is to be replaced");
+                let words = format!(
+                    "there is an authority in {shown}; move ca.key and ca.crt away first if it is to be replaced"
+                );
+                bail!(Exit::CantCreate.because(words));
             }
             let now = clock::now();
             let authority = Authority::make(&dir, "SmartPick headquarters", now)?;

@@ -57,11 +57,14 @@ pub async fn run(config: &Config, command: Users, out: &mut impl Write) -> anyho
             check_name(&name)?;
             // Said at once, not after the password.
             if users::find(&db, &name).await?.is_some() {
-                bail!("there is an account called {name} already; `users password {name}` changes its password");
+                let words =
+                    format!("there is an account called {name} already; `users password {name}` changes its password");
+                bail!(Exit::CantCreate.because(words));
             }
             let hash = password::hashed(&name, password_stdin)?;
             if !users::add(&db, &actor(), &name, role, &hash).await? {
-                bail!("there is an account or a token called {name} already; choose another name");
+                let words = format!("there is an account or a token called {name} already; choose another name");
+                bail!(Exit::CantCreate.because(words));
             }
             writeln!(out, "Added {name} as {role}.")?;
         }
