@@ -49,7 +49,7 @@ fn certificates(config: &Config) -> Result<(), ConfigError> {
     }
     let dir = tls.ca_dir()?;
     if Authority::open(&dir).map_err(|error| about("tls.ca_dir", error))?.is_none() {
-        let unfit = |error| ConfigError::of("tls.ca_dir", format!("an authority cannot be made there: {error}"));
+        let unfit = |error| ConfigError::of("tls.ca_dir", format!("this user cannot make an authority there: {error}"));
         durable::writable(&dir).map_err(unfit)?;
     }
     match tls.files() {
