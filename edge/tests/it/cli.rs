@@ -155,7 +155,17 @@ fn each_kind_of_failure_has_its_exit_code() {
     assert_eq!(code(&["rules", "test", "--replay", "/does/not/exist"]), Some(66), "EX_NOINPUT");
     assert_eq!(code(&["check-config"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
-    assert_eq!(code(&["users", "remove", "nobody"]), Some(1), "refused");
+    for named in [
+        &["users", "remove", "nobody"][..],
+        &["users", "role", "nobody", "admin"],
+        &["users", "password", "nobody", "--password-stdin"],
+        &["cameras", "remove", "nobody"],
+        &["kiosk", "remove", "nobody"],
+        &["dead-letters", "show", "7"],
+        &["replay"],
+    ] {
+        assert_eq!(code(named), Some(66), "EX_NOINPUT: {named:?}");
+    }
     assert_eq!(code(&["users", "add", "An na", "--password-stdin"]), Some(64), "EX_USAGE");
     assert_eq!(code(&["kiosk", "add", "\u{202e}dock"]), Some(64), "EX_USAGE");
     std::fs::write(site.dir.path().join("file"), "").expect("write");
@@ -417,8 +427,14 @@ fn alerts_are_listed_and_acknowledged() {
     let all = site.json(&["alerts", "list", "--state", "all", "--json"]);
     let found = all["alerts"].as_array().expect("alerts").iter().find(|alert| alert["alert_id"] == *id);
     assert_eq!(found.expect("the alert")["acknowledged"]["note"], "on my way");
+    let again = site.said(&["alerts", "ack", &id, "--reason", "another"]);
+    assert!(again.starts_with("It was acknowledged already, by "), "{again}");
+    let detail = site.get(&format!("/api/v1/alerts/{id}"));
+    assert_eq!(detail["facts"].as_array().map(Vec::len), Some(1), "it was said once: {detail:#}");
+    assert_eq!(detail["alert"]["acknowledged"]["note"], "on my way");
     let unknown = site.run(&["alerts", "ack", &Uuid::new_v4().to_string()]);
-    assert!(!unknown.status.success() && text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
+    assert_eq!(unknown.status.code(), Some(66), "EX_NOINPUT");
+    assert!(text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
     // Killed, it leaves a log beside its history; ended well, it leaves none. Either is read, and stays as it is.
     let mut kill = site.running.take().expect("it runs");
     kill.kill().expect("killed");
