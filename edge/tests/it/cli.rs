@@ -266,6 +266,69 @@ fn a_bad_configuration_is_shown_at_its_place_with_the_fix() {
 }
 
 #[test]
+fn a_configuration_that_run_refuses_is_refused_before_and_nothing_is_changed() {
+    let site = Site::new("");
+    let place = |name: &str| site.dir.path().join(name).display().to_string();
+    for name in ["a", "b"] {
+        common::tls::authority::Authority::make(&site.dir.path().join(name), name, common::clock::now()).expect("made");
+    }
+    std::fs::write(place("file"), "").expect("write");
+    let files = |certificate: &str, key: &str| {
+        format!("[tls]\nmode = \"files\"\ncertificate = \"{}\"\nkey = \"{}\"\n", place(certificate), place(key))
+    };
+    let port = site.port;
+    for (config, set, key) in [
+        (files("none.crt", "a/ca.key"), "log=info".to_owned(), "edge.toml:5:15: tls.certificate: "),
+        (files("a/ca.crt", "none.key"), "log=info".to_owned(), "edge.toml:6:7: tls.key: "),
+        (files("a/ca.crt", "b/ca.key"), "log=info".to_owned(), "edge.toml:5:15: tls.certificate: "),
+        ("[tls]\nmode = \"own\"\nnames = [\"not a name\"]\n".to_owned(), "log=info".to_owned(), ": tls.names: "),
+        (String::new(), format!("listen=0.0.0.0:{port}"), "--set listen: is 0.0.0.0:"),
+        (String::new(), format!("data_dir={}", place("file/below")), "--set data_dir: "),
+    ] {
+        site.configure(&config);
+        for command in ["check-config", "run"] {
+            let output = site.run(&[command, "--set", &set]);
+            assert_eq!(output.status.code(), Some(78), "EX_CONFIG: {command} {config}{set}: {output:?}");
+            assert!(text(&output.stderr).contains(key), "{key:?}: {output:?}");
+        }
+    }
+    site.configure("");
+    let output = site.run(&["run", "--set", "data_dir=/proc/no/such"]);
+    assert_eq!(output.status.code(), Some(78), "only making it shows it: {output:?}");
+    assert!(!site.dir.path().join("data").exists(), "nothing is made");
+
+    site.said(&["cameras", "add", "cam-01"]);
+    let before = access(&site);
+    let open = format!("listen=0.0.0.0:{port}");
+    site.said(&["check-config", "--set", &open]);
+    site.said(&["cameras", "remove", "cam-01"]);
+    assert_eq!(site.run(&["check-config", "--set", &open]).status.code(), Some(78));
+    assert_eq!(before, access(&site), "looking makes no file");
+}
+
+/// What there is of the accounts.
+fn access(site: &Site) -> Vec<String> {
+    let files = std::fs::read_dir(site.dir.path().join("data")).expect("the data directory");
+    let mut names: Vec<String> =
+        files.map(|file| file.expect("a file").file_name().into_string().expect("a name")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn status_finds_an_edge_whose_file_is_no_good_any_more() {
+    let mut site = Site::new("");
+    site.start();
+    site.configure("nonsense = 1\n");
+    let output = site.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1), "no headquarters is configured: {output:?}");
+    assert!(text(&output.stdout).contains("no central is configured"), "{output:?}");
+    assert!(text(&output.stderr).contains("edge.toml:3:1: there is no key or section `nonsense`"), "{output:?}");
+    site.configure("");
+    site.stop();
+}
+
+#[test]
 fn the_configuration_in_force_is_shown_with_its_origins_and_without_its_secrets() {
     let site =
         Site::new("camera_token = \"hunter2-camera\"\n\n[redis]\nurl = \"redis://u:hunter2-redis@127.0.0.1:1\"\n");
@@ -528,6 +591,9 @@ fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let error = || site.get("/streams/health")["config"]["error"].as_str().unwrap_or_default().to_owned();
     site.until("the other refusal shows", || error().contains("there is no key `nam` in [site]"));
     assert!(error().ends_with("; did you mean `name`?") && !error().contains("hunter2"), "{}", error());
+    site.configure("[tls]\nmode = \"own\"\nnames = [\"not a name\"]\n");
+    site.signal("-HUP");
+    site.until("what a start would refuse is refused", || error().contains("tls.names: "));
     site.configure("[site]\nname = \"at last\"\n");
     site.signal("-HUP");
     site.until("it is in force", || site.get("/api/v1/site")["name"] == "at last");
