@@ -36,8 +36,8 @@ use tracing::{error, warn};
 use crate::access::store::TokenKind;
 use crate::config::{Config, ENV_OBSOLETE, SCHEMA};
 use crate::edge::{self, Edge};
-use crate::enrolment::{Enrolled, take_on};
 use crate::simulate;
+use crate::usable::Usable;
 
 const NAME: &str = "smartpick-edge";
 
@@ -143,13 +143,13 @@ pub fn main() -> ExitCode {
         Err(error) => return complain(&format!("start the runtime: {error}"), Exit::Failure),
     };
     match cli.command {
-        Command::Run(args) => with(&args, |config| runtime.block_on(run(config, &args))),
+        Command::Run(args) => given(load_usable(&args), |config| runtime.block_on(run(config, &args))),
         Command::CheckConfig(args) => told(runtime.block_on(check_config(&args))),
-        Command::Status(args) => with(&args.config, |config| runtime.block_on(status::show(&config, &args))),
+        Command::Status(args) => runtime.block_on(status::show(load(&args.config), &args)),
         Command::Config(ShowConfig::Show { origin, config }) => {
             told(load(&config).map(|l| shown(&l.config, &SCHEMA, origin.then_some(&l.origins))).map_err(Into::into))
         }
-        Command::Doctor(args) => runtime.block_on(doctor::examine(load(&args.config))).print(args.json),
+        Command::Doctor(args) => runtime.block_on(doctor::examine(load_usable(&args.config))).print(args.json),
         Command::Backlog(args) => with(&args.config, |config| told(runtime.block_on(backlog::show(&config, &args)))),
         Command::Alerts(command) => {
             with(command.config(), |config| told(runtime.block_on(alerts::run(&command, &config))))
@@ -192,14 +192,19 @@ fn load(args: &ConfigArgs) -> Result<Loaded<Config>, ConfigError> {
     Config::load(args.config.as_ref(), &args.set)
 }
 
-async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
-    let mut config = load(args)?.config;
-    let dir = config.data_dir()?;
-    let enrolled = Enrolled::load(&dir);
-    // Others than the service may not read it.
-    if let Ok(enrolled) = &enrolled {
-        take_on(&mut config, enrolled.as_ref())?;
+/// The same, if it can be used.
+fn load_usable(args: &ConfigArgs) -> Result<Loaded<Config>, ConfigError> {
+    let loaded = load(args)?;
+    match Usable::new(&loaded.config) {
+        Ok(_) => Ok(loaded),
+        Err(error) => Err(loaded.origins.place(error)),
     }
+}
+
+async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
+    let Loaded { config, origins } = load(args)?;
+    let usable = Usable::new(&config).map_err(|error| origins.place(error))?;
+    let Usable { dir, config, enrolled } = usable;
     let (rules, trouble) = rules::in_force(&config)?;
     let mut out = "The configuration is good.\n".to_owned();
     // A String takes everything.
@@ -227,7 +232,11 @@ async fn check_config(args: &ConfigArgs) -> anyhow::Result<String> {
 
 /// A command that needs the configuration.
 fn with(args: &ConfigArgs, work: impl FnOnce(Config) -> ExitCode) -> ExitCode {
-    match load(args) {
+    given(load(args), work)
+}
+
+fn given(loaded: Result<Loaded<Config>, ConfigError>, work: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match loaded {
         Ok(loaded) => work(loaded.config),
         Err(error) => complain(&error.to_string(), Exit::Config),
     }
@@ -257,7 +266,7 @@ async fn run(config: Config, args: &ConfigArgs) -> ExitCode {
     }
     let result = async {
         let Edge { life, mut reloader, .. } = Box::pin(edge::start(config)).await?;
-        life.run(signals, async || reloader.take(load(args)).await).await.context("run")
+        life.run(signals, async || reloader.take(load_usable(args)).await).await.context("run")
     };
     let result = result.await;
     match result {

@@ -6,8 +6,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context as _;
 use common::clock;
+use common::config::ConfigError;
 use common::ids::WarehouseId;
 use common::lifecycle::Lifecycle;
 use common::reload::Reloaded;
@@ -33,7 +34,6 @@ use crate::cameras::Cameras;
 use crate::central_client::CentralClient;
 use crate::config::Config;
 use crate::enrolment::keeper::{CertificateState, Keeper};
-use crate::enrolment::{Enrolled, take_on};
 use crate::forward::{Forwarder, InFlight, LinkState};
 use crate::heartbeat::{Headquarters, Outlook, Pulse, Told};
 use crate::http::{self, State};
@@ -44,6 +44,7 @@ use crate::reload::Reloader;
 use crate::sentence::sentence;
 use crate::site::Site;
 use crate::tls::{self, Https};
+use crate::usable::{Usable, beyond_loopback};
 
 /// A running edge.
 pub struct Edge {
@@ -64,28 +65,23 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
     let now = clock::now();
     // Without what joining has added, so that it can be held beside what is read again.
     let as_read = config.clone();
-    let dir = config.data_dir()?;
+    let Usable { dir, config: completed, enrolled } = Usable::new(&config)?;
+    config = completed;
     // What is buffered is personal data.
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&dir)
-        .with_context(|| format!("make the data directory {}", dir.display()))?;
-    let enrolled = Enrolled::load(&dir)?;
-    take_on(&mut config, enrolled.as_ref())?;
+        .map_err(|error| ConfigError::of("data_dir", format!("{} cannot be made: {error}", dir.display())))?;
+    let enrolled = enrolled?;
     let access = Access::open(&dir, config.camera_token.as_deref())
         .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
     let identity = Identity::open(config.privacy.worker_identity, &dir)?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    if !config.listen.ip().is_loopback() && !access.has_cameras() {
-        bail!(
-            "listen is {}, beyond loopback, and no camera has a token, so anybody on the network could send events; \
-             run `smartpick-edge cameras add NAME`, or listen on 127.0.0.1",
-            config.listen
-        );
-    }
+    // Only now it is certain.
+    beyond_loopback(&config, access.has_cameras())?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}; is another edge running? `listen` sets the address", config.listen))?;

@@ -28,6 +28,9 @@ use crate::site::SiteConfig;
 /// The rates of intake and drain are taken over this many beats: a minute.
 const RATE_BEATS: usize = 6;
 
+/// How long the last beat may take: others are to stop after us, and all within the lifecycle's deadline.
+const LAST_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Whom to tell, and as whom.
 pub struct Headquarters {
     pub client: CentralClient,
@@ -103,13 +106,13 @@ impl Pulse {
             tokio::select! {
                 // Time for the next.
                 _ = beats.tick() => {
-                    if self.beat(&mut samples, false).await {
+                    if self.beat(&mut samples, &stop, false).await {
                         beats.reset_immediately();
                     }
                 }
                 // The last one says that this is by plan.
                 () = stop.cancelled() => {
-                    let _more_next_time = self.beat(&mut samples, true).await;
+                    let _more_next_time = self.beat(&mut samples, &stop, true).await;
                     return Ok(());
                 }
             }
@@ -118,7 +121,7 @@ impl Pulse {
 
     /// Whether the next one should go at once: either side has more to say than fits into one beat, or headquarters wants to
     /// hear more.
-    async fn beat(&self, samples: &mut VecDeque<Sample>, stopping: bool) -> bool {
+    async fn beat(&self, samples: &mut VecDeque<Sample>, stop: &CancellationToken, stopping: bool) -> bool {
         let state = &self.state;
         state.buffer.probe().await;
         let contents = state.buffer.contents();
@@ -147,7 +150,18 @@ impl Pulse {
         let heartbeat = self.compose(headquarters, facts_after, stopping);
         let told_site = heartbeat.site.is_some();
         let sent_at = clock::now();
-        match headquarters.client.send_heartbeat(&heartbeat).await {
+        let enough = async {
+            stop.cancelled().await;
+            if stopping {
+                tokio::time::sleep(LAST_TIMEOUT).await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = headquarters.client.send_heartbeat(&heartbeat) => answer,
+            // Told to stop: the last one is still to be said.
+            () = enough => return false,
+        };
+        match answer {
             Ok(answer) => {
                 let now = clock::now();
                 state.link.succeeded(now, false);

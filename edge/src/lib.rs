@@ -10,6 +10,7 @@ pub mod edge;
 
 pub mod http;
 pub mod tls;
+pub mod usable;
 
 mod owner;
 mod sqlite;

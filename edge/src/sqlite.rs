@@ -75,6 +75,16 @@ pub fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a file for reading that nobody writes: without a log beside it none is made.
+///
+/// # Errors
+/// If there is none, or it cannot be opened.
+pub fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+}
+
 /// Copies the rows of some tables, each up to the first that cannot be read; answers how many, and what went wrong.
 ///
 /// # Errors

@@ -18,6 +18,9 @@ use common::tls::server::{Files, ServerTls, Source};
 use crate::config::Config;
 use crate::http::State;
 
+/// Below the data directory: this box's own authority.
+pub const DIR: &str = "tls";
+
 /// What the server speaks; neither for plain HTTP.
 #[derive(Default)]
 pub struct Https {
@@ -52,7 +55,7 @@ pub fn server(config: &Config, dir: &Path, now: DateTime<Utc>) -> anyhow::Result
 /// If its files cannot be used.
 pub fn authority(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<Authority> {
     let name = format!("SmartPick edge {}", gethostname::gethostname().to_string_lossy());
-    Authority::open_or_make(&dir.join("tls"), &name, now).context("use this box's own authority")
+    Authority::open_or_make(&dir.join(DIR), &name, now).context("use this box's own authority")
 }
 
 /// Under which names people reach the box, as far as it can know.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use common::credentials::{self, TokenHash, name_key};
 use common::web::sign_in::SESSIONS_EACH_MAX;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 use serde::Serialize;
 
@@ -514,6 +514,21 @@ impl Store {
         }
         Ok(transaction.commit()?)
     }
+}
+
+/// Whether any camera has a token, in the file of an edge that runs or does not; it stays as it is. `None` if that cannot be seen.
+pub fn cameras_there(dir: &Path) -> Option<bool> {
+    let path = dir.join(FILE);
+    if !path.try_exists().ok()? {
+        return Some(false);
+    }
+    let connection = if dir.join("access.db-wal").exists() {
+        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    } else {
+        sqlite::open_immutable(&path)
+    };
+    let statement = "SELECT EXISTS (SELECT 1 FROM tokens WHERE kind = ?)";
+    connection.ok()?.query_row(statement, [TokenKind::Camera.as_str()], |row| row.get(0)).ok()
 }
 
 fn count(transaction: &Transaction<'_>, sql: &str) -> rusqlite::Result<u64> {

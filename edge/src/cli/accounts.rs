@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use common::cli::exit::Exit;
 
 use super::running::data_dir;
-use crate::access::store::{By, Store};
+use crate::access::store::{By, Store, StoreError};
 use crate::config::Config;
 
 /// An opened `access.db`.
@@ -45,5 +46,13 @@ impl Accounts {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+}
+
+/// What the store does not do, as a command ends with it.
+pub fn refused(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Unknown(..) => Exit::NoInput.because(error.to_string()).into(),
+        _ => error.into(),
     }
 }

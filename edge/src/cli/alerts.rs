@@ -21,7 +21,7 @@ use crate::site::Site;
 pub enum Alerts {
     /// Show alerts, latest first. Those that are going on, unless something else is asked for.
     List(ListArgs),
-    /// Say that somebody sees to an alert.
+    /// Say that somebody sees to an alert. One that is acknowledged already stays as it is.
     Ack {
         #[arg(value_name = "ALERT")]
         id: Uuid,
@@ -86,14 +86,21 @@ pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
             Ok(above + &listed(&page, place))
         }
         Alerts::Ack { id, reason, .. } => {
-            let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
-            let alert = match running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await? {
-                Answer::Page(alert) => alert,
-                Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
-                Answer::Silence => bail!(Exit::Unavailable.because(running.silence())),
+            let page = |answer| match answer {
+                Answer::Page(page) => Ok(page),
+                Answer::Refused(why) => Err(Exit::NoPermission.because(why)),
+                Answer::Silence => Err(Exit::Unavailable.because(running.silence())),
             };
-            let said = |key: &str| alert["acknowledged"][key].as_str().unwrap_or("–").to_owned();
-            Ok(format!("Acknowledged by {} at {}.\n", said("by"), said("at")))
+            let known = page(running.get(&format!("/api/v1/alerts/{id}")).await?)?["alert"]["acknowledged"].take();
+            let (how, said) = if known.is_null() {
+                let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
+                let mut alert = page(running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await?)?;
+                ("Acknowledged", alert["acknowledged"].take())
+            } else {
+                ("It was acknowledged already,", known)
+            };
+            let said = |key: &str| said[key].as_str().unwrap_or("–");
+            Ok(format!("{how} by {} at {}.\n", said("by"), said("at")))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `smartpick-edge dead-letters`: records that were found damaged on this box: from the running edge, or from the spill's
 //! file if none runs. Their bytes are personal data, so only `show` prints them.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::cli::exit::Exit;
 use common::cli::table;
@@ -82,7 +82,8 @@ pub async fn run(command: &DeadLetters, config: &Config) -> anyhow::Result<Strin
         }
         DeadLetters::Show { id, .. } => {
             let letter = letters.iter().find(|letter| letter["id"] == *id);
-            let letter = letter.with_context(|| format!("there is no dead letter {id} among the last {SHOWN_MAX}"))?;
+            let none = || Exit::NoInput.because(format!("there is no dead letter {id} among the last {SHOWN_MAX}"));
+            let letter = letter.ok_or_else(none)?;
             if which.json {
                 return Ok(format!("{letter:#}\n"));
             }

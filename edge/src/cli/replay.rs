@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
+use common::cli::exit::Exit;
 use common::cli::{table, time};
 use common::clock;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -49,10 +50,10 @@ pub fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<String> {
     let mut accounts = Accounts::open(config)?;
     let dir = accounts.dir().to_owned();
     if !path(&dir).exists() {
-        bail!(
+        bail!(Exit::NoInput.because(format!(
             "nothing is kept in {}: no headquarters has confirmed anything yet, or archive.keep is \"0s\"",
             dir.display()
-        );
+        )));
     }
     let mut store = Store::open(&dir, config.archive.clone())?;
     if args.list {
@@ -61,7 +62,7 @@ pub fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<String> {
     let now = clock::now();
     let (from, to) = (args.from.unwrap_or(DateTime::UNIX_EPOCH), args.to.unwrap_or(now));
     if from > to {
-        bail!("--from is after --to");
+        bail!(Exit::Usage.because("--from is after --to"));
     }
     let (batches, records) = store.would_send(from, to)?;
     if args.dry_run || records == 0 {

@@ -139,7 +139,8 @@ impl Running {
         let says = || page["detail"].as_str().or(page["title"].as_str()).unwrap_or_default().to_owned();
         match status.as_u16() {
             401 | 403 => Ok(Answer::Refused(says())),
-            400 | 404 | 405 | 409 | 422 => bail!("{}", says()),
+            404 => bail!(Exit::NoInput.because(says())),
+            400 | 405 | 409 | 422 => bail!("{}", says()),
             _ => Ok(Answer::Page(page)),
         }
     }

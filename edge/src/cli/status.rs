@@ -2,6 +2,7 @@
 //! room, the way to headquarters, alerts and cameras.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,12 +13,15 @@ use common::cli::exit::{Exit, say};
 use common::cli::style::{Mark, Style};
 use common::cli::watch::{self, Seen};
 use common::clock;
+use common::config::{ConfigError, Loaded};
+use common::tls::Mode;
 use common::words::{duration, grouped};
 use serde_json::{Value, json};
+use toml::Table;
 
 use super::running::{Answer, Running};
 use super::{ConfigArgs, complain};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_FILE};
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -34,8 +38,16 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Asks and prints.
-pub async fn show(config: &Config, args: &StatusArgs) -> ExitCode {
+/// Asks and prints. An edge goes on running by what it has read when its file is no good any more.
+pub async fn show(loaded: Result<Loaded<Config>, ConfigError>, args: &StatusArgs) -> ExitCode {
+    let config = &match loaded {
+        Ok(loaded) => loaded.config,
+        Err(error) => {
+            // Its code is not ours: the edge's is.
+            let _not_ours = complain(&error.to_string(), Exit::Config);
+            address(&args.config)
+        }
+    };
     let running = Running::new(config, args.url.as_deref(), None);
     let style = Style::of_stdout();
     if args.watch {
@@ -50,6 +62,20 @@ pub async fn show(config: &Config, args: &StatusArgs) -> ExitCode {
         Ok(None) => complain(&running.silence(), Exit::Unavailable),
         Err(error) => complain(&format!("{error:#}"), Exit::of(&error)),
     }
+}
+
+/// As much of a file that is refused as it takes to find the edge; where it does not say so, the defaults.
+fn address(args: &ConfigArgs) -> Config {
+    let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+    let said: Table = std::fs::read_to_string(path).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let mut config = Config::default();
+    if let Some(listen) = said.get("listen").and_then(|listen| listen.as_str()?.parse().ok()) {
+        config.listen = listen;
+    }
+    if said.get("tls").and_then(|tls| tls.get("mode")?.as_str()).is_some_and(|mode| mode != "off") {
+        config.tls.mode = Mode::Own;
+    }
+    config
 }
 
 /// Health, with the figures below `stats`; `None` if nobody answers.

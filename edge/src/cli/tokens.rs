@@ -10,7 +10,7 @@ use common::tls::Mode;
 use serde_json::json;
 
 use super::ConfigArgs;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, refused};
 use crate::access::store::TokenKind;
 use crate::config::Config;
 
@@ -103,7 +103,7 @@ pub fn run(kind: TokenKind, command: &Tokens, config: &Config) -> anyhow::Result
         }
         Tokens::Remove { name, .. } => {
             let (store, by) = accounts.change();
-            store.remove_token(kind, name, by)?;
+            store.remove_token(kind, name, by).map_err(refused)?;
             writeln!(out, "Removed; the token of {name} is worthless within two seconds.")?;
             if kind == TokenKind::Camera && accounts.store.tokens(kind)?.is_empty() && config.camera_token.is_none() {
                 writeln!(

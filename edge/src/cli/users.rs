@@ -10,7 +10,7 @@ use common::credentials::check_name;
 use serde_json::json;
 
 use super::ConfigArgs;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, refused};
 use crate::access::{OPEN_NAME, Role};
 use crate::config::Config;
 
@@ -123,7 +123,7 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
         }
         Users::Remove { name, .. } => {
             let (store, by) = accounts.change();
-            let left = store.remove_user(name, by)?;
+            let left = store.remove_user(name, by).map_err(refused)?;
             writeln!(out, "Removed {name}; whoever is signed in with it is signed out within two seconds.")?;
             if !left {
                 writeln!(
@@ -134,16 +134,17 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
         }
         Users::Password { name, password_stdin, .. } => {
             if !accounts.store.users()?.iter().any(|user| user.name.to_lowercase() == name.to_lowercase()) {
-                bail!("there is no account called {name}; `users list` shows those there are");
+                let words = format!("there is no account called {name}; `users list` shows those there are");
+                bail!(Exit::NoInput.because(words));
             }
             let hash = password::hashed(name, *password_stdin)?;
             let (store, by) = accounts.change();
-            store.set_password(name, &hash, by)?;
+            store.set_password(name, &hash, by).map_err(refused)?;
             writeln!(out, "Changed; whoever is signed in as {name} is signed out within two seconds.")?;
         }
         Users::Role { name, role, .. } => {
             let (store, by) = accounts.change();
-            store.set_role(name, *role, by)?;
+            store.set_role(name, *role, by).map_err(refused)?;
             writeln!(out, "{name} is {} now.", role.as_str())?;
         }
         Users::Audit { lines, json, .. } => {

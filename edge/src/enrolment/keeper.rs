@@ -97,7 +97,12 @@ impl Keeper {
         let (mut attempt, mut rng, mut key) = (0_u32, StdRng::from_os_rng(), None);
         self.told.tell(self.enrolled.not_after, None);
         loop {
-            let wait = match self.turn(&mut key, clock::now()).await? {
+            let turn = tokio::select! {
+                turn = self.turn(&mut key, clock::now()) => turn?,
+                // As below.
+                () = stop.cancelled() => return Ok(()),
+            };
+            let wait = match turn {
                 Ok(turn) => {
                     attempt = 0;
                     self.told.tell(self.enrolled.not_after, None);
@@ -221,5 +226,45 @@ impl Keeper {
             }
             Err(error) => Ok(Err(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use common::ids::{EdgeId, WarehouseId};
+    use tokio::net::TcpListener;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_headquarters_that_never_answers_holds_up_no_stop() {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let enrolled = Enrolled {
+            edge_id: EdgeId::from_uuid(Uuid::from_u128(1)),
+            warehouse_id: WarehouseId::from_uuid(Uuid::from_u128(2)),
+            url: url.clone(),
+            certificate: String::new(),
+            key: new_key().expect("a key"),
+            authorities: Vec::new(),
+            public_authorities: false,
+            not_after: DateTime::UNIX_EPOCH,
+            renew_at: DateTime::UNIX_EPOCH,
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let (link, told) = (LinkState::default(), CertificateState::default());
+        let client = CentralClient::new(&url, "token").expect("a client");
+        let keeper = Keeper { client, link, told, dir: dir.path().to_owned(), url, enrolled };
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(keeper.run(stop.clone()));
+        let _asked = listener.accept().await.expect("it asks to come back");
+        let began = Instant::now();
+        stop.cancel();
+        keeping.await.expect("no panic").expect("it stops well");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 }

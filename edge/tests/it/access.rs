@@ -528,9 +528,9 @@ fn commands_say_what_is_wrong_and_the_fix() {
         (&["users", "add", "anna", "--password-stdin"], 1, "users password anna"),
         (&["users", "add", "Ben", "--password-stdin"], 64, "lower-case Latin letters"),
         (&["users", "add", "floor", "--password-stdin"], 64, "choose another name"),
-        (&["users", "remove", "ben"], 1, "`list` shows those there are"),
-        (&["users", "password", "ben", "--password-stdin"], 1, "`users list`"),
-        (&["kiosk", "remove", "dock"], 1, "`list` shows those there are"),
+        (&["users", "remove", "ben"], 66, "`list` shows those there are"),
+        (&["users", "password", "ben", "--password-stdin"], 66, "`users list`"),
+        (&["kiosk", "remove", "dock"], 66, "`list` shows those there are"),
         (&["cameras", "add", "../x"], 64, "letters, digits, and . _ - @"),
     ] {
         let said = refused_as(code, &cli(dir.path(), args));

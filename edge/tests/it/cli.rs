@@ -155,7 +155,17 @@ fn each_kind_of_failure_has_its_exit_code() {
     assert_eq!(code(&["rules", "test", "--replay", "/does/not/exist"]), Some(66), "EX_NOINPUT");
     assert_eq!(code(&["check-config"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
-    assert_eq!(code(&["users", "remove", "nobody"]), Some(1), "refused");
+    for named in [
+        &["users", "remove", "nobody"][..],
+        &["users", "role", "nobody", "admin"],
+        &["users", "password", "nobody", "--password-stdin"],
+        &["cameras", "remove", "nobody"],
+        &["kiosk", "remove", "nobody"],
+        &["dead-letters", "show", "7"],
+        &["replay"],
+    ] {
+        assert_eq!(code(named), Some(66), "EX_NOINPUT: {named:?}");
+    }
     assert_eq!(code(&["users", "add", "An na", "--password-stdin"]), Some(64), "EX_USAGE");
     assert_eq!(code(&["kiosk", "add", "\u{202e}dock"]), Some(64), "EX_USAGE");
     std::fs::write(site.dir.path().join("file"), "").expect("write");
@@ -253,6 +263,69 @@ fn a_bad_configuration_is_shown_at_its_place_with_the_fix() {
         "{}",
         says(&["check-config"])
     );
+}
+
+#[test]
+fn a_configuration_that_run_refuses_is_refused_before_and_nothing_is_changed() {
+    let site = Site::new("");
+    let place = |name: &str| site.dir.path().join(name).display().to_string();
+    for name in ["a", "b"] {
+        common::tls::authority::Authority::make(&site.dir.path().join(name), name, common::clock::now()).expect("made");
+    }
+    std::fs::write(place("file"), "").expect("write");
+    let files = |certificate: &str, key: &str| {
+        format!("[tls]\nmode = \"files\"\ncertificate = \"{}\"\nkey = \"{}\"\n", place(certificate), place(key))
+    };
+    let port = site.port;
+    for (config, set, key) in [
+        (files("none.crt", "a/ca.key"), "log=info".to_owned(), "edge.toml:5:15: tls.certificate: "),
+        (files("a/ca.crt", "none.key"), "log=info".to_owned(), "edge.toml:6:7: tls.key: "),
+        (files("a/ca.crt", "b/ca.key"), "log=info".to_owned(), "edge.toml:5:15: tls.certificate: "),
+        ("[tls]\nmode = \"own\"\nnames = [\"not a name\"]\n".to_owned(), "log=info".to_owned(), ": tls.names: "),
+        (String::new(), format!("listen=0.0.0.0:{port}"), "--set listen: is 0.0.0.0:"),
+        (String::new(), format!("data_dir={}", place("file/below")), "--set data_dir: "),
+    ] {
+        site.configure(&config);
+        for command in ["check-config", "run"] {
+            let output = site.run(&[command, "--set", &set]);
+            assert_eq!(output.status.code(), Some(78), "EX_CONFIG: {command} {config}{set}: {output:?}");
+            assert!(text(&output.stderr).contains(key), "{key:?}: {output:?}");
+        }
+    }
+    site.configure("");
+    let output = site.run(&["run", "--set", "data_dir=/proc/no/such"]);
+    assert_eq!(output.status.code(), Some(78), "only making it shows it: {output:?}");
+    assert!(!site.dir.path().join("data").exists(), "nothing is made");
+
+    site.said(&["cameras", "add", "cam-01"]);
+    let before = access(&site);
+    let open = format!("listen=0.0.0.0:{port}");
+    site.said(&["check-config", "--set", &open]);
+    site.said(&["cameras", "remove", "cam-01"]);
+    assert_eq!(site.run(&["check-config", "--set", &open]).status.code(), Some(78));
+    assert_eq!(before, access(&site), "looking makes no file");
+}
+
+/// What there is of the accounts.
+fn access(site: &Site) -> Vec<String> {
+    let files = std::fs::read_dir(site.dir.path().join("data")).expect("the data directory");
+    let mut names: Vec<String> =
+        files.map(|file| file.expect("a file").file_name().into_string().expect("a name")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn status_finds_an_edge_whose_file_is_no_good_any_more() {
+    let mut site = Site::new("");
+    site.start();
+    site.configure("nonsense = 1\n");
+    let output = site.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1), "no headquarters is configured: {output:?}");
+    assert!(text(&output.stdout).contains("no central is configured"), "{output:?}");
+    assert!(text(&output.stderr).contains("edge.toml:3:1: there is no key or section `nonsense`"), "{output:?}");
+    site.configure("");
+    site.stop();
 }
 
 #[test]
@@ -417,8 +490,14 @@ fn alerts_are_listed_and_acknowledged() {
     let all = site.json(&["alerts", "list", "--state", "all", "--json"]);
     let found = all["alerts"].as_array().expect("alerts").iter().find(|alert| alert["alert_id"] == *id);
     assert_eq!(found.expect("the alert")["acknowledged"]["note"], "on my way");
+    let again = site.said(&["alerts", "ack", &id, "--reason", "another"]);
+    assert!(again.starts_with("It was acknowledged already, by "), "{again}");
+    let detail = site.get(&format!("/api/v1/alerts/{id}"));
+    assert_eq!(detail["facts"].as_array().map(Vec::len), Some(1), "it was said once: {detail:#}");
+    assert_eq!(detail["alert"]["acknowledged"]["note"], "on my way");
     let unknown = site.run(&["alerts", "ack", &Uuid::new_v4().to_string()]);
-    assert!(!unknown.status.success() && text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
+    assert_eq!(unknown.status.code(), Some(66), "EX_NOINPUT");
+    assert!(text(&unknown.stderr).contains("no"), "{}", text(&unknown.stderr));
     // Killed, it leaves a log beside its history; ended well, it leaves none. Either is read, and stays as it is.
     let mut kill = site.running.take().expect("it runs");
     kill.kill().expect("killed");
@@ -512,6 +591,9 @@ fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let error = || site.get("/streams/health")["config"]["error"].as_str().unwrap_or_default().to_owned();
     site.until("the other refusal shows", || error().contains("there is no key `nam` in [site]"));
     assert!(error().ends_with("; did you mean `name`?") && !error().contains("hunter2"), "{}", error());
+    site.configure("[tls]\nmode = \"own\"\nnames = [\"not a name\"]\n");
+    site.signal("-HUP");
+    site.until("what a start would refuse is refused", || error().contains("tls.names: "));
     site.configure("[site]\nname = \"at last\"\n");
     site.signal("-HUP");
     site.until("it is in force", || site.get("/api/v1/site")["name"] == "at last");

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -309,4 +310,24 @@ async fn what_headquarters_of_another_protocol_refuses_is_kept_until_it_is_of_ou
     })
     .await;
     floor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_headquarters_that_takes_connections_and_never_answers_holds_up_no_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (asks, mut asked) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            // It is kept open there.
+            asks.send(connection).await.ok();
+        }
+    });
+    let dir = TempDir::new().expect("a directory");
+    let floor = floor(&url, dir.path()).await;
+    floor.api().send(&LIFT.events(clock::now(), 0.0, 80.0)).await;
+    let _heartbeat_and_batch = [asked.recv().await, asked.recv().await].map(|ask| ask.expect("a connection"));
+    let began = Instant::now();
+    floor.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }

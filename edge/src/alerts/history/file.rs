@@ -11,7 +11,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::schema;
-use crate::sqlite::{is_caused_by_damage, move_aside, open_untouched};
+use crate::sqlite::{is_caused_by_damage, move_aside, open_immutable, open_untouched};
 
 pub const NAME: &str = "history";
 /// The history writes nothing more when the disk has less than this left: the last of it belongs to the buffer, which
@@ -77,9 +77,7 @@ pub fn peek(dir: &Path) -> rusqlite::Result<Option<Connection>> {
     if dir.join(format!("{NAME}.db-wal")).exists() {
         return open_untouched(&path).map(Some);
     }
-    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map(Some)
+    open_immutable(&path).map(Some)
 }
 
 /// Why nothing should be written now.

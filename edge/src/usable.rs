@@ -1,0 +1,94 @@
+//! Whether a configuration can be used, as far as it and what is on this box decide: nobody is asked, and nothing is changed.
+//! `run` begins with it, `check-config` is it, and a reload goes by it, so none takes what another refuses.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use common::config::ConfigError;
+use common::tls::authority::{Authority, check_names};
+use common::tls::server::Files;
+use common::tls::{Mode, TlsError};
+
+use crate::access::store;
+use crate::config::{Config, TlsConfig};
+use crate::enrolment::{Enrolled, take_on};
+use crate::tls;
+
+/// What can be made of a configuration before anything runs.
+pub struct Usable {
+    pub dir: PathBuf,
+    /// With what joining has added.
+    pub config: Config,
+    /// Others than the service may not read it.
+    pub enrolled: anyhow::Result<Option<Enrolled>>,
+}
+
+impl Usable {
+    /// # Errors
+    /// The key that cannot be used, and why.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let (dir, mut config) = (config.data_dir()?, config.clone());
+        // Where it is not there yet it is made below the nearest that is.
+        if let Some(there) = dir.ancestors().find(|path| path.exists())
+            && !there.is_dir()
+        {
+            return Err(ConfigError::of("data_dir", format!("{} is not a directory", there.display())));
+        }
+        let enrolled = Enrolled::load(&dir);
+        if let Ok(enrolled) = &enrolled {
+            take_on(&mut config, enrolled.as_ref())?;
+        }
+        if let Some(cameras) = store::cameras_there(&dir) {
+            beyond_loopback(&config, cameras || config.camera_token.is_some())?;
+        }
+        certificates(&config.tls, &tls::names(&config), &dir.join(tls::DIR))?;
+        Ok(Self { dir, config, enrolled })
+    }
+}
+
+/// Beyond this box only cameras that show a token are let in.
+///
+/// # Errors
+/// If none has one.
+pub fn beyond_loopback(config: &Config, has_cameras: bool) -> Result<(), ConfigError> {
+    if has_cameras || config.listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let words = format!(
+        "is {}, beyond loopback, and no camera has a token, so anybody on the network could send events; run \
+         `smartpick-edge cameras add NAME`, or listen on 127.0.0.1",
+        config.listen
+    );
+    Err(ConfigError::of("listen", words))
+}
+
+/// All that TLS is made of. An authority that is not there yet is made by the first edge that runs.
+fn certificates(tls: &TlsConfig, names: &[String], dir: &Path) -> Result<(), ConfigError> {
+    match tls.mode {
+        Mode::Off => Ok(()),
+        Mode::Own => {
+            check_names(names).map_err(|error| about("tls.names", error))?;
+            match Authority::open(dir) {
+                // Others than the service may not read it.
+                Err(TlsError::File { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(()),
+                opened => opened.map(drop).map_err(|error| about("tls.mode", error)),
+            }
+        }
+        Mode::Files => {
+            let files = Files { certificate: (&tls.certificate).into(), key: (&tls.key).into(), authority: None };
+            files.check().map_err(|error| about(key(tls, &error), error))
+        }
+    }
+}
+
+fn about(key: &str, error: TlsError) -> ConfigError {
+    ConfigError::of(key, format!("{:#}", anyhow::Error::new(error)))
+}
+
+/// Which of the files it is.
+fn key(tls: &TlsConfig, error: &TlsError) -> &'static str {
+    match error {
+        TlsError::File { path, .. } | TlsError::Pem { path, .. } if *path == tls.key => "tls.key",
+        _ => "tls.certificate",
+    }
+}
