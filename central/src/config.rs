@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::{ConfigError, Loaded, Named, Schema, Sources};
+use common::protocol::FRAME_BYTES_MAX;
 use common::telemetry;
 use common::tls::Mode;
 use serde::{Deserialize, Serialize};
@@ -283,12 +284,13 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         within("stream.partitions", u64::from(self.stream.partitions), 1, 1_024)?;
-        within("stream.block_ms", self.stream.block_ms, 1, 60_000)?;
+        within("stream.block_ms", self.stream.block_ms, 1, 2_000)?;
         within("stream.batch_size", self.stream.batch_size as u64, 1, 1_000)?;
         within("stream.claim_idle_ms", self.stream.claim_idle_ms, 1_000, 3_600_000)?;
         within("workers.min", self.workers.min as u64, 1, 256)?;
         within("workers.concurrency", self.workers.concurrency as u64, self.workers.min as u64, 256)?;
         within("workers.retry_delay_ms", self.workers.retry_delay_ms, 1, 10_000)?;
+        within("receive.in_flight_bytes_max", self.receive.in_flight_bytes_max, FRAME_BYTES_MAX as u64, u64::MAX)?;
         within("receive.timeout_seconds", self.receive.timeout_seconds, 1, 300)?;
         within("database.connections_max", u64::from(self.database.connections_max), 2, 1_000)?;
         within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;

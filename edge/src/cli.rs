@@ -75,7 +75,7 @@ enum Command {
     /// Show records that were found damaged on this box.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
-    /// Follow the alerts of the running edge, until Ctrl-C.
+    /// Follow the alerts of the running edge, until Ctrl-C; it waits for one that is away.
     Tail(tail::TailArgs),
     /// Make, show, change and remove the accounts of people, and see who did.
     #[command(subcommand)]

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use common::config::ConfigError;
+use common::durable;
 use common::tls::authority::{Authority, check_names};
 use common::tls::server::Files;
 use common::tls::{Mode, TlsError};
@@ -28,11 +29,12 @@ impl Usable {
     /// The key that cannot be used, and why.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let (dir, mut config) = (config.data_dir()?, config.clone());
-        // Where it is not there yet it is made below the nearest that is.
-        if let Some(there) = dir.ancestors().find(|path| path.exists())
-            && !there.is_dir()
-        {
-            return Err(ConfigError::of("data_dir", format!("{} is not a directory", there.display())));
+        match durable::writable(&dir) {
+            // Others than the service may not write there.
+            Err(error) if error.kind() != ErrorKind::PermissionDenied => {
+                return Err(ConfigError::of("data_dir", error.to_string()));
+            }
+            _ => {}
         }
         let enrolled = Enrolled::load(&dir);
         if let Ok(enrolled) = &enrolled {

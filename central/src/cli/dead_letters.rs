@@ -36,9 +36,10 @@ pub enum DeadLetters {
     Show { id: i64 },
     /// Try to store it again, with this version
     Replay { id: i64 },
-    /// Give it up; its bytes are kept
+    /// Give some up; their bytes are kept
     Discard {
-        id: i64,
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
         /// For the audit
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -104,16 +105,18 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
                 Replayed::Refused(reason) => bail!("it still cannot be stored, and stays open: {reason}"),
             }
         }
-        DeadLetters::Discard { id, reason } => {
+        DeadLetters::Discard { ids, reason } => {
             if reason.trim().is_empty() {
                 bail!(Exit::Usage.because("say why, as --reason \"…\"; it is for the audit"));
             }
             visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
-            if !batch::discard(&db, id, &actor(), &reason).await? {
-                dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
-                bail!("dead letter {id} was replayed or discarded already");
+            for id in ids {
+                if !batch::discard(&db, id, &actor(), &reason).await? {
+                    dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
+                    bail!("dead letter {id} was replayed or discarded already");
+                }
+                writeln!(out, "Discarded {id}; its bytes are kept until retention.dead_letters_days.")?;
             }
-            writeln!(out, "Discarded; its bytes are kept until retention.dead_letters_days.")?;
         }
     }
     Ok(())

@@ -274,6 +274,7 @@ async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
     assert_eq!(all.status.code(), Some(1), "not done: {all:?}");
     assert!(text(&all.stderr).contains("1 of 1 could not be stored"), "{}", text(&all.stderr));
     assert_eq!(place.run(&["dead-letters", "show", "9999"]).status.code(), Some(66));
+    assert_eq!(place.run(&["dead-letters", "discard", "9999", "--reason", "none"]).status.code(), Some(66));
     assert_eq!(place.run(&["dead-letters", "list", "--site", "Nowhere"]).status.code(), Some(66));
     assert_eq!(place.run(&["dead-letters", "discard", &id]).status.code(), Some(64), "a reason is needed");
     for reason in [" ", "a test\u{200b} camera"] {

@@ -22,6 +22,10 @@ const LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// Alerts held, more than the engine can have open. Beyond it the oldest cleared ones go, kept or not.
 const ALERTS_MAX: usize = 5_000;
 
+/// Headquarters hears of a peak that has grown by so much, in hundredths: its figure is never far below the floor's, and an alert
+/// is told twenty times for it at most.
+const PEAK_STEP: u16 = 500;
+
 /// How urgently an alert is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Save {
@@ -29,7 +33,7 @@ enum Save {
     Done,
     /// It has only grown: some time will do.
     Later,
-    /// Raised or cleared: now, and headquarters is told.
+    /// Raised, cleared, or risen by a step: now, and headquarters is told.
     Now,
 }
 
@@ -38,6 +42,8 @@ struct Entry {
     kept: Kept,
     facts: Vec<Fact>,
     save: Save,
+    /// The peak that headquarters was last told.
+    told_peak: u16,
     /// What was last shown.
     shown: Option<AlertView>,
     /// It may look different since.
@@ -45,6 +51,18 @@ struct Entry {
     /// The history has this alert already, over at that time: the same events came once more. Nothing is shown or
     /// kept unless it turns out to last longer.
     again: Option<DateTime<Utc>>,
+}
+
+impl Entry {
+    /// As the history has it, which may know a higher peak than headquarters by less than a step.
+    fn of_history(Found { kept, facts }: Found, again: Option<DateTime<Utc>>) -> Self {
+        let told_peak = raw(kept.episode().peak);
+        Self { kept, facts, save: Save::Done, told_peak, shown: None, touched: true, again }
+    }
+}
+
+fn raw(peak: Option<Hundredths>) -> u16 {
+    peak.map_or(0, Hundredths::raw)
 }
 
 /// Who we are, for headquarters.
@@ -83,7 +101,7 @@ impl Board {
     /// Takes over what the history has.
     pub fn restore(&mut self, found: Vec<Found>) {
         for Found { kept, facts } in found {
-            let entry = Entry { kept, facts, save: Save::Done, shown: None, touched: true, again: None };
+            let entry = Entry::of_history(Found { kept, facts }, None);
             self.entries.insert(entry.kept.event.alert_id, entry);
         }
     }
@@ -96,7 +114,7 @@ impl Board {
     /// An alert that the history has, and that has just been raised once more.
     pub fn recall(&mut self, found: Found) {
         let again = found.kept.event.ended_at;
-        let entry = Entry { kept: found.kept, facts: found.facts, save: Save::Done, shown: None, touched: true, again };
+        let entry = Entry::of_history(found, again);
         self.entries.insert(entry.kept.event.alert_id, entry);
     }
 
@@ -123,6 +141,11 @@ impl Board {
             }
             entry.again = None;
             entry.touched = true;
+            let peak = raw(episode.peak);
+            let save = if peak >= entry.told_peak.saturating_add(PEAK_STEP) { Save::Now } else { save };
+            if save == Save::Now {
+                entry.told_peak = peak;
+            }
             let revision = entry.kept.event.revision + u32::from(save == Save::Now);
             entry.kept.update(&self.identity, episode, revision, now);
             entry.save = entry.save.max(save);
@@ -130,7 +153,9 @@ impl Board {
         }
         let mut kept = Kept::first(&self.identity, episode, now);
         (kept.threshold, kept.clear_below) = self.thresholds.get(&kept.event.rule).copied().unzip();
-        self.entries.insert(alert_id, Entry { kept, facts: Vec::new(), save, shown: None, touched: true, again: None });
+        let told_peak = raw(kept.episode().peak);
+        let entry = Entry { kept, facts: Vec::new(), save, told_peak, shown: None, touched: true, again: None };
+        self.entries.insert(alert_id, entry);
         true
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use common::cli::exit::Exit;
 use common::clock;
 
 use super::ConfigArgs;
@@ -41,8 +42,8 @@ pub struct Said {
 
 pub fn run(config: &Config, args: &FsckArgs) -> anyhow::Result<Said> {
     let (dir, now) = (data_dir(config)?, clock::now());
-    let lock =
-        || DirLock::take(&dir).context("examine the files; stop the edge first: `systemctl stop smartpick-edge`");
+    let busy = || Exit::TempFail.because("examine the files; stop the edge first: `systemctl stop smartpick-edge`");
+    let lock = || DirLock::take(&dir).with_context(busy);
     let mut said = Said { text: String::new(), well: true };
     match &args.from {
         Some(from) => {

@@ -59,7 +59,7 @@ pub fn run(kind: TokenKind, command: &Tokens, config: &Config) -> anyhow::Result
         Tokens::Add { name, url, json, .. } => {
             check_name(name)?;
             let (store, by) = accounts.change();
-            let token = store.add_token(kind, name, by)?;
+            let token = store.add_token(kind, name, by).map_err(refused)?;
             let base = url.as_ref().map_or_else(|| base(config), |url| url.trim_end_matches('/').to_owned());
             let url = match kind {
                 TokenKind::Camera => format!("{base}/ingestion/ergonomics"),

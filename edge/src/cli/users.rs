@@ -96,11 +96,13 @@ pub fn run(command: &Users, config: &Config) -> anyhow::Result<String> {
                 bail!(Exit::Usage.because(words));
             }
             if accounts.store.users()?.iter().any(|user| user.name.to_lowercase() == name.to_lowercase()) {
-                bail!("there is an account called {name} already; `users password {name}` changes its password");
+                let words =
+                    format!("there is an account called {name} already; `users password {name}` changes its password");
+                bail!(Exit::CantCreate.because(words));
             }
             let hash = password::hashed(name, *password_stdin)?;
             let (store, by) = accounts.change();
-            store.add_user(name, *role, &hash, by)?;
+            store.add_user(name, *role, &hash, by).map_err(refused)?;
             writeln!(out, "Added {name} as {}, in {}.", role.as_str(), accounts.dir().display())?;
             if accounts.store.users()?.len() == 1 {
                 writeln!(out, "This is the first account: from now on everybody signs in, on this box too.")?;

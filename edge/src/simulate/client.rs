@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::backoff::Backoff;
+use common::cli::exit::Exit;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -218,7 +219,8 @@ impl Client {
 
 /// Where an edge takes events, and says how it is. A URL that can never work is said at the start: trying again would not mend it.
 fn addresses(edge: &str) -> anyhow::Result<[Url; 2]> {
-    let bad = || format!("--url {edge} is not the address of an edge; write it as http://127.0.0.1:8080");
+    let words = format!("--url {edge} is not the address of an edge; write it as http://127.0.0.1:8080");
+    let bad = || Exit::Usage.because(words.clone());
     // By itself first: with a path behind it, "http://" would take the path's first word for a host.
     let edge = Url::parse(edge).with_context(bad)?;
     anyhow::ensure!(matches!(edge.scheme(), "http" | "https"), bad());

@@ -525,7 +525,7 @@ fn commands_say_what_is_wrong_and_the_fix() {
     done(&cli(dir.path(), &add("anna", "viewer")));
     for (args, code, fix) in [
         (&["users", "add", "a b", "--password-stdin"][..], 64, "letters, digits, and . _ - @"),
-        (&["users", "add", "anna", "--password-stdin"], 1, "users password anna"),
+        (&["users", "add", "anna", "--password-stdin"], 73, "users password anna"),
         (&["users", "add", "Ben", "--password-stdin"], 64, "lower-case Latin letters"),
         (&["users", "add", "floor", "--password-stdin"], 64, "choose another name"),
         (&["users", "remove", "ben"], 66, "`list` shows those there are"),

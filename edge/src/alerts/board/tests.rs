@@ -75,6 +75,20 @@ fn an_alert_is_shown_at_each_change_and_kept_at_those_that_matter() {
 }
 
 #[test]
+fn headquarters_hears_of_a_peak_that_has_grown_by_a_step() {
+    let mut board = board();
+    let peak = |raw| Episode { peak: Some(Hundredths::from_raw(raw)), ..episode(1, None) };
+    board.apply(Change::Raised(peak(8_000)), at(4));
+    assert_eq!(board.to_save(true).len(), 1);
+    for (raw, told) in [(8_499, false), (8_500, true), (8_900, false), (9_001, true), (9_001, false)] {
+        board.apply(Change::Updated(peak(raw)), at(5));
+        let saved = board.to_save(true);
+        assert_eq!((saved.len(), saved[0].1), (1, told), "{raw}");
+    }
+    assert_eq!(board.changed(true, at(5))[0].revision, 3);
+}
+
+#[test]
 fn what_could_not_be_written_is_written_again() {
     let mut board = board();
     board.apply(Change::Raised(episode(1, None)), at(4));
