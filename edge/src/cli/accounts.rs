@@ -51,8 +51,10 @@ impl Accounts {
 
 /// What the store does not do, as a command ends with it.
 pub fn refused(error: StoreError) -> anyhow::Error {
-    match error {
-        StoreError::Unknown(..) => Exit::NoInput.because(error.to_string()).into(),
-        _ => error.into(),
-    }
+    let exit = match error {
+        StoreError::Unknown(..) => Exit::NoInput,
+        StoreError::Taken(..) => Exit::CantCreate,
+        _ => return error.into(),
+    };
+    exit.because(error.to_string()).into()
 }

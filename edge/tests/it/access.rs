@@ -490,7 +490,7 @@ async fn commands_at_once_wait_for_each_other() {
     let same = all(&vec!["same".to_owned(); 8]);
     assert_eq!(same.iter().filter(|output| output.status.success()).count(), 1);
     let loser = same.iter().find(|output| !output.status.success()).expect("seven of them");
-    assert!(refused(loser).contains("there is a camera called same already"), "{loser:?}");
+    assert!(refused_as(73, loser).contains("there is a camera called same already"), "{loser:?}");
     let list: Value = serde_json::from_str(&site.cli(&["cameras", "list", "--json"])).expect("JSON");
     assert_eq!(list.as_array().map(Vec::len), Some(9));
     site.stop().await;
