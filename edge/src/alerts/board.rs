@@ -56,7 +56,7 @@ struct Entry {
 impl Entry {
     /// As the history has it, which may know a higher peak than headquarters by less than a step.
     fn of_history(Found { kept, facts }: Found, again: Option<DateTime<Utc>>) -> Self {
-        let told_peak = raw(kept.episode().peak);
+        let told_peak = raw(kept.event.peak.and_then(|peak| Hundredths::round(peak, 100)));
         Self { kept, facts, save: Save::Done, told_peak, shown: None, touched: true, again }
     }
 }
@@ -100,8 +100,8 @@ impl Board {
 
     /// Takes over what the history has.
     pub fn restore(&mut self, found: Vec<Found>) {
-        for Found { kept, facts } in found {
-            let entry = Entry::of_history(Found { kept, facts }, None);
+        for found in found {
+            let entry = Entry::of_history(found, None);
             self.entries.insert(entry.kept.event.alert_id, entry);
         }
     }
@@ -124,7 +124,7 @@ impl Board {
             Change::Raised(episode) | Change::Cleared(episode) => (episode, Save::Now),
             Change::Updated(episode) => (episode, Save::Later),
         };
-        let alert_id = episode.alert_id;
+        let (alert_id, peak) = (episode.alert_id, raw(episode.peak));
         if let Some(entry) = self.entries.get_mut(&alert_id) {
             // Raised once more without a moment that is new: the same events, sent again after a restart.
             let over = entry.kept.event.ended_at.filter(|_| save == Save::Now && episode.ended_at.is_none());
@@ -141,7 +141,6 @@ impl Board {
             }
             entry.again = None;
             entry.touched = true;
-            let peak = raw(episode.peak);
             let save = if peak >= entry.told_peak.saturating_add(PEAK_STEP) { Save::Now } else { save };
             if save == Save::Now {
                 entry.told_peak = peak;
@@ -153,8 +152,7 @@ impl Board {
         }
         let mut kept = Kept::first(&self.identity, episode, now);
         (kept.threshold, kept.clear_below) = self.thresholds.get(&kept.event.rule).copied().unzip();
-        let told_peak = raw(kept.episode().peak);
-        let entry = Entry { kept, facts: Vec::new(), save, told_peak, shown: None, touched: true, again: None };
+        let entry = Entry { kept, facts: Vec::new(), save, told_peak: peak, shown: None, touched: true, again: None };
         self.entries.insert(alert_id, entry);
         true
     }
