@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use common::config::ConfigError;
 use common::durable;
+use common::tls::Mode;
 use common::tls::authority::{Authority, check_names};
-use common::tls::{Mode, TlsError};
 
 use crate::config::{Config, Tls};
 use crate::enrolment;
@@ -48,25 +48,24 @@ fn certificates(config: &Config) -> Result<(), ConfigError> {
         return Ok(());
     }
     let dir = tls.ca_dir()?;
-    if Authority::open(&dir).map_err(|error| about("tls.ca_dir", error))?.is_none() {
+    if Authority::open(&dir).map_err(|error| error.about("tls.ca_dir"))?.is_none() {
         let unfit = |error| ConfigError::of("tls.ca_dir", format!("this user cannot make an authority there: {error}"));
         durable::writable(&dir).map_err(unfit)?;
     }
     match tls.files() {
-        Some(files) => files.check().map_err(|error| about(key(tls, &error), error)),
-        None => check_names(&enrolment::names(config)).map_err(|error| about("tls.names", error)),
+        Some(files) => files.check().map_err(|error| {
+            let key = key(tls, error.path());
+            error.about(key)
+        }),
+        None => check_names(&enrolment::names(config)).map_err(|error| error.about("tls.names")),
     }
 }
 
-fn about(key: &str, error: TlsError) -> ConfigError {
-    ConfigError::of(key, format!("{:#}", anyhow::Error::new(error)))
-}
-
 /// Which of the files it is.
-fn key(tls: &Tls, error: &TlsError) -> &'static str {
-    match error {
-        TlsError::File { path, .. } | TlsError::Pem { path, .. } if *path == tls.key => "tls.key",
-        TlsError::File { path, .. } | TlsError::Pem { path, .. } if *path == tls.authority => "tls.authority",
+fn key(tls: &Tls, path: Option<&str>) -> &'static str {
+    match path {
+        Some(path) if path == tls.key => "tls.key",
+        Some(path) if path == tls.authority => "tls.authority",
         _ => "tls.certificate",
     }
 }

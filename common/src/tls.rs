@@ -18,6 +18,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::config::ConfigError;
 use crate::ids::EdgeId;
 
 /// What a server's port speaks.
@@ -50,6 +51,21 @@ pub enum TlsError {
     Sign(#[from] rcgen::Error),
     #[error("set up TLS")]
     Rustls(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// The one file that it is about, if it is about one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::File { path, .. } | Self::Pem { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// With its causes, as what is wrong with this key of a configuration.
+    pub fn about(self, key: &str) -> ConfigError {
+        ConfigError::of(key, format!("{:#}", anyhow::Error::new(self)))
+    }
 }
 
 /// SHA-256 of a certificate: what people compare, and what pins it.

@@ -22,6 +22,8 @@ pub const DEFAULT_FILE: &str = "/etc/smartpick/edge.toml";
 /// SQLite's log grows to about 4 MiB before it is written back (1,000 pages), and deleting needs as much again.
 const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
+/// Less than this would hold hardly a minute.
+const SPILL_BYTES_MIN: u64 = 1024 * 1024;
 /// Less than this would hold hardly a shift.
 const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
 /// Less than this would hold hardly a minute.
@@ -372,6 +374,30 @@ impl Config {
         if self.redis.timeout.is_zero() {
             return fail("redis.timeout", "must be more than 0");
         }
+        for (key, name) in [("stream.name", &self.stream.name), ("stream.consumer_group", &self.stream.consumer_group)]
+        {
+            if name.is_empty() {
+                return fail(key, "is empty; give it a name, or leave it out");
+            }
+        }
+        if self.stream.max_length == 0 {
+            return fail("stream.max_length", "must be more than 0; without redis.url there is SQLite alone");
+        }
+        if self.warehouse_id.is_some_and(|id| id.uuid().is_nil()) {
+            return fail(
+                "warehouse_id",
+                "is that of no site; `smartpick-central sites list` at headquarters shows them",
+            );
+        }
+        if self.edge_id.is_some_and(|id| id.uuid().is_nil()) {
+            return fail("edge_id", "is that of no edge; `smartpick-central edges add` makes one");
+        }
+        if self.spill.bytes_max < SPILL_BYTES_MIN {
+            return Err(ConfigError::of(
+                "spill.bytes_max",
+                format!("must be at least {SPILL_BYTES_MIN}, or nothing could be taken while Redis is away"),
+            ));
+        }
         if self.spill.ballast_bytes < BALLAST_BYTES_MIN {
             return Err(ConfigError::of(
                 "spill.ballast_bytes",
@@ -381,6 +407,7 @@ impl Config {
         for (key, value) in [
             ("idempotency.ttl_seconds", self.idempotency.ttl_seconds),
             ("idempotency.keys_max", self.idempotency.keys_max),
+            ("intake.event_age_max_days", self.intake.event_age_max_days),
         ] {
             if value == 0 {
                 return fail(key, "must be more than 0");
@@ -432,7 +459,18 @@ impl Config {
 
     /// What can be used and yet is hardly meant, each in words with the fix.
     pub fn warnings(&self) -> Vec<String> {
-        self.unheard_rules().into_iter().chain(self.overlapping_shifts()).collect()
+        self.unused_identity().into_iter().chain(self.unheard_rules()).chain(self.overlapping_shifts()).collect()
+    }
+
+    /// Said by somebody who expects the edge to send something.
+    fn unused_identity(&self) -> Option<String> {
+        let key = match self.central.url {
+            Some(_) => return None,
+            None if self.central.token.is_some() => "central.token",
+            None if self.edge_id.is_some() => "edge_id",
+            None => return None,
+        };
+        Some(format!("{key} has no effect without central.url, and events stay in the buffer; set both, or neither"))
     }
 
     /// Both sides go by the first of them, so figures come out; but somebody's hours count as somebody else's.
@@ -514,6 +552,13 @@ mod tests {
             (&[("edge_id", "box-1")], "edge_id"),
             (&[("live.clients_max", "0")], "from 1"),
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
+            (&[("spill.bytes_max", "0")], "spill.bytes_max: must be at least 1048576"),
+            (&[("stream.name", "")], "stream.name: is empty"),
+            (&[("stream.consumer_group", "")], "stream.consumer_group: is empty"),
+            (&[("stream.max_length", "0")], "without redis.url"),
+            (&[("intake.event_age_max_days", "0")], "intake.event_age_max_days: must be more than 0"),
+            (&[("warehouse_id", "00000000-0000-0000-0000-000000000000")], "sites list"),
+            (&[("edge_id", "00000000-0000-0000-0000-000000000000")], "edges add"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
             (&[("history.keep_days", "0")], "at least 1"),
             (&[("archive.bytes_max", "1000")], "switches the archive off"),
@@ -535,6 +580,22 @@ mod tests {
         config.alerts.rules[0].scope = ScopeKind::Person;
         assert_eq!(config.unheard_rules(), None);
         assert!(set(&[("privacy.worker_identity", "hide")]).is_err());
+    }
+
+    #[test]
+    fn an_identity_without_a_headquarters_is_warned_of() {
+        let id = "366ed0a5-3794-5421-a05c-cd4828bbf97c";
+        for (pairs, key) in [
+            (&[][..], None),
+            (&[("warehouse_id", id)], None),
+            (&[("edge_id", id)], Some("edge_id")),
+            (&[("edge_id", id), ("central.token", "t")], Some("central.token")),
+            (&[("edge_id", id), ("warehouse_id", id), ("central.token", "t"), ("central.url", "https://hq")], None),
+        ] {
+            let warnings = set(pairs).expect("valid").warnings();
+            assert_eq!(warnings.len(), usize::from(key.is_some()), "{pairs:?}: {warnings:?}");
+            assert!(key.is_none_or(|key| warnings[0].starts_with(&format!("{key} has no effect"))), "{warnings:?}");
+        }
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the directory does not allow it.
-pub fn make_for_the_owner(dir: &Path, path: &Path) -> io::Result<()> {
+pub fn make_for_the_owner(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    give_to_the_owner(dir, path)
+    give_to_the_owner(path.parent().unwrap_or(Path::new("/")), path)
 }
 
 /// # Errors

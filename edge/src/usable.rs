@@ -69,28 +69,24 @@ fn certificates(tls: &TlsConfig, names: &[String], dir: &Path) -> Result<(), Con
     match tls.mode {
         Mode::Off => Ok(()),
         Mode::Own => {
-            check_names(names).map_err(|error| about("tls.names", error))?;
+            check_names(names).map_err(|error| error.about("tls.names"))?;
             match Authority::open(dir) {
                 // Others than the service may not read it.
                 Err(TlsError::File { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(()),
-                opened => opened.map(drop).map_err(|error| about("tls.mode", error)),
+                opened => opened.map(drop).map_err(|error| error.about("tls.mode")),
             }
         }
         Mode::Files => {
             let files = Files { certificate: (&tls.certificate).into(), key: (&tls.key).into(), authority: None };
-            files.check().map_err(|error| about(key(tls, &error), error))
+            files.check().map_err(|error| {
+                let key = key(tls, error.path());
+                error.about(key)
+            })
         }
     }
 }
 
-fn about(key: &str, error: TlsError) -> ConfigError {
-    ConfigError::of(key, format!("{:#}", anyhow::Error::new(error)))
-}
-
 /// Which of the files it is.
-fn key(tls: &TlsConfig, error: &TlsError) -> &'static str {
-    match error {
-        TlsError::File { path, .. } | TlsError::Pem { path, .. } if *path == tls.key => "tls.key",
-        _ => "tls.certificate",
-    }
+fn key(tls: &TlsConfig, path: Option<&str>) -> &'static str {
+    if path == Some(&*tls.key) { "tls.key" } else { "tls.certificate" }
 }

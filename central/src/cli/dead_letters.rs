@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use common::cli::exit::{Because, Exit};
-use common::cli::{table, time};
+use common::cli::{progress, table, time};
 use serde_json::json;
 
 use super::{actor, sites};
@@ -36,10 +36,19 @@ pub enum DeadLetters {
     Show { id: i64 },
     /// Try to store it again, with this version
     Replay { id: i64 },
-    /// Give some up; their bytes are kept
+    /// Give some up, by their ids, or all open ones that `--site` and `--reason-contains` choose; their bytes are kept
     Discard {
-        #[arg(required = true, value_name = "ID")]
+        #[arg(value_name = "ID", required_unless_present_any = ["site", "reason_contains"])]
         ids: Vec<i64>,
+        /// Those of one site, by its name or id
+        #[arg(long, value_name = "SITE", conflicts_with = "ids")]
+        site: Option<String>,
+        /// Those in whose reason this text is
+        #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
+        reason_contains: Option<String>,
+        /// Only say how many there are
+        #[arg(long, conflicts_with = "ids")]
+        dry_run: bool,
         /// For the audit
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -105,11 +114,16 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
                 Replayed::Refused(reason) => bail!("it still cannot be stored, and stays open: {reason}"),
             }
         }
-        DeadLetters::Discard { ids, reason } => {
+        DeadLetters::Discard { ids, site, reason_contains, dry_run, reason } => {
             if reason.trim().is_empty() {
                 bail!(Exit::Usage.because("say why, as --reason \"…\"; it is for the audit"));
             }
             visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
+            if ids.is_empty() {
+                let site = sites::only(&db, site.as_deref()).await?;
+                let chosen = dead_letters::open_ids(&db, reason_contains.as_deref(), site).await?;
+                return discard_all(&db, &chosen, &reason, dry_run, out).await;
+            }
             for id in ids {
                 if !batch::discard(&db, id, &actor(), &reason).await? {
                     dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
@@ -119,6 +133,23 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
             }
         }
     }
+    Ok(())
+}
+
+/// Those that somebody chose without naming each. What another person was faster with is not counted.
+async fn discard_all(db: &Db, ids: &[i64], reason: &str, dry_run: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if dry_run || ids.is_empty() {
+        writeln!(out, "{} open dead letters would be discarded.", ids.len())?;
+        return Ok(());
+    }
+    let (bar, who, mut discarded) = (progress::bar(ids.len() as u64), actor(), 0);
+    for id in ids {
+        // Each with its line in the audit, in its own transaction.
+        discarded += u64::from(batch::discard(db, *id, &who, reason).await?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    writeln!(out, "Discarded {discarded}; their bytes are kept until retention.dead_letters_days.")?;
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub enum Replay {
     DeadLetters {
         /// Only those in whose reason this text is
         #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        reason_contains: Option<String>,
         /// Only those of one site, by its name or id
         #[arg(long, value_name = "SITE")]
         site: Option<String>,
@@ -59,9 +59,9 @@ pub enum Replay {
 pub async fn run(config: &Config, command: Replay, out: &mut impl Write) -> anyhow::Result<()> {
     let db = Db::open(&config.database)?;
     match command {
-        Replay::DeadLetters { reason, site, dry_run } => {
+        Replay::DeadLetters { reason_contains, site, dry_run } => {
             let site = sites::only(&db, site.as_deref()).await?;
-            letters(&db, reason.as_deref(), site, dry_run, out).await
+            letters(&db, reason_contains.as_deref(), site, dry_run, out).await
         }
         Replay::Stream { from, to, site, dry_run } => {
             let stream = Stream::open(&config.redis, &config.stream)?;

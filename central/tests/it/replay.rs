@@ -31,7 +31,7 @@ async fn open_dead_letters_are_tried_again_by_reason_and_site() {
     // One that nothing can be done about.
     edge.deliver(&Batch::of(&[vec![9; 40]])).await;
     assert_eq!(said(&system, &["dead-letters", "--dry-run"]), "3 open dead letters would be tried again.\n");
-    assert!(said(&system, &["dead-letters", "--dry-run", "--reason", "23514"]).starts_with("2 open"));
+    assert!(said(&system, &["dead-letters", "--dry-run", "--reason-contains", "23514"]).starts_with("2 open"));
     let site = other.warehouse_id.to_string();
     assert!(said(&system, &["dead-letters", "--site", &site]).starts_with("1 were stored: 1 records are new"));
     assert_eq!(system.rows().await, 1);

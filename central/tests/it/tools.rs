@@ -291,6 +291,39 @@ async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_discarded_by_site_and_by_what_their_reason_says() {
+    let (url, pool) = servers::database().await;
+    let place = Place::new(&url, "redis://127.0.0.1:1");
+    servers::execute(&pool, "INSERT INTO warehouses (warehouse_id, name_set) VALUES (gen_random_uuid(), 'Rotterdam 1')")
+        .await;
+    servers::execute(
+        &pool,
+        "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, reason, raw, raw_sha256)
+         SELECT gen_random_uuid(), warehouse_id, gen_random_uuid(), 'record', reason, 'x', sha256('x')
+         FROM (VALUES ('of warehouse 1'), ('of warehouse 2'), ('no such version')) AS reasons (reason),
+              (SELECT warehouse_id FROM warehouses UNION SELECT gen_random_uuid()) AS sites",
+    )
+    .await;
+    let discard =
+        |args: &[&str]| place.run(&[&["dead-letters", "discard", "--reason", "tried before it joined"], args].concat());
+    let open = || text(&place.run(&["dead-letters", "list", "--json"]).stdout).lines().count();
+    for args in [&[][..], &["--dry-run"], &["1", "--site", "Rotterdam 1"], &["1", "--reason-contains", "of warehouse"]]
+    {
+        assert_eq!(discard(args).status.code(), Some(64), "{args:?}");
+    }
+    assert_eq!(discard(&["--site", "Nowhere"]).status.code(), Some(66));
+    let both = ["--site", "Rotterdam 1", "--reason-contains", "of warehouse"];
+    let dry = discard(&[&both[..], &["--dry-run"]].concat());
+    assert_eq!((&*text(&dry.stdout), open()), ("2 open dead letters would be discarded.\n", 6));
+    let said = discard(&both);
+    assert!(text(&said.stdout).starts_with("Discarded 2;"), "{said:?}");
+    assert!(text(&discard(&both).stdout).starts_with("0 open"));
+    assert!(text(&discard(&["--reason-contains", "of warehouse"]).stdout).starts_with("Discarded 2;"));
+    assert_eq!(open(), 2, "those of no such version");
+    assert_eq!(text(&place.run(&["audit"]).stdout).matches("tried before it joined").count(), 4);
+}
+
+#[tokio::test]
 async fn a_hangup_takes_what_is_good_and_keeps_what_was_if_it_is_not() {
     let (url, _) = servers::database().await;
     let redis = Redis::start().await;

@@ -24,6 +24,14 @@ pub fn hashed(name: &str, stdin: bool) -> anyhow::Result<String> {
     Ok(hash_password(&password))
 }
 
+/// The password that this account has, from standard input or the terminal.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn existing(name: &str, stdin: bool) -> anyhow::Result<String> {
+    if stdin { from_stdin() } else { ask(&terminal()?, &format!("Password of {name}: ")) }
+}
+
 /// The first line of standard input, without its end.
 fn from_stdin() -> anyhow::Result<String> {
     let mut line = String::new();
@@ -35,9 +43,7 @@ fn from_stdin() -> anyhow::Result<String> {
 
 /// Asks twice.
 fn from_terminal(name: &str) -> anyhow::Result<String> {
-    let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
-        bail!("there is no terminal to ask for a password on; give it with --password-stdin");
-    };
+    let terminal = terminal()?;
     let first = ask(&terminal, &format!("Password for {name}: "))?;
     // Said at once, not after the second time.
     check_password(&first)?;
@@ -45,6 +51,13 @@ fn from_terminal(name: &str) -> anyhow::Result<String> {
         bail!("the two are not the same; nothing was changed, try again");
     }
     Ok(first)
+}
+
+fn terminal() -> anyhow::Result<File> {
+    let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+        bail!("there is no terminal to ask for a password on; give it with --password-stdin");
+    };
+    Ok(terminal)
 }
 
 fn ask(mut terminal: &File, prompt: &str) -> anyhow::Result<String> {

@@ -218,7 +218,7 @@ impl Store {
     /// If the file cannot be used.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        make_for_the_owner(dir, &path).map_err(|error| StoreError::Open(path.clone(), error))?;
+        make_for_the_owner(&path).map_err(|error| StoreError::Open(path.clone(), error))?;
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -101,7 +101,7 @@ impl Store {
     /// If it cannot be used, or is damaged.
     pub fn open(dir: &Path, config: ArchiveConfig) -> anyhow::Result<Self> {
         let path = path(dir);
-        make_for_the_owner(dir, &path).with_context(|| format!("make {}", path.display()))?;
+        make_for_the_owner(&path).with_context(|| format!("make {}", path.display()))?;
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // Only a file that is still empty takes it. Without it a file never gets smaller.

@@ -5,7 +5,8 @@ use anyhow::{Context as _, bail};
 use chrono::SecondsFormat;
 use clap::{Args, Subcommand, ValueEnum as _};
 use common::cli::alerts::{Which, listed};
-use common::cli::exit::Exit;
+use common::cli::exit::{Because, Exit};
+use common::cli::password;
 use common::clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,6 +53,13 @@ pub struct Whom {
     /// A kiosk's token (`smartpick-edge kiosk add NAME` makes one). Needed once there are accounts, or from elsewhere.
     #[arg(long, value_name = "TOKEN", env = "SMARTPICK_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Sign in as this person, for this command only; the password is asked for. A screen may only look, so once there are
+    /// accounts acknowledging needs somebody.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Read the password from the first line of standard input.
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
 }
 
 impl Alerts {
@@ -69,40 +77,55 @@ impl Alerts {
 /// Asks the edge, or looks into its files; returns what to say.
 pub async fn run(command: &Alerts, config: &Config) -> anyhow::Result<String> {
     let whom = command.whom();
-    let running = Running::new(config, whom.url.as_deref(), whom.token.as_deref());
-    match command {
-        Alerts::List(ListArgs { which, .. }) => {
-            let (found, mut page) = match running.get(&format!("/api/v1/alerts?{}", query(which)?)).await? {
-                Answer::Page(page) => (None, page),
-                Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
-                Answer::Silence if whom.url.is_some() => bail!(Exit::Unavailable.because(running.silence())),
-                Answer::Silence => found(config, which, &running).map(|(place, page)| (Some(place), page))?,
-            };
-            if which.json {
-                page["from"] = found.as_deref().unwrap_or("the running edge").into();
-                return Ok(format!("{page:#}\n"));
-            }
-            let above = found.map(|place| format!("{place}:\n")).unwrap_or_default();
-            Ok(above + &listed(&page, place))
-        }
-        Alerts::Ack { id, reason, .. } => {
-            let page = |answer| match answer {
-                Answer::Page(page) => Ok(page),
-                Answer::Refused(why) => Err(Exit::NoPermission.because(why)),
-                Answer::Silence => Err(Exit::Unavailable.because(running.silence())),
-            };
-            let known = page(running.get(&format!("/api/v1/alerts/{id}")).await?)?["alert"]["acknowledged"].take();
-            let (how, said) = if known.is_null() {
-                let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
-                let mut alert = page(running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await?)?;
-                ("Acknowledged", alert["acknowledged"].take())
-            } else {
-                ("It was acknowledged already,", known)
-            };
-            let said = |key: &str| said[key].as_str().unwrap_or("–");
-            Ok(format!("{how} by {} at {}.\n", said("by"), said("at")))
-        }
+    let mut running = Running::new(config, whom.url.as_deref(), whom.token.as_deref());
+    if let Some(name) = &whom.user {
+        running.sign_in(name, &password::existing(name, whom.password_stdin)?).await?;
     }
+    let told = match command {
+        Alerts::List(ListArgs { which, .. }) => list(which, whom, config, &running).await,
+        Alerts::Ack { id, reason, .. } => acknowledge(*id, reason.as_deref(), whom, &running).await,
+    };
+    running.sign_out().await;
+    told
+}
+
+async fn list(which: &Which, whom: &Whom, config: &Config, running: &Running) -> anyhow::Result<String> {
+    let (found, mut page) = match running.get(&format!("/api/v1/alerts?{}", query(which)?)).await? {
+        Answer::Page(page) => (None, page),
+        Answer::Refused(why) => bail!(refused(&why, whom, "--user NAME, or --token TOKEN")),
+        Answer::Silence if whom.url.is_some() => bail!(Exit::Unavailable.because(running.silence())),
+        Answer::Silence => found(config, which, running).map(|(place, page)| (Some(place), page))?,
+    };
+    if which.json {
+        page["from"] = found.as_deref().unwrap_or("the running edge").into();
+        return Ok(format!("{page:#}\n"));
+    }
+    let above = found.map(|place| format!("{place}:\n")).unwrap_or_default();
+    Ok(above + &listed(&page, place))
+}
+
+async fn acknowledge(id: Uuid, reason: Option<&str>, whom: &Whom, running: &Running) -> anyhow::Result<String> {
+    let page = |answer| match answer {
+        Answer::Page(page) => Ok(page),
+        Answer::Refused(why) => Err(refused(&why, whom, "--user NAME")),
+        Answer::Silence => Err(Exit::Unavailable.because(running.silence())),
+    };
+    let known = page(running.get(&format!("/api/v1/alerts/{id}")).await?)?["alert"]["acknowledged"].take();
+    let (how, said) = if known.is_null() {
+        let body = json!({"fact_id": Uuid::new_v4(), "note": reason});
+        let mut alert = page(running.post(&format!("/api/v1/alerts/{id}/acknowledge"), &body).await?)?;
+        ("Acknowledged", alert["acknowledged"].take())
+    } else {
+        ("It was acknowledged already,", known)
+    };
+    let said = |key: &str| said[key].as_str().unwrap_or("–");
+    Ok(format!("{how} by {} at {}.\n", said("by"), said("at")))
+}
+
+/// With what would let this command in, unless somebody had signed in already.
+fn refused(why: &str, whom: &Whom, how: &str) -> Because {
+    let here = if whom.user.is_none() { format!("; with this command: {how}") } else { String::new() };
+    Exit::NoPermission.because(format!("{why}{here}"))
 }
 
 fn query(which: &Which) -> anyhow::Result<String> {

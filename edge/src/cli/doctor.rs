@@ -14,6 +14,7 @@ use super::ConfigArgs;
 use super::running::{Running, data_dir};
 use crate::buffer;
 use crate::config::Config;
+use crate::enrolment;
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -41,8 +42,9 @@ pub async fn examine(loaded: Result<Loaded<Config>, ConfigError>) -> Report {
             return report;
         }
     };
-    for words in config.warnings() {
-        report.add(Check::warning("rules", words, "see [site], [[alerts.rules]] and privacy.worker_identity"));
+    // A box that has joined is who it is by that, whatever the file leaves out.
+    for words in enrolment::in_force(&config).as_ref().unwrap_or(&config).warnings() {
+        report.add(Check::warning("config", words, "change what it names, then `smartpick-edge check-config`"));
     }
     let running = Running::new(&config, None, None);
     let runs = service::examine(&config, &running, &mut report).await;

@@ -49,12 +49,20 @@ pub async fn run(args: &EnrollArgs, config: &Config) -> anyhow::Result<String> {
     writeln!(out, "site         {}", enrolled.warehouse_id)?;
     writeln!(out, "central      {}", enrolled.url)?;
     writeln!(out, "certificate  until {}, renewed by itself", join::until(&enrolled, clock::now()))?;
-    if let Some(before) = before.filter(|before| before.edge_id != enrolled.edge_id) {
+    if let Some(before) = before.as_ref().filter(|before| before.edge_id != enrolled.edge_id) {
         writeln!(
             out,
             "It was edge {} before. What it still holds is sent as the new one's, so the ledger goes on calling it missing at the \
              old one. Headquarters waits for that one until it is told not to: smartpick-central edges revoke {}",
             before.edge_id, before.edge_id
+        )?;
+    }
+    if before.is_none() {
+        writeln!(
+            out,
+            "Cameras of this site say \"warehouse_id\": \"{}\". What they sent of another one before, and waits here, becomes dead \
+             letters at headquarters; once the edge has started again it refuses such events.",
+            enrolled.warehouse_id
         )?;
     }
     if config.central.token.is_some() {

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use common::cli::exit::Exit;
-use serde_json::Value;
+use reqwest::header::{self, HeaderValue};
+use serde_json::{Value, json};
 
 use super::local;
 use crate::config::Config;
 
 /// Where the packaged service keeps its data; for systemd a link to where it really is.
 const SERVICE_DIR: &str = "/var/lib/smartpick-edge";
+const SESSION: &str = "/api/v1/session";
 /// It runs on the same box.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -88,6 +90,8 @@ pub struct Running {
     /// On this box, by its own address.
     here: bool,
     token: Option<String>,
+    /// The cookie of somebody who has signed in, who goes before the token.
+    session: Option<HeaderValue>,
 }
 
 impl Running {
@@ -95,7 +99,7 @@ impl Running {
     pub fn new(config: &Config, url: Option<&str>, token: Option<&str>) -> Self {
         let here = url.is_none();
         let base = url.map_or_else(|| local::base(config), str::to_owned);
-        Self { base: base.trim_end_matches('/').to_owned(), here, token: token.map(str::to_owned) }
+        Self { base: base.trim_end_matches('/').to_owned(), here, token: token.map(str::to_owned), session: None }
     }
 
     pub fn base(&self) -> &str {
@@ -105,6 +109,36 @@ impl Running {
     /// What to say when nobody answers.
     pub fn silence(&self) -> String {
         format!("no edge answers at {}; is it running? `systemctl status smartpick-edge`", self.base)
+    }
+
+    /// Asks as this person from now on, until [`Self::sign_out`]. Where nobody answers, nothing changes.
+    ///
+    /// # Errors
+    /// If the name or the password is not right, or what answers is no edge.
+    pub async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
+        self.token = None;
+        let credentials = json!({"name": name, "password": password});
+        let request = self.client()?.post(format!("{}{SESSION}", self.base)).json(&credentials);
+        let Some(response) = self.ask(request).await? else { return Ok(()) };
+        let set = response.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
+        let cookie = set.and_then(|cookie| HeaderValue::from_str(cookie.split(';').next()?).ok());
+        match self.read(response).await? {
+            Answer::Refused(why) => bail!(Exit::NoPermission.because(why)),
+            Answer::Page(page) if cookie.is_none() => bail!("{}", says(&page)),
+            _ => self.session = cookie,
+        }
+        Ok(())
+    }
+
+    /// The session would end by itself, some day.
+    pub async fn sign_out(&mut self) {
+        if self.session.is_none() {
+            return;
+        }
+        if let Ok(client) = self.client() {
+            self.ask(client.delete(format!("{}{SESSION}", self.base))).await.ok();
+        }
+        self.session = None;
     }
 
     /// # Errors
@@ -125,22 +159,33 @@ impl Running {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
+        match self.ask(request).await? {
+            Some(response) => self.read(response).await,
+            None => Ok(Answer::Silence),
+        }
+    }
+
+    /// `None` if nobody answers.
+    async fn ask(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Option<reqwest::Response>> {
+        let request = match (&self.session, &self.token) {
+            // A cookie changes something only from a page of ours, which is what `Origin` says of a browser.
+            (Some(session), _) => request.header(header::COOKIE, session).header(header::ORIGIN, &self.base),
+            (None, Some(token)) => request.bearer_auth(token),
+            (None, None) => request,
         };
-        let response = match request.timeout(TIMEOUT).send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() || error.is_timeout() => return Ok(Answer::Silence),
-            Err(error) => return Err(error).with_context(|| format!("ask {}", self.base)),
-        };
+        match request.timeout(TIMEOUT).send().await {
+            Err(error) if error.is_connect() || error.is_timeout() => Ok(None),
+            answer => answer.map(Some).with_context(|| format!("ask {}", self.base)),
+        }
+    }
+
+    async fn read(&self, response: reqwest::Response) -> anyhow::Result<Answer> {
         let status = response.status();
         let page: Value = response.json().await.with_context(|| format!("what answers at {} is no edge", self.base))?;
-        let says = || page["detail"].as_str().or(page["title"].as_str()).unwrap_or_default().to_owned();
         match status.as_u16() {
-            401 | 403 => Ok(Answer::Refused(says())),
-            404 => bail!(Exit::NoInput.because(says())),
-            400 | 405 | 409 | 422 => bail!("{}", says()),
+            401 | 403 | 429 => Ok(Answer::Refused(says(&page))),
+            404 => bail!(Exit::NoInput.because(says(&page))),
+            400 | 405 | 409 | 422 => bail!("{}", says(&page)),
             _ => Ok(Answer::Page(page)),
         }
     }
@@ -153,4 +198,9 @@ impl Running {
         let request = self.client()?.get(format!("{}{path}", self.base)).timeout(TIMEOUT);
         Ok(request.send().await?.error_for_status()?.text().await?)
     }
+}
+
+/// What a problem says.
+fn says(page: &Value) -> String {
+    page["detail"].as_str().or(page["title"].as_str()).unwrap_or_default().to_owned()
 }

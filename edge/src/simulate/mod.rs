@@ -29,8 +29,8 @@ use tally::{Figures, Tally};
 
 pub use replay::{Times, open};
 
-/// The north warehouse of the shared sample data, for an edge that is of none yet.
-const SAMPLE_WAREHOUSE: Uuid = Uuid::from_u128(0x366ed0a5_3794_5421_a05c_cd4828bbf97c);
+/// Of an edge that is of none yet: what it takes is stored under the site that it joins.
+const NO_WAREHOUSE: Uuid = Uuid::nil();
 /// The edge takes no more in one request.
 const BATCH_MAX: u16 = 1_000;
 /// Batches that wait for a sender, per sender: enough to keep it busy, few enough to stop quickly.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, Item};
 use super::replay::{self, Plan};
 use super::scene::Scene;
-use super::{Args, SAMPLE_WAREHOUSE};
+use super::{Args, NO_WAREHOUSE};
 
 /// How finely events are spread over time.
 const TICK: Duration = Duration::from_millis(5);
@@ -95,7 +95,7 @@ async fn simulated(args: &Args, client: &Client, batches: &mut Batches) -> Resul
     let seed = args.seed.unwrap_or_else(rand::random);
     let warehouse = match args.warehouse {
         Some(warehouse) => warehouse,
-        None => client.warehouse().await.unwrap_or(SAMPLE_WAREHOUSE),
+        None => client.warehouse().await.unwrap_or(NO_WAREHOUSE),
     };
     let mut scene = Scene::new(warehouse, usize::from(args.cameras), seed);
     let mut mischief = StdRng::seed_from_u64(seed);

@@ -119,7 +119,7 @@ async fn events_are_of_the_edges_own_warehouse_unless_told_otherwise() {
     for (warehouse, failures, rest, expected) in [
         (Some(own), 2, &[][..], own),
         (Some(own), 0, &["--warehouse", &other], Uuid::from_u128(2)),
-        (None, 0, &[], SAMPLE_WAREHOUSE),
+        (None, 0, &[], Uuid::nil()),
     ] {
         let (url, fake) = start(Fake { warehouse, failures: AtomicU32::new(failures), ..Fake::default() }).await;
         run(args(&url, &[&["--count", "3", "--rate", "0"], rest].concat())).await.expect("runs");
@@ -216,7 +216,7 @@ async fn a_replay_sends_one_warehouse_with_shifted_times_and_does_not_repeat_wha
 
 #[test]
 fn people_stay_in_bounds_and_are_above_seventy_for_seconds_at_times() {
-    let mut scene = scene::Scene::new(SAMPLE_WAREHOUSE, 1, 42);
+    let mut scene = scene::Scene::new(NO_WAREHOUSE, 1, 42);
     let start = common::clock::now();
     let (mut high, mut longest, mut run_length) = (0, 0, 0);
     for frame in 0..20_000 {
@@ -238,7 +238,7 @@ fn people_stay_in_bounds_and_are_above_seventy_for_seconds_at_times() {
 #[test]
 fn the_same_seed_moves_the_same_people_but_gives_new_ids() {
     let at = common::clock::now();
-    let [a, b] = [(); 2].map(|()| scene::Scene::new(SAMPLE_WAREHOUSE, 3, 9).snapshot(at));
+    let [a, b] = [(); 2].map(|()| scene::Scene::new(NO_WAREHOUSE, 3, 9).snapshot(at));
     assert_eq!(a.posture_keypoints.get(), b.posture_keypoints.get());
     assert_eq!((a.worker_id, a.risk_score), (b.worker_id, b.risk_score));
     assert_ne!(a.event_id, b.event_id);

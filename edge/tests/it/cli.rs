@@ -50,6 +50,15 @@ impl Site {
         self.command(args).output().expect("it runs")
     }
 
+    /// With this line on its standard input.
+    fn run_with(&self, line: &str, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        std::io::Write::write_all(&mut child.stdin.take().expect("piped"), format!("{line}\n").as_bytes()).ok();
+        child.wait_with_output().expect("it ends")
+    }
+
     /// What it prints, if it ends well.
     fn said(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -511,6 +520,66 @@ fn alerts_are_listed_and_acknowledged() {
     assert_eq!(elsewhere.status.code(), Some(69), "another edge's alerts are not here");
 }
 
+/// Where no unit sets a `UMask`.
+#[test]
+fn nobody_else_can_read_what_is_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut site = Site::new("");
+    site.start();
+    site.post(&event(Uuid::from_u128(3)), None);
+    let mut found = Vec::new();
+    for entry in
+        std::fs::read_dir(site.dir.path().join("data")).expect("is there").map(|entry| entry.expect("an entry"))
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let mode = entry.metadata().expect("is there").permissions().mode();
+        if name.contains(".db") {
+            assert_eq!(mode & 0o077, 0, "{name} is {mode:o}");
+            found.push(name);
+        }
+    }
+    for name in ["access.db", "history.db", "spill.db", "spill.db-wal"] {
+        assert!(found.iter().any(|found| found == name), "{name} was looked at: {found:?}");
+    }
+    site.stop();
+}
+
+#[test]
+fn where_there_are_accounts_alerts_are_acknowledged_as_somebody() {
+    let (right, wrong) = ("a long password", "a wrong password");
+    let mut site = Site::new(
+        "[[alerts.rules]]\nname = \"quick\"\nthreshold = 70\nfor = \"100ms\"\ngap = \"10s\"\nscope = \"person\"\n",
+    );
+    for (name, role) in [("anna", "supervisor"), ("ben", "viewer")] {
+        let add = site.run_with(right, &["users", "add", name, "--role", role, "--password-stdin"]);
+        assert!(add.status.success(), "{add:?}");
+    }
+    site.start();
+    let list = ["alerts", "list", "--json", "--user", "ben", "--password-stdin"];
+    let mut id = String::new();
+    site.until("an alert is raised", || {
+        site.post(&event(Uuid::from_u128(3)), None);
+        let listed: Value = serde_json::from_slice(&site.run_with(right, &list).stdout).expect("JSON");
+        id = listed["alerts"][0]["alert_id"].as_str().unwrap_or_default().to_owned();
+        !id.is_empty()
+    });
+    let refused = |output: &Output, words: &str| {
+        assert_eq!(output.status.code(), Some(77), "EX_NOPERM: {output:?}");
+        assert!(text(&output.stderr).contains(words), "{words}: {}", text(&output.stderr));
+    };
+    refused(&site.run(&["alerts", "list"]), "with this command: --user NAME, or --token TOKEN");
+    refused(&site.run(&["alerts", "ack", &id]), "with this command: --user NAME\n");
+    let ack = |line: &str, name: &str| site.run_with(line, &["alerts", "ack", &id, "--user", name, "--password-stdin"]);
+    refused(&ack(wrong, "anna"), "the name or the password is not right");
+    refused(&ack(right, "nobody"), "the name or the password is not right");
+    refused(&ack(right, "ben"), "ben is viewer");
+    let done = ack(right, "anna");
+    assert!(text(&done.stdout).starts_with("Acknowledged by anna at "), "{done:?}");
+    let users = site.json(&["users", "list", "--json"]);
+    let sessions: Vec<u64> = users.as_array().expect("users").iter().filter_map(|u| u["sessions"].as_u64()).collect();
+    assert_eq!(sessions, [0, 0], "everybody is signed out again: {users}");
+}
+
 fn found_afterwards(site: &Site, id: &str) {
     let before = history(site);
     let found = site.json(&["alerts", "list", "--state", "all", "--camera", "cam-01", "--json"]);
@@ -616,13 +685,8 @@ fn a_support_bundle_holds_no_secret_and_nobody() {
         Uuid::from_u128(7),
         Uuid::from_u128(1)
     ));
-    let add = site
-        .command(&["users", "add", "anna.schmidt", "--role", "admin", "--password-stdin"])
-        .stdin(Stdio::piped())
-        .spawn();
-    let mut add = add.expect("it runs");
-    std::io::Write::write_all(&mut add.stdin.take().expect("piped"), b"a long password\n").expect("it reads");
-    assert!(add.wait().expect("it ends").success());
+    let add = ["users", "add", "anna.schmidt", "--role", "admin", "--password-stdin"];
+    assert!(site.run_with("a long password", &add).status.success());
     site.start();
     let worker = Uuid::new_v4();
     for _ in 0..5 {

@@ -11,6 +11,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::schema;
+use crate::owner::make_for_the_owner;
 use crate::sqlite::{is_caused_by_damage, move_aside, open_immutable, open_untouched};
 
 pub const NAME: &str = "history";
@@ -43,6 +44,7 @@ pub fn moved_words(aside: &Path) -> String {
 }
 
 fn open_whole(path: &Path) -> anyhow::Result<Connection> {
+    make_for_the_owner(path)?;
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

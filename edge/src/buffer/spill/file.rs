@@ -17,6 +17,7 @@ use super::super::account::Held;
 use super::salvage::{Salvaged, salvage};
 use super::schema;
 use super::wal::is_broken;
+use crate::owner::make_for_the_owner;
 use crate::sqlite::{is_caused_by_damage, move_aside};
 
 /// Without `.db`.
@@ -176,6 +177,7 @@ impl DirLock {
 }
 
 pub(super) fn open_whole(path: &Path) -> anyhow::Result<Connection> {
+    make_for_the_owner(path)?;
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
