@@ -26,8 +26,14 @@ export function Header({ signOut }: { signOut: () => void }) {
 
 function Nav() {
   const here = current.value?.page.nav;
+  const own = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const [box, link] = [own.current, own.current?.querySelector<HTMLElement>('[aria-current]')];
+    // Only sideways: the page stays where it is.
+    if (box && link) box.scrollLeft = link.offsetLeft - box.offsetLeft - (box.clientWidth - link.offsetWidth) / 2;
+  }, [here, language.value]);
   return (
-    <nav aria-label={t.value.shell.nav}>
+    <nav ref={own} aria-label={t.value.shell.nav}>
       {NAV.filter(({ needs }) => may(needs ?? 'read')).map(({ to, word, number }) => {
         const many = number?.() ?? 0;
         return (
