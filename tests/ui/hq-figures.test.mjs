@@ -194,7 +194,7 @@ test('no label of an axis is cut on a phone', async () => {
     const answer = trend(asked);
     const begin = Date.parse(asked.query.from);
     const at = (index) => new Date(begin + index * 24 * HOUR).toISOString();
-    return { ...answer, buckets: Array.from({ length: 28 }, (_, index) => ({ ...answer.buckets[0], from: at(index), to: at(index + 1) })) };
+    return { ...answer, buckets: Array.from({ length: 7 }, (_, index) => ({ ...answer.buckets[0], from: at(index), to: at(index + 1) })) };
   };
   for (const [by, lang] of [['day', 'de'], ['day', 'pl'], ['hour', 'de']]) {
     const { page, close } = await open('/completeness', { answers: { ...answers, 'GET /api/v1/trend': by === 'day' ? daily : trend }, context: { viewport: { width: 390, height: 844 } } });
@@ -208,7 +208,7 @@ test('no label of an axis is cut on a phone', async () => {
         return draw.call(this, text, x, ...more);
       };
     });
-    await page.goto(new URL(`/trends?site=${SITE}&range=${by === 'day' ? '28d' : 'yesterday'}&by=${by}&lang=${lang}`, page.url()).href);
+    await page.goto(new URL(`/trends?site=${SITE}&range=${by === 'day' ? '7d' : 'yesterday'}&by=${by}&lang=${lang}`, page.url()).href);
     await until('the labels', () => page.evaluate(() => globalThis.written > 5));
     assert.deepEqual(await page.evaluate(() => globalThis.cut), [], `${by} ${lang}`);
     await close();
