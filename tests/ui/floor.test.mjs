@@ -113,6 +113,31 @@ test('a silence is made with one thumb, keeps the alert visible, and can be ende
   await page.context().close();
 });
 
+test('a wall says each sentence whole, and how many alerts it has no room for', async () => {
+  const page = await openPage(browser, `${edge.url}/?wall&lang=de`, { viewport: { width: 1920, height: 1080 } });
+  await waitState(page, 'quiet');
+  const all = [];
+  for (const [zone, camera] of [['Picking', 'cam-01'], ['Receiving', 'cam-02'], ['Racking', 'cam-03']]) all.push(await raised(page, zone, camera));
+  /** How many cards are seen; each of them must be whole. */
+  const seen = () => page.evaluate(() => {
+    const end = document.querySelector('main').getBoundingClientRect().bottom;
+    const shown = [...document.querySelectorAll('[data-alert]')].filter((one) => getComputedStyle(one).visibility === 'visible');
+    const cut = shown.flatMap((one) => [...one.querySelectorAll('h3, .alert-why')].filter((text) => text.scrollWidth > text.clientWidth).concat(one.getBoundingClientRect().bottom > end ? one : []));
+    return cut.length > 0 ? cut.map((one) => one.innerText) : shown.length;
+  });
+  await until('three whole cards', async () => (await seen()) === 3);
+  const far = (selector) => page.locator(selector).first().evaluate((one) => parseFloat(getComputedStyle(one).fontSize));
+  assert.ok(await far('.alert-why') >= 28 && await far('.sound') >= 36, 'to be read from afar');
+  const glyph = await page.locator('.sound path').evaluate((one) => (({ x, y, width, height }) => ({ left: x, top: y, right: x + width, bottom: y + height }))(one.getBBox()));
+  assert.ok(glyph.left >= 0 && glyph.top >= 0 && glyph.right <= 24 && glyph.bottom <= 24, `the speaker is inside of its box: ${JSON.stringify(glyph)}`);
+  await page.setViewportSize({ width: 1920, height: 760 });
+  await until('fewer cards', async () => (await seen()) < 3);
+  assert.equal(Number((await page.locator('h2 .more').innerText()).replace(/\D/g, '')), 3 - await seen());
+  for (const { stop } of all) stop();
+  await fine(page);
+  await page.context().close();
+});
+
 for (const [name, path] of [['the page', '/'], ['the kiosk', '/?kiosk']]) {
   test(`a cut link shows a banner on ${name}, heals by itself and catches up`, async () => {
     const wire = await startWire(edge.port);

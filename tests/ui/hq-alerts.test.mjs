@@ -58,7 +58,7 @@ test('an alert shows by itself, and an acknowledgement with a note reaches the f
   await page.fill('dialog [name=reason]', 'first aid was called');
   await page.getByRole('button', { name: 'Record it and show' }).click();
   assert.equal(await page.locator('[data-testid=worker]').innerText(), worker);
-  await page.getByRole('button', { name: 'Close' }).click();
+  await page.locator('dialog').getByRole('button', { name: 'Close' }).click();
   assert.doesNotMatch(await page.content(), new RegExp(worker), 'it leaves with the sheet');
   const audit = await hq.cli(['audit']);
   assert.match(audit, /maria[\s\S]*first aid was called/);
@@ -143,4 +143,36 @@ test('dead letters are looked at, tried again, and discarded with a reason', asy
   assert.match(await hq.cli(['audit']), /maria[\s\S]*written by a broken prototype/);
   assert.deepEqual(page.broken, []);
   await page.context().close();
+});
+
+test('no role is shown a way that then fails', async () => {
+  const site = edge.warehouse_id;
+  const letter = (await hq.get('/api/v1/dead-letters?state=open')).dead_letters[0].id;
+  for (const name of ['victor', 'maria']) {
+    const page = await openPage(browser, hq.url);
+    const refused = [];
+    page.on('response', (response) => response.status() === 403 && refused.push(response.url()));
+    await signedIn(page, name);
+    for (const path of ['/', `/sites/${site}`, `/sites/${site}/settings`, '/alerts', '/silences', '/trends', `/trends?site=${site}`, '/completeness', `/completeness?site=${site}`, '/rules', `/rules/${site}`, '/dead-letters', `/dead-letters?letter=${letter}`]) {
+      await page.goto(hq.url + path);
+      await page.locator('main h1').waitFor();
+      await page.waitForLoadState('networkidle');
+      // Exports and what moves about the page may be had by all.
+      const buttons = await page.locator('main').locator('[data-action], button.primary, button.danger, input:not([type=search]):not([type=range]):not(:disabled):not([readonly])').evaluateAll((all) => all.map((one) => one.outerHTML));
+      if (name === 'victor') assert.deepEqual(buttons, [], path);
+      for (const link of await page.locator('a[download]').evaluateAll((all) => all.map((one) => one.href))) assert.equal(await page.evaluate(async (file) => (await fetch(file)).status, link), 200, link);
+    }
+    assert.deepEqual(await page.locator('.top nav a').evaluateAll((all) => all.map((one) => new URL(one.href).pathname)), ['/', '/alerts', '/trends', '/completeness', '/rules', '/dead-letters'], name);
+    await page.goto(`${hq.url}/dead-letters?letter=${letter}`);
+    if (name === 'victor') await page.locator('section', { hasText: 'Raw bytes' }).getByText('Your role may not see this.').waitFor();
+    else await page.locator('[data-testid=bytes]').waitFor();
+    if (name === 'maria') {
+      await page.goto(`${hq.url}/rules/${site}`);
+      await page.locator('[data-action=edit]').waitFor();
+      await page.goto(`${hq.url}/sites/${site}/settings`);
+      await page.locator('[data-testid=settings] form button').first().waitFor();
+    }
+    assert.deepEqual(refused, [], name);
+    await page.context().close();
+  }
 });

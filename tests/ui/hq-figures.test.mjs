@@ -172,6 +172,49 @@ test('completeness is said shift by shift, with the epochs, and filed', async ()
   await close();
 });
 
+test('what is not known is no judgement of completeness', async () => {
+  const unknown = (accepted) => (asked) => {
+    const answer = answers['GET /api/v1/completeness'](asked);
+    return { ...answer, periods: answer.periods.map((period, index) => (index < 2 ? { ...period, accepted, state: 'unknown', text: 'unknown', completeness: null } : period)) };
+  };
+  const onlyUnknown = (asked) => {
+    const answer = unknown(10)(asked);
+    return { ...answer, periods: answer.periods.slice(0, 2) };
+  };
+  for (const [answer, words] of [[unknown(10), '0 of 1 complete · 2 not known yet'], [onlyUnknown, '2 not known yet']]) {
+    const { page, close } = await open(`/completeness?site=${SITE}&range=28d`, { answers: { ...answers, 'GET /api/v1/completeness': answer } });
+    await page.locator('#periods tbody tr').first().waitFor();
+    assert.equal(await page.locator('[data-testid=tally]').innerText(), words);
+    await close();
+  }
+});
+
+test('no label of an axis is cut on a phone', async () => {
+  const daily = (asked) => {
+    const answer = trend(asked);
+    const begin = Date.parse(asked.query.from);
+    const at = (index) => new Date(begin + index * 24 * HOUR).toISOString();
+    return { ...answer, buckets: Array.from({ length: 7 }, (_, index) => ({ ...answer.buckets[0], from: at(index), to: at(index + 1) })) };
+  };
+  for (const [by, lang] of [['day', 'de'], ['day', 'pl'], ['hour', 'de']]) {
+    const { page, close } = await open('/completeness', { answers: { ...answers, 'GET /api/v1/trend': by === 'day' ? daily : trend }, context: { viewport: { width: 390, height: 844 } } });
+    await page.addInitScript(() => {
+      globalThis.cut = [];
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, ...more) {
+        const half = this.measureText(text).width / 2;
+        globalThis.written = (globalThis.written ?? 0) + 1;
+        if (this.textAlign === 'center' && (x - half < 0 || x + half > this.canvas.width)) globalThis.cut.push(text);
+        return draw.call(this, text, x, ...more);
+      };
+    });
+    await page.goto(new URL(`/trends?site=${SITE}&range=${by === 'day' ? '7d' : 'yesterday'}&by=${by}&lang=${lang}`, page.url()).href);
+    await until('the labels', () => page.evaluate(() => globalThis.written > 5));
+    assert.deepEqual(await page.evaluate(() => globalThis.cut), [], `${by} ${lang}`);
+    await close();
+  }
+});
+
 test('it speaks the languages it says it does', async () => {
   for (const [lang, words] of [['de', /Mittleres Risiko 41,2 → 36,3, 12\s%\sniedriger/], ['es', /Riesgo medio 41,2 → 36,3, 12\s%\smenos/], ['pl', /Średnie ryzyko 41,2 → 36,3, o 12%\smniej/]]) {
     const { page, close } = await open(`/trends?site=${SITE}&with=week&lang=${lang}`);

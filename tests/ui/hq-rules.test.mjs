@@ -185,9 +185,12 @@ test('the audit is read page by page, and a name narrows it', async () => {
   await page.locator('[data-action=older]').click();
   await until('two pages', async () => (await page.locator('#audit tbody tr').count()) === 2);
   assert.equal(await page.locator('[data-action=older]').count(), 0, 'there are no older ones');
-  await page.locator('#audit').getByRole('button', { name: 'set_rules' }).first().click();
+  const did = page.locator('#audit').getByRole('button', { name: 'Changed the rules' }).first();
+  assert.equal(await did.getAttribute('title'), 'set_rules', 'as the export has it');
+  await did.click();
   await until('the narrowed question', () => world.asked.at(-1).query.action === 'set_rules');
   assert.match(page.url(), /action=set_rules/);
+  assert.equal(await page.locator('[data-filter=action] option:checked').innerText(), 'Changed the rules');
   assert.match(await page.getByRole('link', { name: 'CSV' }).getAttribute('href'), /^\/api\/v1\/audit\.csv\?action=set_rules&/);
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   assert.ok(!page.url().includes('action='));

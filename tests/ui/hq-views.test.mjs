@@ -253,6 +253,40 @@ test('each language writes in its own way', async () => {
   }
 });
 
+test('on a phone nothing is out of sight to the side, and a dead letter says all of why', async () => {
+  const reason = `record 3 of batch ${uuid(77)} of epoch ${uuid(42)}: risk_score 101 is outside 0 to 100, of event ${uuid(9)}`;
+  const letter = { id: 7, edge_id: uuid(700_001), warehouse_id: uuid(4), batch_id: uuid(77), kind: 'record', epoch: uuid(42), seq: 4711, reason, raw_bytes: 400, received_at: ago(4000), state: 'open', resolved_at: null };
+  for (const lang of ['en', 'de', 'es', 'pl']) {
+    await withFake({ path: `/dead-letters?lang=${lang}`, answers: { 'GET /api/v1/dead-letters': { dead_letters: [letter], next: null } }, context: { viewport: { width: 390, height: 844 } } }, async ({ page }) => {
+      await page.locator('#letters tbody tr').waitFor();
+      const links = await page.locator('.top nav a').evaluateAll((all) => all.map((one) => one.getBoundingClientRect()).map(({ left, right }) => left >= 0 && right <= innerWidth));
+      assert.deepEqual(links, Array(8).fill(true), lang);
+      const why = await page.locator('#letters [lang=en]').evaluate((one) => ({ shown: one.clientHeight || one.getBoundingClientRect().height, all: one.scrollHeight }));
+      assert.ok(why.shown >= why.all, `${lang}: ${JSON.stringify(why)}`);
+    });
+  }
+});
+
+test('where the navigation scrolls, the current entry is in sight', async () => {
+  await withFake({ path: '/audit?lang=de', context: { viewport: { width: 720, height: 900 } } }, async ({ page }) => {
+    await page.locator('.top nav [aria-current]').waitFor();
+    await until('the entry', () => page.locator('.top nav [aria-current]').evaluate((one) => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right + 1));
+    assert.ok(await page.locator('.top nav').evaluate((one) => one.scrollWidth > one.clientWidth), 'it does scroll at this width');
+  });
+});
+
+test('a flood of alerts has a name, and a notice looks like the others', async () => {
+  const flood = alert(1, { rule: 'flood', camera_id: null, episodes: 12, summary: '12 more alerts in this zone' });
+  for (const [lang, words] of [['en', 'A flood of alerts'], ['de', 'Flut von Alarmen'], ['es', 'Avalancha de alertas'], ['pl', 'Lawina alarmów']]) {
+    await withFake({ path: `/alerts?lang=${lang}`, alerts: [flood, alert(2, { severity: 'notice' })] }, async ({ page }) => {
+      await page.locator('#alerts tbody tr').nth(1).waitFor();
+      const text = await page.locator('#alerts').innerText();
+      assert.ok(text.includes(words) && !/\bflood\b(?! of)/.test(text), text);
+      assert.equal(await page.locator('.alert-mark.notice').evaluate((one) => getComputedStyle(one).backgroundColor), 'rgba(0, 0, 0, 0)');
+    });
+  }
+});
+
 for (const colorScheme of ['light', 'dark']) {
   const phone = colorScheme === 'dark';
   test(`axe-core finds nothing to complain of, and nothing sticks out (${phone ? 'dark, on a phone' : 'light'})`, async () => {

@@ -206,6 +206,9 @@ test('it speaks the languages it says it does, in the site’s time zone', async
       assert.equal(await page.locator('h1').innerText(), words);
       assert.equal(await page.getAttribute('html', 'lang'), lang);
       assert.deepEqual(await axe(page), []);
+      await page.setViewportSize({ width: 390, height: 844 });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${lang}: ${wide} px stick out on a phone`);
       await page.context().close();
     }
     const page = await openPage(browser, edge.url, { locale: 'pl-PL', timezoneId: 'Asia/Tokyo' });

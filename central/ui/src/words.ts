@@ -34,4 +34,4 @@ export function scopeWords({ warehouse_id, scope: { rule, zone_id, camera_id } }
 
 /** All that a search looks through. */
 export const searchable = (alert: Alert) =>
-  [siteName(alert.warehouse_id), place(alert), whereabouts(alert), alert.rule, alert.summary, alert.acknowledged?.by, alert.acknowledged?.note].join(' ');
+  [siteName(alert.warehouse_id), place(alert), whereabouts(alert), alert.rule, ruleName(alert.rule), alert.summary, alert.acknowledged?.by, alert.acknowledged?.note].join(' ');

@@ -116,5 +116,6 @@ test('bars of a histogram keep every event', () => {
 
 test('periods are counted as complete of those that are over and had something', () => {
   const period = (state: 'complete' | 'filling' | 'missing' | 'unknown', accepted: number, buffered = 0) => ({ state, accepted, buffered });
-  assert.deepEqual(tally([period('complete', 10), period('complete', 0), period('filling', 10), period('filling', 10, 3), period('missing', 10), period('unknown', 0)]), { complete: 1, all: 4 });
+  assert.deepEqual(tally([period('complete', 10), period('complete', 0), period('filling', 10), period('filling', 10, 3), period('missing', 10), period('unknown', 0)]), { complete: 1, all: 3, unknown: 1 }, 'what is not known is not held against a site');
+  assert.deepEqual(tally([period('unknown', 10), period('unknown', 0)]), { complete: 0, all: 0, unknown: 2 });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { dictionaries } from '../src/i18n';
 import { completenessWords } from '../src/parts/Badge';
@@ -34,6 +35,15 @@ test('no text is empty, and none but names is left in English', () => {
     };
     walk(dictionary, dictionaries.en, '');
   }
+});
+
+test('whatever the server writes into the audit has words', () => {
+  const server = new URL('../../src/', import.meta.url);
+  const sources = readdirSync(server, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.rs')).map((path) => readFileSync(new URL(path, server), 'utf8')).join('\n');
+  // Written where it is noted, or chosen by what was said, why an edge asked, or what became of a dead letter.
+  const places = [/audit::(?:note|add)\(\s*[^,]+,\s*[^,]+,\s*"(\w+)"/g, /Statement::\w+ \{ \.\. \} => "(\w+)"/g, /Purpose::\w+ => "(\w+)"/g, /dead_letters::resolve\([^,]+,[^,]+,\s*"(\w+)"/g];
+  const written = new Set(places.flatMap((place) => [...sources.matchAll(place)].map((found) => found[1]!)));
+  assert.deepEqual([...written].sort(), Object.keys(dictionaries.en.accounts.did).sort());
 });
 
 test('each language counts and estimates in its own way', () => {

@@ -26,8 +26,9 @@ export function RiskCurve({ curve, threshold, peak, words, clock }: Props) {
         {words.curve}
         {threshold !== null && <span class="legend"> – – {words.threshold} {threshold}</span>}
       </figcaption>
+      {/* Which clock the place has may be known after the curve. */}
       <Plot label={`${words.curve}. ${words.peak} ${score(peak)}. ${words.threshold} ${threshold ?? '–'}.`}
-        height={HEIGHT} data={points(curve, threshold)} options={(colour) => options(colour, curve.length, clock)} follows={[curve, threshold]} />
+        height={HEIGHT} data={points(curve, threshold)} options={(colour) => options(colour, curve.length, clock)} follows={[curve, threshold, clock(curve[0]!.t)]} />
       <div class="visually-hidden">
       <table>
         <caption>{words.curve}</caption>

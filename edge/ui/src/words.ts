@@ -28,9 +28,10 @@ export function why(alert: Alert): string {
   const rule = site.value?.rules.find((one) => one.name === alert.rule);
   if (alert.subject === 'risk' && rule) return t.value.why(rule.threshold, about(rule.for_seconds));
   // The edge's own words are English; where the rule's name says it in the reader's language they add little.
-  return alert.rule in t.value.rule && language.value !== 'en' ? '' : alert.summary;
+  if (!(alert.rule in t.value.rule) || language.value === 'en') return alert.summary;
+  return alert.subject === 'system' ? '' : ruleName(alert.rule);
 }
 
 /** All that a search looks through. */
 export const searchable = (alert: Alert) =>
-  [place(alert), whereabouts(alert), alert.rule, why(alert), alert.acknowledged?.by, alert.acknowledged?.note].join(' ');
+  [place(alert), whereabouts(alert), alert.rule, ruleName(alert.rule), why(alert), alert.acknowledged?.by, alert.acknowledged?.note].join(' ');

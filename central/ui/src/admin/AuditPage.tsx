@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { get, type Problem } from '../../../../common/ui/api';
-import { dated, here } from '../format';
+import { byName, dated, here } from '../format';
 import { language, t } from '../i18n';
 import { ask } from '../load';
 import { Empty, Loading, problemWords } from '../parts/Empty';
@@ -37,8 +37,8 @@ export function AuditPage() {
   }, [question]);
   const columns = useMemo((): Column<Entry>[] => [
     { key: 'at', head: w.at, cell: ({ at }) => dated(at) },
-    { key: 'actor', head: w.actor, cell: ({ actor }) => <Narrow name="actor" value={actor} /> },
-    { key: 'action', head: w.action, cell: ({ action }) => <Narrow name="action" value={action} /> },
+    { key: 'actor', head: w.actor, cell: ({ actor }) => <Narrow name="actor" value={actor} words={actor} /> },
+    { key: 'action', head: w.action, cell: ({ action }) => <Narrow name="action" value={action} words={done(action)} /> },
     { key: 'subject', head: w.subject, cell: ({ subject }) => subject },
     { key: 'detail', head: w.detail, cell: ({ detail }) => <span class="detail-text">{detail}</span> },
   ], [language.value]);
@@ -52,9 +52,9 @@ export function AuditPage() {
       <p class="dim">{w.intro}</p>
       <ZoneNote />
       <form class="controls" aria-label={t.value.shell.filter} onSubmit={(event) => event.preventDefault()}>
-        {(['actor', 'action', 'subject'] as const).map((name) => (
-          <label key={name} class="control"><span>{w[name]}</span><input type="search" value={filter[name]} autocomplete="off" onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim() }, true)} data-filter={name} /></label>
-        ))}
+        <Typed name="actor" value={filter.actor} />
+        <Done value={filter.action} />
+        <Typed name="subject" value={filter.subject} />
         {filtered && <button type="button" onClick={() => setQuery({ actor: null, action: null, subject: null, range: null, from: null, to: null }, true)}>{t.value.shell.clearFilter}</button>}
       </form>
       <TimeRange zone={here} shifts={[]} chosen={chosen} />
@@ -67,7 +67,34 @@ export function AuditPage() {
   );
 }
 
-/** Shows only those that have this value. */
-function Narrow({ name, value }: { name: 'actor' | 'action'; value: string }) {
-  return <button type="button" class="text" onClick={() => setQuery({ [name]: value }, true)}>{value}</button>;
+/** What was done, in the reader's language; a newer server's word as it is. */
+const done = (action: string) => t.value.accounts.did[action] ?? action;
+
+function Typed({ name, value }: { name: 'actor' | 'subject'; value: string }) {
+  return (
+    <label class="control">
+      <span>{t.value.accounts.audit[name]}</span>
+      <input type="search" value={value} autocomplete="off" onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim() }, true)} data-filter={name} />
+    </label>
+  );
+}
+
+/** Nobody needs to know the server's words to ask for one of them. */
+function Done({ value }: { value: string }) {
+  const known = Object.keys(t.value.accounts.did).map((action): [string, string] => [action, done(action)]).sort((a, b) => byName(a[1], b[1]));
+  return (
+    <label class="control">
+      <span>{t.value.accounts.audit.action}</span>
+      <select value={value} onChange={(event) => setQuery({ action: event.currentTarget.value }, true)} data-filter="action">
+        <option value="">{t.value.shell.any}</option>
+        {value && !(value in t.value.accounts.did) && <option value={value}>{value}</option>}
+        {known.map(([action, words]) => <option key={action} value={action}>{words}</option>)}
+      </select>
+    </label>
+  );
+}
+
+/** Shows only those that have this value. What the export calls it is the button's title. */
+function Narrow({ name, value, words }: { name: 'actor' | 'action'; value: string; words: string }) {
+  return <button type="button" class="text" title={words === value ? undefined : value} onClick={() => setQuery({ [name]: value }, true)}>{words}</button>;
 }

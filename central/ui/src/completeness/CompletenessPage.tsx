@@ -67,11 +67,12 @@ function Periods({ answer, drain }: { answer: Completeness; drain: number | null
   // The newest is what people ask about.
   const rows = useMemo(() => [...answer.periods].reverse(), [answer]);
   const columns = useMemo(() => makeColumns(zone, drain), [zone, drain, language.value]);
-  const { complete, all } = tally(answer.periods);
+  const { complete, all, unknown } = tally(answer.periods);
+  const told = [all > 0 && w.summary(count(complete), count(all)), unknown > 0 && w.unknown(unknown)].filter(Boolean).join(' · ');
   if (answer.periods.every(({ accepted, state }) => accepted === 0 && state !== 'missing')) return <Empty title={w.emptyTitle} hint={w.emptyHint} command="smartpick-central status" />;
   return (
     <>
-      <p class="summary" data-testid="tally">{w.summary(count(complete), count(all))}</p>
+      {told && <p class="summary" data-testid="tally">{told}</p>}
       <Table id="periods" caption={w.title} columns={columns} rows={rows} rowKey={({ kind, from }) => `${kind} ${from}`} tone={({ state }) => `period-${state}`} />
       <p class="dim">{w.intro} {w.formula}</p>
     </>

@@ -28,7 +28,7 @@ const columns = computed<readonly Column<DeadLetter>[]>(() => {
     { key: 'id', head: words.id, cell: ({ id }) => <a href={href('/dead-letters', { ...keptQuery(), letter: String(id) })}>{words.one(id)}</a> },
     { key: 'site', head: words.site, value: (row) => (row.warehouse_id ? siteName(row.warehouse_id) : null), cell: (row) => (row.warehouse_id ? <a href={href(`/sites/${row.warehouse_id}`)}>{siteName(row.warehouse_id)}</a> : t.value.shell.unknown) },
     { key: 'kind', head: words.kind, value: ({ kind }) => kind, cell: ({ kind }) => words.kinds[kind] ?? kind },
-    { key: 'why', head: words.why, value: ({ reason }) => reason, cell: ({ reason }) => <span class="clamp" lang="en">{reason}</span> },
+    { key: 'why', head: words.why, value: ({ reason }) => reason, cell: ({ reason }) => <span class="reason" lang="en">{reason}</span> },
     { key: 'size', head: words.size, number: true, down: true, value: ({ raw_bytes }) => raw_bytes, cell: ({ raw_bytes }) => (raw_bytes === null ? t.value.shell.none : words.bytes(raw_bytes)) },
     { key: 'received', head: words.received, down: true, value: ({ received_at }) => Date.parse(received_at), cell: ({ received_at }) => <Ago at={received_at} /> },
   ];

@@ -26,16 +26,20 @@ export function Header({ signOut }: { signOut: () => void }) {
 
 function Nav() {
   const here = current.value?.page.nav;
+  const entries = NAV.filter(({ needs }) => may(needs ?? 'read')).map(({ to, word, number }) => ({ to, word: word(), many: number?.() ?? 0 }));
+  const own = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const [box, link] = [own.current, own.current?.querySelector<HTMLElement>('[aria-current]')];
+    // Only sideways: the page stays where it is.
+    if (box && link) box.scrollLeft = link.offsetLeft - box.offsetLeft - (box.clientWidth - link.offsetWidth) / 2;
+  }, [here, language.value, entries.map(({ many }) => many > 0).join()]);
   return (
-    <nav aria-label={t.value.shell.nav}>
-      {NAV.filter(({ needs }) => may(needs ?? 'read')).map(({ to, word, number }) => {
-        const many = number?.() ?? 0;
-        return (
-          <a key={to} href={href(to)} aria-current={here === to ? (path.value === to ? 'page' : 'true') : undefined}>
-            {word()}{many > 0 && <span class="bubble">{count(many)}</span>}
-          </a>
-        );
-      })}
+    <nav ref={own} aria-label={t.value.shell.nav}>
+      {entries.map(({ to, word, many }) => (
+        <a key={to} href={href(to)} aria-current={here === to ? (path.value === to ? 'page' : 'true') : undefined}>
+          {word}{many > 0 && <span class="bubble">{count(many)}</span>}
+        </a>
+      ))}
     </nav>
   );
 }

@@ -22,7 +22,8 @@ export interface DeadLetter {
   received_at: string;
   state: string;
   resolved_at: string | null;
-  raw_hex?: string;
+  /** Only of one alone; `null` for who may not see people, of whom it may hold some. */
+  raw_hex?: string | null;
 }
 
 /** 8 KiB: beyond, nobody reads hexadecimal. */
@@ -106,7 +107,7 @@ function Bytes({ letter }: { letter: DeadLetter }) {
   return (
     <section class="panel" aria-labelledby="raw">
       <h2 id="raw">{words.raw}</h2>
-      {raw === '' ? <p class="dim">{words.noRaw}</p> : (
+      {raw === '' ? <p class="dim">{letter.raw_hex === null ? t.value.shell.notAllowed : words.noRaw}</p> : (
         <div class="scroll" role="region" aria-label={words.hexadecimal} tabIndex={0}>
           <table class="hex" data-testid="bytes">
             <thead><tr><th scope="col">{words.offset}</th><th scope="col">{words.hexadecimal}</th><th scope="col">{words.text}</th></tr></thead>

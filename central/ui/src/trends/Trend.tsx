@@ -15,9 +15,9 @@ import { reading } from './words';
 
 const RISK_HEIGHT = 250;
 const SHARE_HEIGHT = 140;
-/** Beside the drawing, px. */
+/** Beside the drawing, px: to the right is half a date, for the last label stands in the middle of its bucket. */
 const LEFT = 52;
-const RIGHT = 12;
+const RIGHT = 44;
 /** Half of a range input's handle, px. */
 const HANDLE = 8;
 /** REBA's "high". */

@@ -20,6 +20,7 @@ export const de: Dictionary = {
   severity: { notice: 'Hinweis', warning: 'Warnung', critical: 'Kritisch' },
   alertState: { raised: 'Ausgelöst', acknowledged: 'Bestätigt', cleared: 'Vorbei' },
   rule: {
+    flood: 'Flut von Alarmen',
     'camera-silent': 'Kamera sendet nicht',
     'buffer-filling': 'Der Puffer läuft voll',
     'wan-down': 'Keine Verbindung zur Zentrale',

@@ -19,6 +19,7 @@ export const en = {
   severity: { notice: 'Notice', warning: 'Warning', critical: 'Critical' },
   alertState: { raised: 'Raised', acknowledged: 'Acknowledged', cleared: 'Over' },
   rule: {
+    flood: 'A flood of alerts',
     'camera-silent': 'Camera is silent',
     'buffer-filling': 'The buffer is filling up',
     'wan-down': 'No connection to headquarters',

@@ -20,6 +20,7 @@ export const es: Dictionary = {
   severity: { notice: 'Aviso', warning: 'Advertencia', critical: 'Crítica' },
   alertState: { raised: 'Activa', acknowledged: 'Atendida', cleared: 'Terminada' },
   rule: {
+    flood: 'Avalancha de alertas',
     'camera-silent': 'Una cámara no envía',
     'buffer-filling': 'El búfer se está llenando',
     'wan-down': 'Sin conexión con la central',

@@ -20,6 +20,7 @@ export const pl: Dictionary = {
   severity: { notice: 'Uwaga', warning: 'Ostrzeżenie', critical: 'Krytyczny' },
   alertState: { raised: 'Zgłoszony', acknowledged: 'Potwierdzony', cleared: 'Zakończony' },
   rule: {
+    flood: 'Lawina alarmów',
     'camera-silent': 'Kamera milczy',
     'buffer-filling': 'Bufor się zapełnia',
     'wan-down': 'Brak połączenia z centralą',

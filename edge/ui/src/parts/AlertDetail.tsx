@@ -9,7 +9,7 @@ import { t } from '../i18n';
 import { href, wall } from '../route';
 import { alerts, link, mayAct, now } from '../store';
 import type { AlertDetail as Detail } from '../wire';
-import { place, whereabouts, why } from '../words';
+import { place, ruleName, whereabouts, why } from '../words';
 import { Buttons, follow, Said } from './AlertCard';
 import { SeverityIcon } from '../../../../common/ui/parts/Icon';
 import { RiskCurve } from '../../../../common/ui/parts/RiskCurve';
@@ -85,7 +85,7 @@ export function AlertDetail({ id }: { id: string }) {
             </div>
           )}
           <h3>{t.value.whyFired}</h3>
-          <p>{why(alert)} <span class="dim">({alert.rule})</span></p>
+          <p>{why(alert)} <span class="dim">({ruleName(alert.rule)})</span></p>
           {known && alert.subject === 'risk' && (
             <>
               <RiskCurve curve={known.curve} threshold={known.threshold} peak={alert.peak} words={t.value} clock={clockSeconds} />

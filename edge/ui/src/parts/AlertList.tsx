@@ -1,7 +1,8 @@
 // The live list, and what to do where there is none.
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import type { RefObject } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { get } from '../../../../common/ui/api';
 import { open, unfiltered } from '../derive';
 import { count } from '../format';
@@ -16,14 +17,16 @@ import { Filters } from './Filters';
 
 /** Drawn at once; a thousand alerts are a flood, and nobody reads past these before asking for more. */
 const PAGE = 60;
-/** What fits a wall. */
+/** Drawn on a wall, of which those are shown that fit it. */
 const WALL_PAGE = 3;
 
 export function AlertList() {
   const shown = useSignal(PAGE);
   const limit = wall.value ? WALL_PAGE : shown.value;
   const all = listed.value;
-  const rest = all.length - limit;
+  const list = useRef<HTMLOListElement>(null);
+  const fits = useFits(list, all.slice(0, limit));
+  const rest = all.length - Math.min(limit, fits);
   const query = JSON.stringify(filter.value);
   useEffect(() => {
     shown.value = PAGE;
@@ -32,20 +35,41 @@ export function AlertList() {
     <section class="alerts" aria-labelledby="alerts-title">
       <h2 id="alerts-title" tabIndex={-1}>
         {t.value.alerts} <span class="count" data-testid="count">{count(all.length)}</span>
+        {wall.value && rest > 0 && <span class="more"> + {t.value.more(rest)}</span>}
       </h2>
       {!wall.value && <Filters />}
       {all.length === 0 && <Empty />}
-      <ol class="alert-list">
-        {all.slice(0, limit).map((alert) => (
-          <li key={alert.alert_id}><AlertCard alert={alert} /></li>
+      <ol class="alert-list" ref={list}>
+        {all.slice(0, limit).map((alert, index) => (
+          <li key={alert.alert_id} class={index < fits ? '' : 'no-room'}><AlertCard alert={alert} /></li>
         ))}
       </ol>
-      {rest > 0 && (wall.value
-        ? <p class="more">+ {t.value.more(rest)}</p>
-        : <button class="more" onClick={() => (shown.value += PAGE)}>{t.value.showMore} ({t.value.more(rest)})</button>)}
+      {rest > 0 && !wall.value && <button class="more" onClick={() => (shown.value += PAGE)}>{t.value.showMore} ({t.value.more(rest)})</button>}
       {!wall.value && rest <= 0 && pastAsked() && <Older query={query} />}
     </section>
   );
+}
+
+/**
+ * How many of them a wall has room for whole: half a sentence is none, and nobody scrolls there. All keep their places,
+ * so that hiding some changes nothing that is measured.
+ */
+function useFits(list: RefObject<HTMLElement | null>, drawn: readonly Alert[]): number {
+  const fits = useSignal(Infinity);
+  useLayoutEffect(() => {
+    const [own, room] = [list.current, list.current?.closest('main')];
+    if (!wall.value || !own || !room) return;
+    const measure = () => {
+      const end = room.getBoundingClientRect().bottom;
+      fits.value = Math.max(1, [...own.children].filter((one) => one.getBoundingClientRect().bottom <= end).length);
+    };
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(room);
+    for (const one of own.children) watch.observe(one);
+    return () => watch.disconnect();
+  }, [wall.value, drawn.map(({ alert_id }) => alert_id).join()]);
+  return wall.value ? fits.value : Infinity;
 }
 
 const pastAsked = () => ['cleared', 'all', 'silenced'].includes(filter.value.state);
