@@ -294,8 +294,11 @@ async fn dead_letters_are_listed_shown_and_discarded_with_a_reason() {
 async fn dead_letters_are_discarded_by_site_and_by_what_their_reason_says() {
     let (url, pool) = servers::database().await;
     let place = Place::new(&url, "redis://127.0.0.1:1");
-    servers::execute(&pool, "INSERT INTO warehouses (warehouse_id, name_set) VALUES (gen_random_uuid(), 'Rotterdam 1')")
-        .await;
+    servers::execute(
+        &pool,
+        "INSERT INTO warehouses (warehouse_id, name_set) VALUES (gen_random_uuid(), 'Rotterdam 1')",
+    )
+    .await;
     servers::execute(
         &pool,
         "INSERT INTO dead_letters (edge_id, warehouse_id, batch_id, kind, reason, raw, raw_sha256)

@@ -35,11 +35,11 @@ macro_rules! add_to {
 SELECT ",
             $of,
             ", time, events, risk_sum, risk_max, minutes, seconds, at_risk,
-       bins[at+1], bins[at+2], bins[at+3], bins[at+4],
-       bins[at+5], bins[at+6], bins[at+7], bins[at+8],
-       bins[at+9], bins[at+10], bins[at+11], bins[at+12],
-       bins[at+13], bins[at+14], bins[at+15], bins[at+16],
-       bins[at+17], bins[at+18], bins[at+19], bins[at+20],
+       ($10::int4[])[at+1], ($10::int4[])[at+2], ($10::int4[])[at+3], ($10::int4[])[at+4],
+       ($10::int4[])[at+5], ($10::int4[])[at+6], ($10::int4[])[at+7], ($10::int4[])[at+8],
+       ($10::int4[])[at+9], ($10::int4[])[at+10], ($10::int4[])[at+11], ($10::int4[])[at+12],
+       ($10::int4[])[at+13], ($10::int4[])[at+14], ($10::int4[])[at+15], ($10::int4[])[at+16],
+       ($10::int4[])[at+17], ($10::int4[])[at+18], ($10::int4[])[at+19], ($10::int4[])[at+20],
        (people::int4[])[:",
             $people_max,
             "]
@@ -73,11 +73,12 @@ ON CONFLICT (",
 }
 
 /// All tables in one round trip. The bins come as one array, 20 for each row, and are columns because adding to an
-/// array would take it apart and build it anew. Rows of a site have no zone.
+/// array would take it apart and build it anew. The array stays a parameter: as a column of `added` each row would hold all
+/// of it, which for 550 rows was 24 MB and most of a pass. Rows of a site have no zone.
 const ADD: &str = concat!(
     "\
 WITH added AS MATERIALIZED (
-    SELECT *, $10::int4[] AS bins, (row * 20 - 20)::int4 AS at
+    SELECT *, (row * 20 - 20)::int4 AS at
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int4[], $5::int8[], $6::int4[], $7::int4[], $8::int4[],
                 $9::int4[], $11::text[], $12::text[]) WITH ORDINALITY
          AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, target, row)

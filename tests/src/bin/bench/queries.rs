@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng as _;
 use reqwest::StatusCode;
-use sqlx::postgres::PgPoolOptions;
 use tests::central::Central;
 use tests::dir::Dir;
 use tests::stack::{Options, Stack};
@@ -20,7 +19,7 @@ use uuid::Uuid;
 
 use crate::client::raise_file_limit;
 use crate::heartbeats::Fleet;
-use crate::latency::{Feed, steady};
+use crate::latency::{Feed, looker, steady};
 use crate::report::{Report, percentile};
 use crate::rollups::{self, Clock, DAYS, Rollups};
 use crate::usage::Meter;
@@ -176,7 +175,7 @@ async fn beside(
     asker: &Asker,
     time: Duration,
 ) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new().max_connections(16).connect(&stack.database_url).await.context("connect")?;
+    let pool = looker(&stack.database_url).await?;
     // Connections, caches, plans.
     steady(feed, &pool, RATE, Duration::from_secs(3)).await?;
     let postgres = stack.postgres.as_ref().context("the stack has its own Postgres")?;
