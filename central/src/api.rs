@@ -22,11 +22,14 @@ pub mod tokens;
 pub mod users;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use common::credentials::Unfit;
 use common::problem::Problem;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::http::{ApiError, App};
@@ -70,15 +73,32 @@ fn bad_body(message: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body_invalid", message)
 }
 
-/// # Errors
-/// 400, or 413 if it is longer than axum takes where a route says nothing else.
-fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
-    body.map(|b| b.0).map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 2 MiB; send less at once")
+/// A body that is a JSON object. axum's own extractor takes an array too, whose items serde gives to the fields by their
+/// order.
+///
+/// Refused with 400, or 413 if it is longer than axum takes where a route says nothing else.
+pub struct Object<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let text = "the body is larger than 2 MiB; send less at once";
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
+            }
+            _ => bad_body(&rejection.body_text()),
+        })?;
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(bad_body("the body is an array, and has to be an object: {…}"));
         }
-        _ => bad_body(&rejection.body_text()),
-    })
+        let mut whole = Request::new(Body::from(bytes));
+        *whole.headers_mut() = headers;
+        let read = Json::from_request(whole, state).await;
+        read.map(|Json(object)| Self(object)).map_err(|rejection| bad_body(&rejection.body_text()))
+    }
 }
 
 /// The most that somebody says of why.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::{ConfigError, Loaded, Named, Schema, Sources};
+use common::join::check_address;
 use common::protocol::FRAME_BYTES_MAX;
 use common::telemetry;
 use common::tls::Mode;
@@ -323,6 +324,9 @@ impl Tls {
         }
         if !self.url.is_empty() && !self.url.starts_with("https://") {
             return fail("tls.url: must begin with https://, for example https://smartpick.example.com:8090");
+        }
+        if !self.url.is_empty() {
+            check_address(&self.url).map_err(|problem| ConfigError::of("tls.url", problem))?;
         }
         within("tls.edge_certificate_seconds", self.edge_certificate_seconds, 1, 10 * 366 * 86_400)?;
         within("tls.return_within_days", u64::from(self.return_within_days), 0, 36_500)

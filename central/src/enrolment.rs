@@ -24,7 +24,7 @@ use common::tls::request::{CertificateRequest, EdgeKey};
 use common::tls::server::{Files, ServerTls, Source};
 use common::tls::{ClientCertificate, Fingerprint, Mode, certificates as read_certificates};
 use common::web::request::client;
-use common::web::throttle::Throttle;
+use common::web::throttle::{Guess, Throttle};
 use rustls::RootCertStore;
 use tracing::{info, warn};
 
@@ -178,7 +178,7 @@ impl Enrolment {
     }
 
     /// One attempt of this address.
-    fn attempt(&self, address: &Address) -> Result<(), Problem> {
+    fn attempt(&self, address: &Address) -> Result<Guess, Problem> {
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, address) = address;
         throttle.begin(key, *address, Instant::now()).map_err(|wait| {
@@ -191,8 +191,8 @@ impl Enrolment {
         })
     }
 
-    fn succeeded(&self, (key, address): &Address) {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(key, *address, Instant::now());
+    fn succeeded(&self, (key, address): &Address, guess: Guess) {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(key, *address, guess, Instant::now());
     }
 }
 
@@ -252,7 +252,7 @@ pub async fn enrol(
 ) -> Result<Json<Admission>, ApiError> {
     let enrolment = enrolment_of(&app)?;
     let address = address(peer, &headers);
-    enrolment.attempt(&address)?;
+    let guess = enrolment.attempt(&address)?;
     let Enrol { token, request, name } = read(body)?;
     let key = key(&request)?;
     let name = name.map(|name| name.chars().filter(|c| !is_hidden(*c)).take(NAME_CHARS_MAX).collect::<String>());
@@ -273,7 +273,7 @@ pub async fn enrol(
             forbidden("token_used", format!("another box used the join token at {at}, and it is good for one; {again}"))
         }
     })?;
-    enrolment.succeeded(&address);
+    enrolment.succeeded(&address, guess);
     app.hints.fleet();
     info!(edge = %enrolled.edge, "A box has joined");
     let edge = EdgeIdentity { edge_id: enrolled.edge, warehouse_id: enrolled.warehouse };
@@ -343,7 +343,7 @@ pub async fn bring_back(
 ) -> Result<Json<Admission>, ApiError> {
     let enrolment = enrolment_of(&app)?;
     let address = address(peer, &headers);
-    enrolment.attempt(&address)?;
+    let guess = enrolment.attempt(&address)?;
     let Return { certificate, request } = read(body)?;
     let key = key(&request)?;
     let unreadable = |_| Problem::new(StatusCode::BAD_REQUEST, "unreadable", "the certificate cannot be read");
@@ -364,7 +364,7 @@ pub async fn bring_back(
             forbidden("away_too_long", text.to_owned())
         }
     })?;
-    enrolment.succeeded(&address);
+    enrolment.succeeded(&address, guess);
     info!(edge = %edge_id, "An edge came back with an expired certificate");
     Ok(Json(enrolment.admission(EdgeIdentity { edge_id, warehouse_id }, given)))
 }

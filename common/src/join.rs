@@ -9,6 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use axum::http::Uri;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -25,6 +26,26 @@ pub const ENROLL_PATH: &str = "/api/v1/enroll";
 pub const RENEW_PATH: &str = "/api/v1/renew";
 pub const RETURN_PATH: &str = "/api/v1/return";
 pub const IDENTITY_PATH: &str = "/api/v1/identity";
+
+/// Whether central can be asked at an address that somebody gave.
+///
+/// # Errors
+/// What is wrong with it, without what may be secret in it.
+pub fn check_address(address: &str) -> Result<(), &'static str> {
+    const LIKE: &str = "is no address; write one as https://smartpick.example.com:8090";
+    let uri: Uri = address.parse().map_err(|_| LIKE)?;
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty()).ok_or(LIKE)?;
+    if authority.as_str().contains('@') {
+        return Err("has a name or a password in it, which central does not ask for; leave it out");
+    }
+    if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
+        return Err("has a port that there is not; they go from 1 to 65535");
+    }
+    match uri.query() {
+        Some(_) => Err("ends with a question; leave out what begins with ?"),
+        None => Ok(()),
+    }
+}
 
 /// A box that joins a site.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -174,6 +195,27 @@ impl FromStr for JoinToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_a_port_and_nothing_secret() {
+        for good in ["https://hq", "https://hq:8090", "http://[::1]:8090", "https://hq/smartpick", "https://10.0.0.1/"]
+        {
+            assert_eq!(check_address(good), Ok(()), "{good}");
+        }
+        for (bad, words) in [
+            ("", "is no address"),
+            ("hq 1", "is no address"),
+            ("/path", "is no address"),
+            ("https://user:secret@hq", "password"),
+            ("https://hq:99999", "port"),
+            ("https://hq:", "port"),
+            ("https://[::1]:x", "port"),
+            ("https://hq?token=secret", "question"),
+        ] {
+            let error = check_address(bad).expect_err(bad);
+            assert!(error.contains(words) && !error.contains("secret"), "{bad}: {error}");
+        }
+    }
 
     #[test]
     fn a_token_says_the_same_after_a_person_carried_it() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::config::{ConfigError, Loaded, Named, Schema, Sources, load};
 use common::ids::{EdgeId, WarehouseId};
+use common::join::check_address;
 use common::site;
 use common::telemetry;
 use common::tls::Mode;
@@ -22,6 +23,9 @@ pub const DEFAULT_FILE: &str = "/etc/smartpick/edge.toml";
 /// SQLite's log grows to about 4 MiB before it is written back (1,000 pages), and deleting needs as much again.
 const BALLAST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
+/// A hundred years: times are still times then.
+const DAYS_MAX: u64 = 36_500;
+const REDIS_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Less than this would hold hardly a minute.
 const SPILL_BYTES_MIN: u64 = 1024 * 1024;
 /// Less than this would hold hardly a shift.
@@ -357,11 +361,11 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let fail = |key: &str, problem: &str| Err(ConfigError::of(key, problem));
-        if let Some(url) = &self.central.url
-            && !url.starts_with("http://")
-            && !url.starts_with("https://")
-        {
-            return fail("central.url", "must begin with https:// or http://");
+        if let Some(url) = &self.central.url {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                return fail("central.url", "must begin with https:// or http://");
+            }
+            check_address(url).map_err(|problem| ConfigError::of("central.url", problem))?;
         }
         if self.tls.mode == Mode::Files && (self.tls.certificate.is_empty() || self.tls.key.is_empty()) {
             return fail("tls.mode", "is \"files\", so tls.certificate and tls.key are needed: PEM files");
@@ -371,8 +375,8 @@ impl Config {
         {
             return Err(ConfigError::of("redis.url", error.to_string()));
         }
-        if self.redis.timeout.is_zero() {
-            return fail("redis.timeout", "must be more than 0");
+        if self.redis.timeout.is_zero() || self.redis.timeout > REDIS_TIMEOUT_MAX {
+            return fail("redis.timeout", "must be more than 0, and at most a minute: so long a camera would wait");
         }
         for (key, name) in [("stream.name", &self.stream.name), ("stream.consumer_group", &self.stream.consumer_group)]
         {
@@ -404,17 +408,15 @@ impl Config {
                 format!("at least {BALLAST_BYTES_MIN}, or giving it up would not be enough to drain a full disk"),
             ));
         }
-        for (key, value) in [
-            ("idempotency.ttl_seconds", self.idempotency.ttl_seconds),
-            ("idempotency.keys_max", self.idempotency.keys_max),
-            ("intake.event_age_max_days", self.intake.event_age_max_days),
+        for (key, value, most) in [
+            ("idempotency.ttl_seconds", self.idempotency.ttl_seconds, DAYS_MAX * 86_400),
+            ("idempotency.keys_max", self.idempotency.keys_max, u64::MAX),
+            ("intake.event_age_max_days", self.intake.event_age_max_days, DAYS_MAX),
+            ("history.keep_days", self.history.keep_days, DAYS_MAX),
         ] {
-            if value == 0 {
-                return fail(key, "must be more than 0");
+            if !(1..=most).contains(&value) {
+                return Err(ConfigError::of(key, format!("must be from 1 to {most}")));
             }
-        }
-        if self.history.keep_days == 0 {
-            return fail("history.keep_days", "must be at least 1");
         }
         if self.history.bytes_max < HISTORY_BYTES_MIN {
             return Err(ConfigError::of("history.bytes_max", format!("must be at least {HISTORY_BYTES_MIN}")));
@@ -556,11 +558,15 @@ mod tests {
             (&[("stream.name", "")], "stream.name: is empty"),
             (&[("stream.consumer_group", "")], "stream.consumer_group: is empty"),
             (&[("stream.max_length", "0")], "without redis.url"),
-            (&[("intake.event_age_max_days", "0")], "intake.event_age_max_days: must be more than 0"),
+            (&[("intake.event_age_max_days", "0")], "intake.event_age_max_days: must be from 1 to 36500"),
+            (&[("intake.event_age_max_days", "1000000000")], "from 1 to 36500"),
+            (&[("idempotency.ttl_seconds", "0")], "from 1 to"),
+            (&[("redis.timeout", "10days")], "at most a minute"),
+            (&[("central.url", "https://user:secret@hq")], "central.url: has a name or a password"),
             (&[("warehouse_id", "00000000-0000-0000-0000-000000000000")], "sites list"),
             (&[("edge_id", "00000000-0000-0000-0000-000000000000")], "edges add"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
-            (&[("history.keep_days", "0")], "at least 1"),
+            (&[("history.keep_days", "0")], "from 1 to 36500"),
             (&[("archive.bytes_max", "1000")], "switches the archive off"),
             (&[("log", "wran")], "error, warn, info"),
             (&[("log", "info,noisy")], "noisy"),

@@ -74,8 +74,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<Edge> {
         .create(&dir)
         .map_err(|error| ConfigError::of("data_dir", format!("{} cannot be made: {error}", dir.display())))?;
     let enrolled = enrolled?;
-    let access = Access::open(&dir, config.camera_token.as_deref())
-        .context("open the accounts; if access.db is damaged, move it aside and make the accounts and tokens anew")?;
+    let access = Access::open(&dir, config.camera_token.as_deref()).context(
+        "open the accounts; if access.db is damaged, `smartpick-edge fsck --repair` takes over what is whole",
+    )?;
     let identity = Identity::open(config.privacy.worker_identity, &dir)?;
     for warning in config.warnings() {
         warn!("{warning}");

@@ -342,6 +342,11 @@ async fn read<'s>(state: &'s State, headers: &HeaderMap, body: Body) -> Result<(
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    if let Some(coding) = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+        let coding = coding.to_str().unwrap_or("?");
+        let text = format!("Content-Encoding {coding} is not read; send the body as it is, without that header");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text));
+    }
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     Format::from_content_type(content_type).ok_or_else(|| {
         Problem::new(

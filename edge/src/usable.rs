@@ -1,7 +1,7 @@
 //! Whether a configuration can be used, as far as it and what is on this box decide: nobody is asked, and nothing is changed.
 //! `run` begins with it, `check-config` is it, and a reload goes by it, so none takes what another refuses.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use common::config::ConfigError;
@@ -36,9 +36,13 @@ impl Usable {
             }
             _ => {}
         }
+        room(&config, &dir)?;
         let enrolled = Enrolled::load(&dir);
-        if let Ok(enrolled) = &enrolled {
-            take_on(&mut config, enrolled.as_ref())?;
+        match &enrolled {
+            Ok(enrolled) => take_on(&mut config, enrolled.as_ref())?,
+            Err(error) if is_forbidden(error) => {}
+            // It would not heal by being tried again.
+            Err(error) => return Err(ConfigError::new(format!("{error:#}"))),
         }
         if let Some(cameras) = store::cameras_there(&dir) {
             beyond_loopback(&config, cameras || config.camera_token.is_some())?;
@@ -46,6 +50,26 @@ impl Usable {
         certificates(&config.tls, &tls::names(&config), &dir.join(tls::DIR))?;
         Ok(Self { dir, config, enrolled })
     }
+}
+
+/// A disk that is too small for what has to stay free takes nothing, however empty it is.
+fn room(config: &Config, dir: &Path) -> Result<(), ConfigError> {
+    let there = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(dir);
+    let Ok(whole) = fs4::total_space(there) else { return Ok(()) };
+    for (key, bytes) in
+        [("spill.disk_free_min", config.spill.disk_free_min), ("spill.ballast_bytes", config.spill.ballast_bytes)]
+    {
+        if bytes >= whole {
+            let words = format!("is {bytes}, and the whole disk of {} has {whole} bytes", there.display());
+            return Err(ConfigError::of(key, words));
+        }
+    }
+    Ok(())
+}
+
+fn is_forbidden(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| Some(cause.downcast_ref::<io::Error>()?.kind());
+    error.chain().find_map(kind) == Some(ErrorKind::PermissionDenied)
 }
 
 /// Beyond this box only cameras that show a token are let in.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{bad_body, cursor, in_order, known, limit, not_found, parse_cursor, path, query, the_one};
+use super::{Object, bad_body, cursor, in_order, known, limit, not_found, parse_cursor, path, query, the_one};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::check;
@@ -437,10 +437,10 @@ pub async fn acknowledge(
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
-    body: Result<Json<Acknowledge>, JsonRejection>,
+    body: Result<Object<Acknowledge>, Problem>,
 ) -> Result<Json<Detail>, ApiError> {
     let alert = find(&app, path(id, WHAT)?, query(which)?.warehouse_id).await?;
-    let Acknowledge { fact_id, note } = super::body(body)?;
+    let Acknowledge { fact_id, note } = body?.0;
     let statement = Statement::Acknowledge { alert_id: AlertId::from_uuid(alert.alert_id), note };
     let warehouse = WarehouseId::from_uuid(alert.warehouse_id);
     say(&app, warehouse, &caller.name, fact_id, statement, clock::now(), |known, new| known.statement == new.statement)

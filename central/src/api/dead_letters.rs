@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{known, limit, not_found, path, query};
+use super::{Object, known, limit, not_found, path, query};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
 use crate::persist::check::visible;
@@ -258,11 +258,11 @@ pub async fn discard(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
-    body: Result<Json<Discard>, JsonRejection>,
+    body: Result<Object<Discard>, Problem>,
 ) -> Result<Json<Discarded>, ApiError> {
     let id = path(id, WHAT)?;
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
-    let Json(Discard { reason }) = body.map_err(|e| bad(&e.body_text()))?;
+    let Object(Discard { reason }) = body.map_err(|problem| bad(&problem.message))?;
     if reason.trim().is_empty() {
         return Err(bad("say why, as {\"reason\": \"…\"}").into());
     }

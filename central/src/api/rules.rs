@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{bad_body, body, known, limit, not_found, path, query};
+use super::{Object, bad_body, known, limit, not_found, path, query};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::persist::check::visible;
@@ -282,9 +282,9 @@ pub async fn make(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
-    asked: Result<Json<NewRules>, JsonRejection>,
+    asked: Result<Object<NewRules>, Problem>,
 ) -> Result<(StatusCode, Json<MadeVersion>), ApiError> {
-    let (id, NewRules { rules, note, base_version }) = (site(&app, id).await?, body(asked)?);
+    let (id, NewRules { rules, note, base_version }) = (site(&app, id).await?, asked?.0);
     let note = note.trim();
     if note.chars().count() > NOTE_CHARS_MAX {
         return Err(bad_body(&format!("note: at most {NOTE_CHARS_MAX} characters are taken")).into());
@@ -333,9 +333,9 @@ pub struct Usable {}
 pub async fn check(
     State(app): State<Arc<App>>,
     id: Result<Path<Uuid>, PathRejection>,
-    asked: Result<Json<RulesToCheck>, JsonRejection>,
+    asked: Result<Object<RulesToCheck>, Problem>,
 ) -> Result<Json<Usable>, ApiError> {
-    let (id, asked) = (site(&app, id).await?, body(asked)?);
+    let (id, asked) = (site(&app, id).await?, asked?.0);
     usable(&app, id, &asked.rules).await?;
     Ok(Json(Usable {}))
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -16,7 +15,7 @@ use common::web::request::{is_https, session_cookie, set_cookie};
 use common::web::sign_in::{self, Attempt, SESSION_AGE_MAX, session_token};
 use serde::Deserialize;
 
-use super::{body, unfit};
+use super::{Object, unfit};
 use crate::access::{COOKIE, Caller, CallerKind, sign_in_first};
 use crate::http::{ApiError, App};
 use crate::store::{sessions, users};
@@ -134,14 +133,14 @@ pub async fn change_password(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    asked: Result<Json<ChangePassword>, JsonRejection>,
+    asked: Result<Object<ChangePassword>, Problem>,
 ) -> Result<StatusCode, ApiError> {
     let (CallerKind::User, Some(session)) = (caller.kind, session_cookie(&headers, COOKIE)) else {
         let text = "a machine's token has no password; sign in with an account";
         return Err(Problem::new(StatusCode::FORBIDDEN, "no_password", text).into());
     };
     let _place = app.access.sign_ins.enter()?;
-    let ChangePassword { old, new } = body(asked)?;
+    let ChangePassword { old, new } = asked?.0;
     check_password(&new).map_err(|error| unfit("password_invalid", &error))?;
     // Counted like signing in: somebody may have found a screen that was left alone.
     let attempt = begin(&app, &caller.name, peer, &headers)?;

@@ -7,7 +7,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 use words::words;
 
-use super::{body, not_found, path};
+use super::{Object, not_found, path};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store::sites::{self, CameraName, Change, Changed, Site, ZoneName};
@@ -152,9 +152,9 @@ pub async fn set(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
-    asked: Result<Json<Set>, JsonRejection>,
+    asked: Result<Object<Set>, Problem>,
 ) -> Result<Json<Settings>, ApiError> {
-    let (id, asked) = (path(id, WHAT)?, body(asked)?);
+    let (id, asked) = (path(id, WHAT)?, asked?.0);
     asked.check().map_err(|error| invalid(&error))?;
     let Set { name, time_zone, shifts, zones, cameras } = asked;
     let change =

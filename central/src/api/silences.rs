@@ -4,19 +4,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::alert::{Origin, Scope, Silence, Statement, merge};
 use common::clock;
 use common::ids::{FactId, WarehouseId};
+use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::alerts::{Which, say};
-use super::{bad_body, body, cursor, known, limit, not_found, parse_cursor, path, query, the_one};
+use super::{Object, bad_body, cursor, known, limit, not_found, parse_cursor, path, query, the_one};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store::facts;
@@ -144,9 +145,9 @@ pub struct Begin {
 pub async fn begin(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    asked: Result<Json<Begin>, JsonRejection>,
+    asked: Result<Object<Begin>, Problem>,
 ) -> Result<Json<View>, ApiError> {
-    let Begin { silence_id, warehouse_id, scope, reason, minutes, until } = body(asked)?;
+    let Begin { silence_id, warehouse_id, scope, reason, minutes, until } = asked?.0;
     let now = clock::now();
     let until = match (minutes, until) {
         (None, Some(until)) if until <= now => {
@@ -212,11 +213,11 @@ pub async fn end(
     Extension(caller): Extension<Caller>,
     id: Result<Path<Uuid>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
-    asked: Result<Json<End>, JsonRejection>,
+    asked: Result<Object<End>, Problem>,
 ) -> Result<Json<View>, ApiError> {
     let silence_id = FactId::from_uuid(path(id, WHAT)?);
     let warehouse = the_one(facts::silence_of(&app.db, silence_id, query(which)?.warehouse_id()).await?, WHAT)?;
-    let End { fact_id } = body(asked)?;
+    let End { fact_id } = asked?.0;
     let statement = Statement::EndSilence { silence_id };
     let warehouse_id = WarehouseId::from_uuid(warehouse);
     say(&app, warehouse_id, &caller.name, fact_id, statement, clock::now(), |known, new| {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -11,7 +11,7 @@ use common::credentials::check_name;
 use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 
-use super::{body, name_taken, not_found, path, unfit};
+use super::{Object, name_taken, not_found, path, unfit};
 use crate::access::{Caller, Scopes};
 use crate::http::{ApiError, App};
 use crate::store::tokens::{self, ListedToken};
@@ -63,9 +63,9 @@ pub struct AddedToken {
 pub async fn add(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    asked: Result<Json<NewToken>, JsonRejection>,
+    asked: Result<Object<NewToken>, Problem>,
 ) -> Result<(StatusCode, Json<AddedToken>), ApiError> {
-    let NewToken { name, scopes } = body(asked)?;
+    let NewToken { name, scopes } = asked?.0;
     check_name(&name).map_err(|error| unfit("name_invalid", &error))?;
     if scopes.is_empty() {
         let text = "scopes is empty; give at least one of read, act, people, admin";

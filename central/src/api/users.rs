@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -10,7 +10,7 @@ use common::credentials::{check_name, check_password};
 use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 
-use super::{body, name_taken, not_found, path, unfit};
+use super::{Object, name_taken, not_found, path, unfit};
 use crate::access::{Caller, Role};
 use crate::http::{ApiError, App};
 use crate::store::users::{self, Change, Changed, ListedUser};
@@ -64,9 +64,9 @@ pub struct AddedUser {
 pub async fn add(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    asked: Result<Json<NewUser>, JsonRejection>,
+    asked: Result<Object<NewUser>, Problem>,
 ) -> Result<(StatusCode, Json<AddedUser>), ApiError> {
-    let NewUser { name, role, password } = body(asked)?;
+    let NewUser { name, role, password } = asked?.0;
     check_name(&name).map_err(|error| unfit("name_invalid", &error))?;
     let hash = hashed(&app, password).await?;
     if !users::add(&app.db, &caller.name, &name, role, &hash).await? {
@@ -102,9 +102,9 @@ pub async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     name: Result<Path<String>, PathRejection>,
-    asked: Result<Json<ChangedUser>, JsonRejection>,
+    asked: Result<Object<ChangedUser>, Problem>,
 ) -> Result<StatusCode, ApiError> {
-    let ChangedUser { role, password } = body(asked)?;
+    let ChangedUser { role, password } = asked?.0;
     let password = match password {
         Some(password) => Some(hashed(&app, password).await?),
         None => None,

@@ -1,6 +1,7 @@
 //! `dead-letters`: what could never be stored, where the database is: look, try again with this version, or give up with a
 //! reason. Who did it is in the audit. The bytes may name a person, so they are not shown here.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::{Context as _, bail};
@@ -124,12 +125,21 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
                 let chosen = dead_letters::open_ids(&db, reason_contains.as_deref(), site).await?;
                 return discard_all(&db, &chosen, &reason, dry_run, out).await;
             }
-            for id in ids {
-                if !batch::discard(&db, id, &actor(), &reason).await? {
-                    dead_letters::show(&db, id).await?.with_context(|| missing(id))?;
-                    bail!("dead letter {id} was replayed or discarded already");
+            let mut left = None;
+            for id in ids.into_iter().collect::<BTreeSet<_>>() {
+                if batch::discard(&db, id, &actor(), &reason).await? {
+                    writeln!(out, "Discarded {id}; its bytes are kept until retention.dead_letters_days.")?;
+                    continue;
                 }
-                writeln!(out, "Discarded {id}; its bytes are kept until retention.dead_letters_days.")?;
+                let why = match dead_letters::show(&db, id).await? {
+                    None => missing(id),
+                    Some(_) => Exit::Failure.because(format!("dead letter {id} was replayed or discarded already")),
+                };
+                left.get_or_insert(why);
+            }
+            // The others were decided all the same.
+            if let Some(why) = left {
+                bail!(why);
             }
         }
     }

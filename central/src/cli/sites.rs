@@ -10,7 +10,7 @@ use common::cli::{table, time};
 use common::clock;
 use common::config::ConfigError;
 use common::ids::{EdgeId, WarehouseId};
-use common::join::JoinToken;
+use common::join::{JoinToken, check_address};
 use common::tls::Mode;
 use common::tls::authority::Authority;
 use serde_json::json;
@@ -174,6 +174,7 @@ async fn new_token(config: &Config, db: &Db, args: &TokenArgs) -> anyhow::Result
         let words = "--url must begin with https://, for example https://smartpick.example.com:8090";
         bail!(Exit::Usage.because(words));
     }
+    check_address(&url).map_err(|problem| Exit::Usage.because(format!("--url {problem}")))?;
     let token = JoinToken::new(&url, pin);
     Ok((url, token))
 }

@@ -200,7 +200,8 @@ fn never_heartbeat(flowing: Option<TimeDelta>, delivered: Option<TimeDelta>, fac
         (None, None) => (
             State::Unknown,
             Code::NeverHeard,
-            "never heard of; is its token in central.token of its configuration?".to_owned(),
+            "never heard of; `smartpick-edge doctor` on the box says whether it reaches headquarters and is let in"
+                .to_owned(),
         ),
     };
     let mut reasons = vec![Reason::new(code, text)];

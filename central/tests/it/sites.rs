@@ -181,8 +181,10 @@ async fn what_cannot_be_set_names_its_field_and_changes_nothing() {
         );
         assert!(problem["message"].as_str().expect("text").starts_with(field), "{problem}");
     }
-    let (status, problem) = system.put(&path(&edge), &json!({"nmae": "Hall"})).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("body_invalid")));
+    for unread in [json!({"nmae": "Hall"}), json!(["Hall", "Europe/Berlin"]), json!([])] {
+        let (status, problem) = system.put(&path(&edge), &unread).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("body_invalid")), "{unread}");
+    }
     let (status, _) = system.put(&format!("/api/v1/sites/{}/settings", Uuid::new_v4()), &json!({"name": "Hall"})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(settings(&system, &edge).await, before);

@@ -323,7 +323,14 @@ async fn dead_letters_are_discarded_by_site_and_by_what_their_reason_says() {
     assert!(text(&discard(&both).stdout).starts_with("0 open"));
     assert!(text(&discard(&["--reason-contains", "of warehouse"]).stdout).starts_with("Discarded 2;"));
     assert_eq!(open(), 2, "those of no such version");
-    assert_eq!(text(&place.run(&["audit"]).stdout).matches("tried before it joined").count(), 4);
+    let ids: Vec<String> = text(&place.run(&["dead-letters", "list", "--json"]).stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].to_string())
+        .collect();
+    let mixed = discard(&[&ids[0], &ids[0], "99999", &ids[1]]);
+    assert_eq!((mixed.status.code(), open()), (Some(66), 0), "the others are decided all the same: {mixed:?}");
+    assert!(text(&mixed.stderr).contains("no dead letter 99999"), "{mixed:?}");
+    assert_eq!(text(&place.run(&["audit"]).stdout).matches("tried before it joined").count(), 6);
 }
 
 #[tokio::test]

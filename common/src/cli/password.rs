@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, Read, Write as _};
 use anyhow::{Context as _, bail};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use super::exit::Exit;
 use crate::credentials::{PASSWORD_BYTES_MAX, check_password, hash_password};
 
 const CTRL_C: u8 = 3;
@@ -55,7 +56,7 @@ fn from_terminal(name: &str) -> anyhow::Result<String> {
 
 fn terminal() -> anyhow::Result<File> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
-        bail!("there is no terminal to ask for a password on; give it with --password-stdin");
+        bail!(Exit::Usage.because("there is no terminal to ask for a password on; give it with --password-stdin"));
     };
     Ok(terminal)
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::info;
 
 use super::request::client;
-use super::throttle::{Address, Throttle};
+use super::throttle::{Address, Guess, Throttle};
 use crate::credentials::{self, NAME_CHARS_MAX, TokenHash, name_key, token_hash};
 use crate::problem::Problem;
 
@@ -61,6 +61,7 @@ impl Default for SignIns {
 pub struct Attempt {
     account: String,
     address: Address,
+    guess: Guess,
 }
 
 /// Too many wrong passwords.
@@ -97,7 +98,7 @@ impl SignIns {
         let account: String = name_key(name).chars().take(NAME_CHARS_MAX).collect();
         let address = client(peer, headers);
         match self.throttle().begin(&account, address, Instant::now()) {
-            Ok(()) => Ok(Attempt { account, address }),
+            Ok(guess) => Ok(Attempt { account, address, guess }),
             Err(wait) => {
                 // Rounded up, or one would come back too early.
                 let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -109,7 +110,8 @@ impl SignIns {
 
     /// The password was right.
     pub fn succeed(&self, attempt: Attempt) {
-        self.throttle().succeed(&attempt.account, attempt.address, Instant::now());
+        let Attempt { account, address, guess } = attempt;
+        self.throttle().succeed(&account, address, guess, Instant::now());
     }
 
     /// Whether it is the password that this hash is of. Takes the same time if there is no account, and so no hash.

@@ -6,7 +6,8 @@
 //!   hold up an address from which that account was signed in to before: a stranger who fails on purpose cannot
 //!   keep a supervisor out of her own tablet, and on a new device she waits ten seconds.
 //!
-//! An attempt is counted when it begins, so many at once are no way around it; a right password takes it back. Names that
+//! An attempt is counted when it begins, so many at once are no way around it; a right password takes it back, also the time
+//! of the last failure, or a shared box would be slowed down for as long as people use it. Names that
 //! do not exist are counted like others, or the wait would tell which do. In memory only: a restart forgets.
 
 use std::collections::HashMap;
@@ -63,15 +64,18 @@ impl<K: Hash + Eq + Clone> Counts<K> {
         (count.last + wait).saturating_duration_since(now)
     }
 
-    fn fail(&mut self, key: K, now: Instant) {
+    /// Answers when the last failure before this one was.
+    fn fail(&mut self, key: K, now: Instant) -> Option<Instant> {
         if !self.counts.contains_key(&key) && self.counts.len() >= ENTRIES_MAX {
             self.make_room(now);
         }
+        let before = self.counts.get(&key).map(|count| count.last);
         let count = self.counts.entry(key).or_insert(Count { failures: 0, last: now });
         if now.saturating_duration_since(count.last) > FORGET_AFTER {
             count.failures = 0;
         }
         *count = Count { failures: count.failures.saturating_add(1), last: now };
+        before
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -83,14 +87,26 @@ impl<K: Hash + Eq + Clone> Counts<K> {
         }
     }
 
-    fn take_back(&mut self, key: &K) {
+    fn take_back(&mut self, key: &K, guess: Guess) {
         if let Some(count) = self.counts.get_mut(key) {
             count.failures = count.failures.saturating_sub(1);
+            // Unless another failed since.
+            if count.last == guess.at {
+                count.last = guess.before.unwrap_or(guess.at);
+            }
             if count.failures == 0 {
                 self.counts.remove(key);
             }
         }
     }
+}
+
+/// An attempt that has begun, and what the count of its address was of before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Guess {
+    at: Instant,
+    before: Option<Instant>,
 }
 
 pub struct Throttle {
@@ -114,7 +130,7 @@ impl Throttle {
     ///
     /// # Errors
     /// How long to wait first.
-    pub fn begin(&mut self, account: &str, address: Address, now: Instant) -> Result<(), Duration> {
+    pub fn begin(&mut self, account: &str, address: Address, now: Instant) -> Result<Guess, Duration> {
         let account = account.to_owned();
         let mut wait = self.addresses.wait(&address, now);
         let known = self.is_known(&account, address, now);
@@ -124,16 +140,16 @@ impl Throttle {
         if !wait.is_zero() {
             return Err(wait);
         }
-        self.addresses.fail(address, now);
+        let before = self.addresses.fail(address, now);
         if !known {
             self.accounts.fail(account, now);
         }
-        Ok(())
+        Ok(Guess { at: now, before })
     }
 
     /// The password was right. The address's earlier failures stay: they may have been guesses at other accounts.
-    pub fn succeed(&mut self, account: &str, address: Address, now: Instant) {
-        self.addresses.take_back(&address);
+    pub fn succeed(&mut self, account: &str, address: Address, guess: Guess, now: Instant) {
+        self.addresses.take_back(&address, guess);
         self.accounts.counts.remove(account);
         let key = (account.to_owned(), address);
         if !self.known.contains_key(&key)
@@ -167,7 +183,7 @@ mod tests {
             let mut soonest = during;
             for a in 0..addresses {
                 match throttle.begin("anna", address(a), now) {
-                    Ok(()) => {
+                    Ok(_) => {
                         count += 1;
                         soonest = Duration::ZERO;
                     }
@@ -191,8 +207,8 @@ mod tests {
             }
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(throttle.begin("b", address(2), now), Ok(()), "others are not held up");
-        assert_eq!(throttle.begin("b", address(1), now + FORGET_AFTER + SECOND), Ok(()), "and it is forgotten");
+        assert!(throttle.begin("b", address(2), now).is_ok(), "others are not held up");
+        assert!(throttle.begin("b", address(1), now + FORGET_AFTER + SECOND).is_ok(), "and it is forgotten");
     }
 
     #[test]
@@ -207,12 +223,12 @@ mod tests {
     #[test]
     fn a_stranger_holds_nobody_up_on_a_known_device_and_ten_seconds_on_a_new_one() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
-        throttle.begin("anna", address(1), now).expect("the first");
-        throttle.succeed("anna", address(1), now);
+        let first = throttle.begin("anna", address(1), now).expect("the first");
+        throttle.succeed("anna", address(1), first, now);
         for a in 10..200 {
             throttle.begin("anna", address(a), now).ok();
         }
-        assert_eq!(throttle.begin("anna", address(1), now), Ok(()));
+        assert!(throttle.begin("anna", address(1), now).is_ok());
         let wait = throttle.begin("anna", address(2), now).expect_err("a new device waits");
         assert!(wait <= ACCOUNT_WAIT_MAX, "{wait:?}");
     }
@@ -224,12 +240,34 @@ mod tests {
         // Somebody with an account of their own signs in between guesses at another's.
         for _ in 0..100 {
             guessed += u32::from(throttle.begin("anna", address(1), now).is_ok());
-            if throttle.begin("mallory", address(1), now).is_ok() {
-                throttle.succeed("mallory", address(1), now);
+            if let Ok(right) = throttle.begin("mallory", address(1), now) {
+                throttle.succeed("mallory", address(1), right, now);
             }
             now += Duration::from_millis(10);
         }
         assert!(guessed <= ADDRESS_FREE + 1, "{guessed}");
+    }
+
+    /// A box that many share: after some of them have mistyped, the others come in one after the other.
+    #[test]
+    fn right_passwords_are_not_waited_for_anew() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        let mut now = start;
+        for n in 0..11 {
+            while let Err(wait) = throttle.begin(&format!("a{n}"), address(1), now) {
+                now += wait;
+            }
+        }
+        now += ADDRESS_WAIT_MAX;
+        for n in 0..200 {
+            let right = throttle.begin(&format!("b{n}"), address(1), now).expect("the wait is over");
+            now += SECOND;
+            throttle.succeed(&format!("b{n}"), address(1), right, now);
+        }
+        let wrong = throttle.begin("a0", address(1), now).expect("once");
+        assert!(throttle.begin("b0", address(1), now).is_err(), "a wrong one is: {wrong:?}");
+        let later = now + FORGET_AFTER + SECOND;
+        assert!(throttle.begin("b0", address(1), later).is_ok(), "and all are forgotten");
     }
 
     #[test]
@@ -240,7 +278,7 @@ mod tests {
         }
         for n in 0..3 * ENTRIES_MAX {
             let ip = u32::try_from(n).expect("small") + 0x0a00_0000;
-            throttle.begin(&format!("n{n}"), IpAddr::V4(ip.into()).into(), now).expect("a fresh one");
+            let _counted = throttle.begin(&format!("n{n}"), IpAddr::V4(ip.into()).into(), now).expect("a fresh one");
         }
         assert!(throttle.addresses.counts.len() <= ENTRIES_MAX && throttle.accounts.counts.len() <= ENTRIES_MAX);
         assert!(throttle.begin("anna", address(99), now).is_err(), "the one under attack is still slowed");

@@ -4,14 +4,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use common::cli::exit::Exit;
 use common::clock;
 
 use super::ConfigArgs;
-use super::running::data_dir;
+use super::running::data_dir_there;
 use crate::access::store::{self as access, Store};
 use crate::buffer::fsck::{DirLock, Examined, examine, mend, take_over};
 use crate::config::Config;
@@ -41,13 +41,16 @@ pub struct Said {
 }
 
 pub fn run(config: &Config, args: &FsckArgs) -> anyhow::Result<Said> {
-    let (dir, now) = (data_dir(config)?, clock::now());
+    let (dir, now) = (data_dir_there(config)?, clock::now());
     let busy = || Exit::TempFail.because("examine the files; stop the edge first: `systemctl stop smartpick-edge`");
     let lock = || DirLock::take(&dir).with_context(busy);
     let mut said = Said { text: String::new(), well: true };
     match &args.from {
         Some(from) => {
             let salvaged = take_over(&dir, from, lock()?, now)?;
+            if salvaged.records == 0 && salvaged.damaged == 0 && salvaged.stopped.is_none() {
+                bail!("there is nothing of a spill in {}; nothing was taken over", from.display());
+            }
             writeln!(said.text, "spill    {} records were taken over from {}", salvaged.records, from.display())?;
             if let Some(why) = salvaged.stopped {
                 said.well = false;

@@ -110,7 +110,10 @@ fn summary(replay: &Replay) -> anyhow::Result<String> {
         "{sent} records were sent again: {committed} were new to headquarters, {duplicates} were there already.\n"
     );
     if *dead_letters > 0 {
-        writeln!(text, "{dead_letters} cannot be stored there; see its dead letters.")?;
+        writeln!(
+            text,
+            "{dead_letters} cannot be stored there: `smartpick-central dead-letters list --state all` says why."
+        )?;
     }
     if *gone > 0 {
         writeln!(text, "{gone} were not in the archive any more when their turn came, or not whole.")?;

@@ -19,6 +19,8 @@ const SERVICE_DIR: &str = "/var/lib/smartpick-edge";
 const SESSION: &str = "/api/v1/session";
 /// It runs on the same box.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// To check a password takes a moment, and others may be signing in.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// That of the service for root, who has configured none: with `sudo` there is no `STATE_DIRECTORY`, and root's home
 /// is not where the service looks.
@@ -111,15 +113,16 @@ impl Running {
         format!("no edge answers at {}; is it running? `systemctl status smartpick-edge`", self.base)
     }
 
-    /// Asks as this person from now on, until [`Self::sign_out`]. Where nobody answers, nothing changes.
+    /// Asks as this person from now on, until [`Self::sign_out`].
     ///
     /// # Errors
-    /// If the name or the password is not right, or what answers is no edge.
+    /// If nobody answers, the name or the password is not right, or what answers is no edge.
     pub async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
         self.token = None;
         let credentials = json!({"name": name, "password": password});
         let request = self.client()?.post(format!("{}{SESSION}", self.base)).json(&credentials);
-        let Some(response) = self.ask(request).await? else { return Ok(()) };
+        let answer = self.ask(request, SIGN_IN_TIMEOUT).await?;
+        let response = answer.with_context(|| Exit::Unavailable.because(self.silence()))?;
         let set = response.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = set.and_then(|cookie| HeaderValue::from_str(cookie.split(';').next()?).ok());
         match self.read(response).await? {
@@ -136,7 +139,7 @@ impl Running {
             return;
         }
         if let Ok(client) = self.client() {
-            self.ask(client.delete(format!("{}{SESSION}", self.base))).await.ok();
+            self.ask(client.delete(format!("{}{SESSION}", self.base)), TIMEOUT).await.ok();
         }
         self.session = None;
     }
@@ -159,21 +162,25 @@ impl Running {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
-        match self.ask(request).await? {
+        match self.ask(request, TIMEOUT).await? {
             Some(response) => self.read(response).await,
             None => Ok(Answer::Silence),
         }
     }
 
     /// `None` if nobody answers.
-    async fn ask(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Option<reqwest::Response>> {
+    async fn ask(
+        &self,
+        request: reqwest::RequestBuilder,
+        timeout: Duration,
+    ) -> anyhow::Result<Option<reqwest::Response>> {
         let request = match (&self.session, &self.token) {
             // A cookie changes something only from a page of ours, which is what `Origin` says of a browser.
             (Some(session), _) => request.header(header::COOKIE, session).header(header::ORIGIN, &self.base),
             (None, Some(token)) => request.bearer_auth(token),
             (None, None) => request,
         };
-        match request.timeout(TIMEOUT).send().await {
+        match request.timeout(timeout).send().await {
             Err(error) if error.is_connect() || error.is_timeout() => Ok(None),
             answer => answer.map(Some).with_context(|| format!("ask {}", self.base)),
         }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use common::cli::exit::Exit;
 use common::credentials::hex;
-use common::join::{Enrol, JoinToken};
+use common::join::{Enrol, JoinToken, check_address};
 use common::tls::request::{CertificateRequest, new_key};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,7 @@ pub async fn join(
             "{url} is not https://, so nothing proves that headquarters is there and the token is not sent; give --url https://…"
         )));
     }
+    check_address(url).map_err(|problem| Exit::Usage.because(format!("the address {problem}")))?;
     let enrol = Enrol {
         token: token.secret(),
         request: CertificateRequest::new(&joining.key)?,

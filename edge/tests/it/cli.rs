@@ -520,6 +520,31 @@ fn alerts_are_listed_and_acknowledged() {
     assert_eq!(elsewhere.status.code(), Some(69), "another edge's alerts are not here");
 }
 
+#[test]
+fn what_run_refuses_of_the_disk_and_its_files_check_config_refuses_too() {
+    let site = Site::new("");
+    let refused = |args: &[&str], words: &str| {
+        for command in ["check-config", "run"] {
+            let output = site.run(&[&[command], args].concat());
+            assert_eq!(output.status.code(), Some(78), "{command}: {output:?}");
+            assert!(text(&output.stderr).contains(words), "{command}: {}", text(&output.stderr));
+        }
+    };
+    refused(
+        &["--set", "spill.disk_free_min=9000000000000000000"],
+        "spill.disk_free_min: is 9000000000000000000, and the whole",
+    );
+    refused(&["--set", "spill.ballast_bytes=9000000000000000000"], "spill.ballast_bytes: is");
+    let data = site.dir.path().join("data");
+    assert_eq!(site.run(&["fsck"]).status.code(), Some(66), "there is no data directory");
+    std::fs::create_dir(&data).expect("made");
+    std::fs::write(data.join("identity.json"), "garbage").expect("written");
+    refused(&[], "identity.json; it is damaged: move it aside");
+    let nothing = site.run(&["fsck", "--from", "/etc/passwd"]);
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+    assert!(text(&nothing.stderr).contains("there is nothing of a spill in /etc/passwd"), "{nothing:?}");
+}
+
 /// Where no unit sets a `UMask`.
 #[test]
 fn nobody_else_can_read_what_is_kept() {

@@ -150,6 +150,7 @@ async fn what_cannot_be_taken_says_why() {
             415,
             "unsupported_media_type",
         ),
+        (post().header("Content-Encoding", "gzip").json(&event()), 415, "unsupported_media_type"),
         (post().header("Idempotency-Key", "").json(&event()), 400, "invalid_idempotency_key"),
         (site.http.get(&url), 405, "method_not_allowed"),
         (site.http.get(format!("{}/nothing", site.url)), 404, "not_found"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use common::cli::exit::Exit;
 use common::ids::Epoch;
 use fs4::FileExt;
 use rusqlite::Connection;
@@ -168,7 +169,8 @@ impl DirLock {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_RETRY),
                 Err(TryLockError::WouldBlock) => {
-                    bail!("another smartpick-edge already uses the data directory {}", dir.display())
+                    let words = format!("another smartpick-edge already uses the data directory {}", dir.display());
+                    bail!(Exit::TempFail.because(words))
                 }
                 Err(TryLockError::Error(error)) => return Err(error).context("lock the data directory"),
             }

@@ -125,8 +125,9 @@ fn central_and_credential(knock: &Knock) -> Vec<Check> {
             Check::failure(
                 "credential",
                 "central does not accept it",
-                "`smartpick-central edges list` at headquarters shows whether it was revoked; `smartpick-central sites token SITE` there \
-                 and `smartpick-edge enroll TOKEN --replace` here give it a new one (behind a proxy: `edges add`)",
+                "`smartpick-central edges list` at headquarters shows whether it was revoked; `smartpick-central sites token SITE \
+                 --edge EDGE` there and `smartpick-edge enroll TOKEN --replace` here let it in again as the same edge (behind a proxy: \
+                 `edges add`)",
             ),
         ],
         (status @ (502..=504 | 500 | 429), _) => vec![Check::failure(
