@@ -1,9 +1,10 @@
 //! Whether a configuration can be used, as far as it and what is on this box decide: nobody is asked, and nothing is changed.
 //! `run` begins with it, `check-config` is it, and a reload goes by it, so none takes what another refuses.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use common::cli::exit::Exit;
 use common::config::ConfigError;
 use common::durable;
 use common::tls::authority::{Authority, check_names};
@@ -40,7 +41,7 @@ impl Usable {
         let enrolled = Enrolled::load(&dir);
         match &enrolled {
             Ok(enrolled) => take_on(&mut config, enrolled.as_ref())?,
-            Err(error) if is_forbidden(error) => {}
+            Err(error) if Exit::of(error) == Exit::NoPermission => {}
             // It would not heal by being tried again.
             Err(error) => return Err(ConfigError::new(format!("{error:#}"))),
         }
@@ -65,11 +66,6 @@ fn room(config: &Config, dir: &Path) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-fn is_forbidden(error: &anyhow::Error) -> bool {
-    let kind = |cause: &(dyn std::error::Error + 'static)| Some(cause.downcast_ref::<io::Error>()?.kind());
-    error.chain().find_map(kind) == Some(ErrorKind::PermissionDenied)
 }
 
 /// Beyond this box only cameras that show a token are let in.
