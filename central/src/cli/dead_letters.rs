@@ -45,14 +45,14 @@ pub enum DeadLetters {
         #[arg(long, value_name = "SITE", conflicts_with = "ids")]
         site: Option<String>,
         /// Those in whose reason this text is
-        #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
+        #[arg(long, value_name = "TEXT", conflicts_with = "ids", value_parser = some_text)]
         reason_contains: Option<String>,
         /// Only say how many there are
         #[arg(long, conflicts_with = "ids")]
         dry_run: bool,
         /// For the audit
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
+        #[arg(long, value_name = "TEXT", value_parser = some_text, required_unless_present = "dry_run")]
+        reason: Option<String>,
     },
 }
 
@@ -116,14 +116,15 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
             }
         }
         DeadLetters::Discard { ids, site, reason_contains, dry_run, reason } => {
-            if reason.trim().is_empty() {
-                bail!(Exit::Usage.because("say why, as --reason \"…\"; it is for the audit"));
-            }
+            let site = sites::only(&db, site.as_deref()).await?;
+            let chosen = async || dead_letters::open_ids(&db, reason_contains.as_deref(), site).await;
+            let Some(reason) = reason.filter(|_| !dry_run) else {
+                writeln!(out, "{} open dead letters would be discarded.", chosen().await?.len())?;
+                return Ok(());
+            };
             visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
             if ids.is_empty() {
-                let site = sites::only(&db, site.as_deref()).await?;
-                let chosen = dead_letters::open_ids(&db, reason_contains.as_deref(), site).await?;
-                return discard_all(&db, &chosen, &reason, dry_run, out).await;
+                return discard_all(&db, &chosen().await?, &reason, out).await;
             }
             let mut left = None;
             for id in ids.into_iter().collect::<BTreeSet<_>>() {
@@ -147,11 +148,7 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
 }
 
 /// Those that somebody chose without naming each. What another person was faster with is not counted.
-async fn discard_all(db: &Db, ids: &[i64], reason: &str, dry_run: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    if dry_run || ids.is_empty() {
-        writeln!(out, "{} open dead letters would be discarded.", ids.len())?;
-        return Ok(());
-    }
+async fn discard_all(db: &Db, ids: &[i64], reason: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let (bar, who, mut discarded) = (progress::bar(ids.len() as u64), actor(), 0);
     for id in ids {
         // Each with its line in the audit, in its own transaction.
@@ -161,6 +158,11 @@ async fn discard_all(db: &Db, ids: &[i64], reason: &str, dry_run: bool, out: &mu
     bar.finish_and_clear();
     writeln!(out, "Discarded {discarded}; their bytes are kept until retention.dead_letters_days.")?;
     Ok(())
+}
+
+/// An empty text is in every reason: whoever gives one has a variable that is not set.
+pub(super) fn some_text(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
 }
 
 fn missing(id: i64) -> Because {

@@ -12,6 +12,7 @@ use common::clock;
 use common::ids::WarehouseId;
 use uuid::Uuid;
 
+use super::dead_letters::some_text;
 use super::{actor, sites};
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
@@ -30,7 +31,7 @@ pub enum Replay {
     /// Try open dead letters again, with this version
     DeadLetters {
         /// Only those in whose reason this text is
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = some_text)]
         reason_contains: Option<String>,
         /// Only those of one site, by its name or id
         #[arg(long, value_name = "SITE")]

@@ -310,17 +310,25 @@ async fn dead_letters_are_discarded_by_site_and_by_what_their_reason_says() {
     let discard =
         |args: &[&str]| place.run(&[&["dead-letters", "discard", "--reason", "tried before it joined"], args].concat());
     let open = || text(&place.run(&["dead-letters", "list", "--json"]).stdout).lines().count();
-    for args in [&[][..], &["--dry-run"], &["1", "--site", "Rotterdam 1"], &["1", "--reason-contains", "of warehouse"]]
-    {
+    for args in [
+        &[][..],
+        &["--dry-run"],
+        &["1", "--site", "Rotterdam 1"],
+        &["1", "--reason-contains", "of warehouse"],
+        &["--reason-contains", ""],
+        &["--site", "Rotterdam 1", "--reason-contains", " "],
+    ] {
         assert_eq!(discard(args).status.code(), Some(64), "{args:?}");
     }
     assert_eq!(discard(&["--site", "Nowhere"]).status.code(), Some(66));
     let both = ["--site", "Rotterdam 1", "--reason-contains", "of warehouse"];
-    let dry = discard(&[&both[..], &["--dry-run"]].concat());
+    let dry = place.run(&[&["dead-letters", "discard", "--dry-run"], &both[..]].concat());
     assert_eq!((&*text(&dry.stdout), open()), ("2 open dead letters would be discarded.\n", 6));
     let said = discard(&both);
     assert!(text(&said.stdout).starts_with("Discarded 2;"), "{said:?}");
-    assert!(text(&discard(&both).stdout).starts_with("0 open"));
+    assert!(text(&discard(&both).stdout).starts_with("Discarded 0;"));
+    let replay = place.run(&["replay", "dead-letters", "--reason-contains", ""]);
+    assert_eq!(replay.status.code(), Some(64), "{replay:?}");
     assert!(text(&discard(&["--reason-contains", "of warehouse"]).stdout).starts_with("Discarded 2;"));
     assert_eq!(open(), 2, "those of no such version");
     let ids: Vec<String> = text(&place.run(&["dead-letters", "list", "--json"]).stdout)
