@@ -8,14 +8,94 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi, params_from_iter};
+use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
 
 /// Faults that are named; the rest is only counted as more.
 const FAULTS_MAX: u32 = 10;
 
+/// Where the checksum of version and tables is kept.
+const CHECKSUM: &str = "application_id";
+/// Of a file that was not yet migrated to its end.
+const UNSAID: i32 = 0;
+
 /// Extended codes of a file that cannot be read as it was written.
 const UNREADABLE: [i32; 4] =
     [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
+
+/// Why a file could not be brought to this version's schema.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(
+        "it was written by a newer smartpick-edge and is left as it is; install that version again, or a newer one"
+    )]
+    Newer,
+    #[error("{0}")]
+    Damaged(&'static str),
+    #[error(transparent)]
+    Failed(#[from] rusqlite_migration::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Brings a file that was opened for writing to the schema of `steps`.
+///
+/// SQLite protects neither the version in a file's head nor the list of its tables: one flipped bit makes it a newer version's
+/// file, or hides all but a few rows of a table. So a checksum of both is in the head too, where SQLite has room for a number
+/// of the application.
+///
+/// # Errors
+/// If the head is damaged, a step fails, or the file is from a newer version than this.
+pub fn migrate(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), MigrateError> {
+    if let Some(fault) = head_fault(connection)? {
+        return Err(MigrateError::Damaged(fault));
+    }
+    let migrations = Migrations::from_slice(steps);
+    match migrations.pending_migrations(connection)? {
+        0 if checksum_there(connection)? != UNSAID => return Ok(()),
+        // Whoever is stopped before the new one is written leaves none instead of a wrong one.
+        1.. => connection.pragma_update(None, CHECKSUM, UNSAID)?,
+        _ => {}
+    }
+    migrations.to_latest(connection).map_err(|error| match error {
+        rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
+            MigrateError::Newer
+        }
+        error => error.into(),
+    })?;
+    let checksum = checksum(connection)?;
+    Ok(connection.pragma_update(None, CHECKSUM, checksum)?)
+}
+
+/// What is wrong with the head of a file that can be opened.
+fn head_fault(connection: &mut Connection) -> rusqlite::Result<Option<&'static str>> {
+    // SQLite falls back to it without a word.
+    if connection.is_readonly(MAIN_DB)? {
+        return Ok(Some("its head says that it may only be read"));
+    }
+    // Another process may be migrating it.
+    let connection = connection.transaction()?;
+    let there = checksum_there(&connection)?;
+    let fits = there == UNSAID || there == checksum(&connection)?;
+    Ok((!fits).then_some("the checksum of its version and its tables is wrong"))
+}
+
+fn checksum_there(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, CHECKSUM, |row| row.get(0))
+}
+
+/// Of the version and the tables as they are.
+fn checksum(connection: &Connection) -> rusqlite::Result<i32> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let mut find = connection
+        .prepare("SELECT concat_ws('|', type, name, tbl_name, rootpage, sql) FROM sqlite_schema ORDER BY rowid")?;
+    let mut rows = find.query([])?;
+    let mut checksum = crc32c::crc32c(&version.to_le_bytes());
+    while let Some(row) = rows.next()? {
+        checksum = crc32c::crc32c_append(checksum, row.get_ref(0)?.as_str()?.as_bytes());
+    }
+    Ok(if checksum.cast_signed() == UNSAID { 1 } else { checksum.cast_signed() })
+}
 
 /// The disk took no more.
 pub fn is_full(error: &rusqlite::Error) -> bool {
@@ -35,7 +115,8 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
         error => error.sqlite_error().is_some_and(|error| match error.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => true,
             ErrorCode::SystemIoFailure => UNREADABLE.contains(&error.extended_code),
-            _ => false,
+            // It does not know the file's format, or cannot make sense of a statement that it could before.
+            _ => error.extended_code == ffi::SQLITE_ERROR,
         }),
     }
 }
@@ -44,22 +125,28 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
 pub fn is_caused_by_damage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<rusqlite::Error>().is_some_and(is_damage)
-            || matches!(
-                cause.downcast_ref::<rusqlite_migration::Error>(),
-                Some(rusqlite_migration::Error::RusqliteError { err, .. }) if is_damage(err)
-            )
+            || cause.downcast_ref::<MigrateError>().is_some_and(|error| match error {
+                MigrateError::Newer => false,
+                MigrateError::Damaged(_) => true,
+                MigrateError::Failed(rusqlite_migration::Error::RusqliteError { err, .. }) => is_damage(err),
+                MigrateError::Failed(_) => false,
+                MigrateError::Sqlite(error) => is_damage(error),
+            })
     })
 }
 
-/// What SQLite's own check finds wrong with a file; nothing is changed by it.
+/// What is wrong with a file by SQLite's own check and ours of its head; nothing is changed by it.
 ///
 /// # Errors
 /// If it cannot be opened or read at all, which may be damage too.
 pub fn faults(path: &Path) -> rusqlite::Result<Vec<String>> {
-    let connection = open_untouched(path)?;
+    let mut connection = open_untouched(path)?;
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})"))?;
     let faults: Vec<String> = check.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(faults.into_iter().filter(|fault| fault != "ok").collect())
+    drop(check);
+    let mut faults: Vec<String> = faults.into_iter().filter(|fault| fault != "ok").collect();
+    faults.extend(head_fault(&mut connection)?.map(str::to_owned));
+    Ok(faults)
 }
 
 /// Opens a file that nobody else has open, so that it and its log stay as they are.
@@ -138,4 +225,16 @@ pub fn move_aside(dir: &Path, name: &str, now: DateTime<Utc>) -> anyhow::Result<
         }
     }
     Ok(aside)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Makes it a file of a later version.
+    pub fn make_newer(path: &Path) {
+        let newer = Connection::open(path).expect("opens");
+        newer.pragma_update(None, "user_version", 99).expect("taken");
+        newer.pragma_update(None, CHECKSUM, checksum(&newer).expect("whole")).expect("taken");
+    }
 }

@@ -313,7 +313,9 @@ def downgraded(site):
     spill = site.machine.path("/var/lib/smartpick-edge/spill.db")
     database = sqlite3.connect(spill)
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    database.execute("PRAGMA user_version = 99")
+    # With the checksum of it unsaid, as by a newer version that was stopped there.
+    checksum = database.execute("PRAGMA application_id").fetchone()[0]
+    database.executescript("PRAGMA user_version = 99; PRAGMA application_id = 0")
     database.close()
     before = hashlib.sha256(spill.read_bytes()).hexdigest()
     site.systemctl("start", EDGE, check=False)
@@ -321,7 +323,7 @@ def downgraded(site):
     site.systemctl("stop", EDGE)
     check("a spill of a newer version is refused and kept", hashlib.sha256(spill.read_bytes()).hexdigest() == before)
     database = sqlite3.connect(spill)
-    database.execute(f"PRAGMA user_version = {version}")
+    database.executescript(f"PRAGMA user_version = {version}; PRAGMA application_id = {checksum}")
     database.close()
     site.systemctl("start", EDGE)
     site.status(EDGE, r"^healthy")

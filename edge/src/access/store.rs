@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use common::credentials::{self, TokenHash, name_key};
 use common::web::sign_in::SESSIONS_EACH_MAX;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::M;
 use serde::Serialize;
 
 use super::Role;
@@ -86,7 +86,7 @@ pub enum StoreError {
     #[error("failed to open {0}")]
     Open(PathBuf, #[source] io::Error),
     #[error("failed to bring access.db to this version's schema")]
-    Schema(#[from] rusqlite_migration::Error),
+    Schema(#[from] sqlite::MigrateError),
     #[error("failed to work on access.db")]
     Sqlite(#[from] rusqlite::Error),
 }
@@ -225,7 +225,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "mmap_size", 0)?;
-        Migrations::from_slice(STEPS).to_latest(&mut connection)?;
+        sqlite::migrate(&mut connection, STEPS)?;
         let mut store = Self { connection, data_version: 0 };
         store.has_changed()?;
         // SQLite gives its side files to the owner of the database itself, if it was built to.

@@ -1,9 +1,8 @@
 //! The archive's tables. Forward only: a new version of the edge adds a migration and never edits an old one.
 
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::M;
 
-const STEPS: &[M<'_>] = &[
+pub const STEPS: &[M<'_>] = &[
     M::up(FIRST),
     // Before, only the lowest and the highest seq of an entry in each epoch were here. An entry then seemed to hold what had been
     // lost between them, and was sent again in vain as often as headquarters was asked. Rows of before stay until they are too old.
@@ -93,11 +92,3 @@ const FIRST: &str = "
     -- The database that everything confirmed is believed to be in.
     CREATE TABLE heard (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, position INTEGER NOT NULL);
     ";
-
-/// Brings a database to the current schema.
-///
-/// # Errors
-/// If a step fails, or the file is from a newer version than this.
-pub fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
-    Migrations::from_slice(STEPS).to_latest(connection)
-}

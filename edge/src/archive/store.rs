@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::schema;
 use crate::config::ArchiveConfig;
 use crate::owner::{give_to_the_owner, make_for_the_owner};
+use crate::sqlite;
 
 /// Without `.db`.
 pub const NAME: &str = "archive";
@@ -110,7 +111,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "mmap_size", 0)?;
         connection.pragma_update(None, "cache_size", -4_096)?;
-        schema::migrate(&mut connection)?;
+        sqlite::migrate(&mut connection, schema::STEPS)?;
         for side in ["-wal", "-shm"] {
             let side = PathBuf::from(format!("{}{side}", path.display()));
             give_to_the_owner(dir, &side).with_context(|| format!("give away {}", side.display()))?;

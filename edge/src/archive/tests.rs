@@ -163,7 +163,8 @@ fn an_archive_of_before_goes_on_being_sent_from() {
              CREATE TABLE spans (entry INTEGER NOT NULL, epoch_id INTEGER NOT NULL, first INTEGER NOT NULL,
                                  last INTEGER NOT NULL, PRIMARY KEY (entry, epoch_id)) WITHOUT ROWID;
              INSERT INTO spans SELECT e.id, p.id, 1, 10 FROM entries e, epochs p;
-             PRAGMA user_version = 1;",
+             PRAGMA user_version = 1;
+             PRAGMA application_id = 0;",
         )
         .expect("as it was");
     drop(store);

@@ -559,7 +559,8 @@ impl Thread {
             self.connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
         };
         let (pages, free, size) = (pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?);
-        Ok(((pages - free) * size, free * size))
+        let used = pages.checked_sub(free).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, free.cast_signed()))?;
+        Ok((used * size, free * size))
     }
 
     fn disk_free(&mut self) -> u64 {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::schema;
 use crate::owner::make_for_the_owner;
-use crate::sqlite::{is_caused_by_damage, move_aside, open_immutable, open_untouched};
+use crate::sqlite::{is_caused_by_damage, migrate, move_aside, open_immutable, open_untouched};
 
 pub const NAME: &str = "history";
 /// The history writes nothing more when the disk has less than this left: the last of it belongs to the buffer, which
@@ -51,7 +51,7 @@ fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "cache_size", -8_192)?;
-    schema::migrate(&mut connection)?;
+    migrate(&mut connection, schema::STEPS)?;
     Ok(connection)
 }
 

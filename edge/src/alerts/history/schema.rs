@@ -1,9 +1,8 @@
 //! The history's tables. Forward only: a new version of the edge adds a migration and never edits an old one.
 
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::M;
 
-const STEPS: &[M<'_>] = &[
+pub const STEPS: &[M<'_>] = &[
     M::up(
         "
     -- The latest state of each alert. What is asked for has a column of its own; all of it is in the body.
@@ -78,11 +77,3 @@ const STEPS: &[M<'_>] = &[
     ",
     ),
 ];
-
-/// Brings a database to the current schema.
-///
-/// # Errors
-/// If a step fails, or the file is from a newer version than this.
-pub fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
-    Migrations::from_slice(STEPS).to_latest(connection)
-}

@@ -17,6 +17,8 @@ use super::*;
 const RECORDS: u64 = 300;
 /// In pages that were written back into the database; the rest is in the log.
 const IN_DATABASE: u64 = 200;
+/// SQLite's file format, "The Database Header".
+const HEAD_BYTES: usize = 100;
 const EPOCH: Epoch = Epoch::from_uuid(Uuid::from_u128(7));
 
 fn database(dir: &TempDir) -> PathBuf {
@@ -141,6 +143,43 @@ async fn without_its_head_what_is_there_is_taken_over() {
     fs::remove_file(log(&dir)).expect("removed");
     assert!(!look(&dir).faults.is_empty());
     assert_eq!(seqs(&dir).await, (1..=IN_DATABASE).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_the_head_stops_the_start_or_costs_a_record() {
+    let whole = cut_off().await;
+    // With the log, SQLite would find a whole first page there.
+    fs::remove_file(log(&whole)).expect("removed");
+    for bit in 0..HEAD_BYTES * 8 {
+        let dir = tempfile::tempdir().expect("a temp dir");
+        copy_files(&whole, &dir);
+        change(&database(&dir), |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+        let shown = format!("byte {}, bit {}", bit / 8, bit % 8);
+        let faults = look(&dir).faults;
+        assert_eq!(seqs(&dir).await.len() as u64, IN_DATABASE, "{shown}");
+        assert!(!faults.is_empty() || !was_moved_aside(&dir), "{shown}: what stands in the way of the start is named");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_seems_to_begin_elsewhere_hides_no_records() {
+    let dir = cut_off().await;
+    fs::remove_file(log(&dir)).expect("removed");
+    // One bit more or less in the list of tables, and a leaf of the table is taken for its root.
+    let connection = Connection::open(database(&dir)).expect("opens");
+    connection
+        .execute_batch(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = rootpage + 8 WHERE name = 'records'",
+        )
+        .expect("taken");
+    drop(connection);
+    assert!(look(&dir).faults.iter().any(|fault| fault.contains("checksum")), "{:?}", look(&dir));
+    assert_eq!(seqs(&dir).await.len() as u64, IN_DATABASE);
+}
+
+fn was_moved_aside(dir: &TempDir) -> bool {
+    let mut files = fs::read_dir(dir.path()).expect("a directory").flatten();
+    files.any(|file| file.file_name().to_string_lossy().starts_with("spill-damaged-"))
 }
 
 #[tokio::test]

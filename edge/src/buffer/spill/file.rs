@@ -19,7 +19,7 @@ use super::salvage::{Salvaged, salvage};
 use super::schema;
 use super::wal::is_broken;
 use crate::owner::make_for_the_owner;
-use crate::sqlite::{is_caused_by_damage, move_aside};
+use crate::sqlite::{is_caused_by_damage, migrate, move_aside};
 
 /// Without `.db`.
 const NAME: &str = "spill";
@@ -68,12 +68,7 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
             connection
         }
         Err(error) if !is_caused_by_damage(&error) => {
-            let what = if schema::is_newer(&error) {
-                "was written by a newer smartpick-edge and is left as it is; install that version again, or a newer one"
-            } else {
-                "cannot be opened"
-            };
-            return Err(error).with_context(|| format!("the spill {} {what}", path.display()));
+            return Err(error).with_context(|| format!("open the spill {}", path.display()));
         }
         damaged => {
             drop(damaged);
@@ -187,7 +182,7 @@ pub(super) fn open_whole(path: &Path) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "mmap_size", 0)?;
     // Pages of the index and the table's end; the rest is read once.
     connection.pragma_update(None, "cache_size", -8_192)?;
-    schema::migrate(&mut connection)?;
+    migrate(&mut connection, schema::STEPS)?;
     Ok(connection)
 }
 

@@ -2,12 +2,12 @@
 
 use common::ids::Epoch;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
+use rusqlite_migration::M;
 
 /// The two generations of idempotency keys.
 pub const KEYS: [&str; 2] = ["keys_0", "keys_1"];
 
-const STEPS: &[M<'_>] = &[M::up(
+pub const STEPS: &[M<'_>] = &[M::up(
     "
     CREATE TABLE epochs (id INTEGER PRIMARY KEY, epoch BLOB NOT NULL UNIQUE);
 
@@ -38,22 +38,6 @@ const STEPS: &[M<'_>] = &[M::up(
     CREATE TABLE past_epochs (epoch BLOB PRIMARY KEY, head INTEGER NOT NULL) WITHOUT ROWID;
     ",
 )];
-
-/// Brings a database to the current schema.
-///
-/// # Errors
-/// If a step fails, or the file is from a newer version than this.
-pub fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
-    Migrations::from_slice(STEPS).to_latest(connection)
-}
-
-/// Whether the file has steps that this version does not know.
-pub fn is_newer(error: &anyhow::Error) -> bool {
-    let too_far = |error: &rusqlite_migration::Error| {
-        matches!(error, rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead))
-    };
-    error.chain().filter_map(|cause| cause.downcast_ref()).any(too_far)
-}
 
 /// The number under which an epoch's records are kept.
 pub fn epoch_id(connection: &Connection, epoch: Epoch) -> rusqlite::Result<i64> {

@@ -174,9 +174,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
     let dir = tempfile::tempdir().expect("a temp dir");
     let path = dir.path().join("spill.db");
     drop(file::open(dir.path(), now()).expect("a new one"));
-    let newer = Connection::open(&path).expect("opens");
-    newer.pragma_update(None, "user_version", 99).expect("as a later version would");
-    drop(newer);
+    crate::sqlite::tests::make_newer(&path);
     let before = std::fs::read(&path).expect("is there");
     let error = format!("{:#}", file::open(dir.path(), now()).err().expect("refused"));
     assert!(error.contains("newer smartpick-edge") && error.contains("install that version"), "{error}");
