@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, Loaded, Named, Schema, Sources};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources, within};
 use common::join::check_address;
 use common::protocol::FRAME_BYTES_MAX;
 use common::telemetry;
@@ -284,27 +284,31 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        within("stream.partitions", u64::from(self.stream.partitions), 1, 1_024)?;
-        within("stream.block_ms", self.stream.block_ms, 1, 2_000)?;
-        within("stream.batch_size", self.stream.batch_size as u64, 1, 1_000)?;
-        within("stream.claim_idle_ms", self.stream.claim_idle_ms, 1_000, 3_600_000)?;
-        within("workers.min", self.workers.min as u64, 1, 256)?;
-        within("workers.concurrency", self.workers.concurrency as u64, self.workers.min as u64, 256)?;
-        within("workers.retry_delay_ms", self.workers.retry_delay_ms, 1, 10_000)?;
-        within("receive.in_flight_bytes_max", self.receive.in_flight_bytes_max, FRAME_BYTES_MAX as u64, u64::MAX)?;
-        within("receive.timeout_seconds", self.receive.timeout_seconds, 1, 300)?;
-        within("database.connections_max", u64::from(self.database.connections_max), 2, 1_000)?;
-        within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1, 36_500)?;
-        within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), MINUTES_DAYS_MIN, 36_500)?;
-        within("retention.zone_quarters_days", u64::from(self.retention.zone_quarters_days), MINUTES_DAYS_MIN, 36_500)?;
-        within("retention.ledger_days", u64::from(self.retention.ledger_days), 1, 36_500)?;
-        within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1, 36_500)?;
-        within("retention.alerts_days", u64::from(self.retention.alerts_days), 1, 36_500)?;
-        within("retention.audit_days", u64::from(self.retention.audit_days), 1, 36_500)?;
-        within("retention.site_states_days", u64::from(self.retention.site_states_days), 1, 36_500)?;
-        within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1, 36_500)?;
-        within("live.clients_max", self.live.clients_max as u64, 1, 50_000)?;
-        within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0, 100_000)?;
+        within("stream.partitions", u64::from(self.stream.partitions), 1..=1_024)?;
+        within("stream.block_ms", self.stream.block_ms, 1..=2_000)?;
+        within("stream.batch_size", self.stream.batch_size as u64, 1..=1_000)?;
+        within("stream.claim_idle_ms", self.stream.claim_idle_ms, 1_000..=3_600_000)?;
+        within("workers.min", self.workers.min as u64, 1..=256)?;
+        within("workers.concurrency", self.workers.concurrency as u64, self.workers.min as u64..=256)?;
+        within("workers.retry_delay_ms", self.workers.retry_delay_ms, 1..=10_000)?;
+        within("receive.in_flight_bytes_max", self.receive.in_flight_bytes_max, FRAME_BYTES_MAX as u64..=u64::MAX)?;
+        within("receive.timeout_seconds", self.receive.timeout_seconds, 1..=300)?;
+        within("database.connections_max", u64::from(self.database.connections_max), 2..=1_000)?;
+        within("retention.snapshots_days", u64::from(self.retention.snapshots_days), 1..=36_500)?;
+        within("retention.zone_minutes_days", u64::from(self.retention.zone_minutes_days), MINUTES_DAYS_MIN..=36_500)?;
+        within(
+            "retention.zone_quarters_days",
+            u64::from(self.retention.zone_quarters_days),
+            MINUTES_DAYS_MIN..=36_500,
+        )?;
+        within("retention.ledger_days", u64::from(self.retention.ledger_days), 1..=36_500)?;
+        within("retention.dead_letters_days", u64::from(self.retention.dead_letters_days), 1..=36_500)?;
+        within("retention.alerts_days", u64::from(self.retention.alerts_days), 1..=36_500)?;
+        within("retention.audit_days", u64::from(self.retention.audit_days), 1..=36_500)?;
+        within("retention.site_states_days", u64::from(self.retention.site_states_days), 1..=36_500)?;
+        within("retention.heartbeats_days", u64::from(self.retention.heartbeats_days), 1..=36_500)?;
+        within("live.clients_max", self.live.clients_max as u64, 1..=50_000)?;
+        within("metrics.site_labels_max", self.metrics.site_labels_max as u64, 0..=100_000)?;
         self.tls.check()?;
         if self.stream.consumer_group.is_empty() {
             return Err(ConfigError::of("stream.consumer_group", "is empty; give the group a name"));
@@ -328,8 +332,8 @@ impl Tls {
         if !self.url.is_empty() {
             check_address(&self.url).map_err(|problem| ConfigError::of("tls.url", problem))?;
         }
-        within("tls.edge_certificate_seconds", self.edge_certificate_seconds, 1, 10 * 366 * 86_400)?;
-        within("tls.return_within_days", u64::from(self.return_within_days), 0, 36_500)
+        within("tls.edge_certificate_seconds", self.edge_certificate_seconds, 1..=10 * 366 * 86_400)?;
+        within("tls.return_within_days", u64::from(self.return_within_days), 0..=36_500)
     }
 
     /// Where our own authority is kept.
@@ -354,14 +358,6 @@ impl Tls {
 impl Receive {
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
-    }
-}
-
-fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError::of(key, format!("{value} is out of range; choose {least} to {most}")))
     }
 }
 

@@ -12,7 +12,7 @@ mod origin;
 mod reference;
 mod shown;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, within};
 pub use origin::{Origin, Origins};
 pub use shown::{changed, masked, shown};
 

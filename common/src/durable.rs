@@ -31,13 +31,18 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// What of a path is there already: itself, or the nearest that it would be made in.
+pub fn nearest(path: &Path) -> &Path {
+    let there = path.ancestors().find(|part| part.as_os_str().is_empty() || part.symlink_metadata().is_ok());
+    there.filter(|part| !part.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Whether a file could be written in a directory, which may still have to be made; nothing is.
 ///
 /// # Errors
 /// Which directory or file is in the way, and why.
 pub fn writable(dir: &Path) -> io::Result<()> {
-    let there = dir.ancestors().find(|dir| dir.as_os_str().is_empty() || dir.symlink_metadata().is_ok());
-    let there = there.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = nearest(dir);
     let shown = there.display();
     let unfit = |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"));
     if !std::fs::metadata(there).map_err(unfit)?.is_dir() {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::config::{ConfigError, Loaded, Named, Schema, Sources, load};
+use common::config::{ConfigError, Loaded, Named, Schema, Sources, load, within};
 use common::ids::{EdgeId, WarehouseId};
 use common::join::check_address;
 use common::site;
@@ -33,7 +33,7 @@ const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
 /// Less than this would hold hardly a minute.
 const ARCHIVE_BYTES_MIN: u64 = 1024 * 1024;
 /// More would not fit into the files the service may have open (`LimitNOFILE`).
-const LIVE_CLIENTS_LIMIT: usize = 50_000;
+const LIVE_CLIENTS_LIMIT: u64 = 50_000;
 
 /// Environment variables and what they set. Those without a prefix are the original system's.
 const ENV: &[Named] = &[
@@ -414,21 +414,15 @@ impl Config {
             ("intake.event_age_max_days", self.intake.event_age_max_days, DAYS_MAX),
             ("history.keep_days", self.history.keep_days, DAYS_MAX),
         ] {
-            if !(1..=most).contains(&value) {
-                return Err(ConfigError::of(key, format!("must be from 1 to {most}")));
-            }
+            within(key, value, 1..=most)?;
         }
-        if self.history.bytes_max < HISTORY_BYTES_MIN {
-            return Err(ConfigError::of("history.bytes_max", format!("must be at least {HISTORY_BYTES_MIN}")));
-        }
+        within("history.bytes_max", self.history.bytes_max, HISTORY_BYTES_MIN..=u64::MAX)?;
         if !self.archive.keep.is_zero() && self.archive.bytes_max < ARCHIVE_BYTES_MIN {
             return Err(ConfigError::new(format!(
                 "archive.bytes_max: at least {ARCHIVE_BYTES_MIN}; archive.keep = \"0s\" switches the archive off"
             )));
         }
-        if !(1..=LIVE_CLIENTS_LIMIT).contains(&self.live.clients_max) {
-            return Err(ConfigError::of("live.clients_max", format!("must be from 1 to {LIVE_CLIENTS_LIMIT}")));
-        }
+        within("live.clients_max", self.live.clients_max as u64, 1..=LIVE_CLIENTS_LIMIT)?;
         Site::new(&self.site)?;
         if !(0.0..=1.0).contains(&self.alerts.buffer_filling_at) {
             return fail("alerts.buffer_filling_at", "must be a share from 0 to 1");
@@ -552,21 +546,22 @@ mod tests {
             (&[("redis.url", "localhost")], "unix://"),
             (&[("redis.timeout", "0s")], "200ms"),
             (&[("edge_id", "box-1")], "edge_id"),
-            (&[("live.clients_max", "0")], "from 1"),
+            (&[("live.clients_max", "0")], "live.clients_max: 0 is out of range; choose 1 to 50000"),
             (&[("spill.ballast_bytes", "1000000")], "8388608"),
             (&[("spill.bytes_max", "0")], "spill.bytes_max: must be at least 1048576"),
             (&[("stream.name", "")], "stream.name: is empty"),
             (&[("stream.consumer_group", "")], "stream.consumer_group: is empty"),
             (&[("stream.max_length", "0")], "without redis.url"),
-            (&[("intake.event_age_max_days", "0")], "intake.event_age_max_days: must be from 1 to 36500"),
-            (&[("intake.event_age_max_days", "1000000000")], "from 1 to 36500"),
-            (&[("idempotency.ttl_seconds", "0")], "from 1 to"),
+            (&[("intake.event_age_max_days", "0")], "intake.event_age_max_days: 0 is out of range; choose 1 to 36500"),
+            (&[("intake.event_age_max_days", "1000000000")], "choose 1 to 36500"),
+            (&[("idempotency.ttl_seconds", "0")], "choose 1 to"),
             (&[("redis.timeout", "10days")], "at most a minute"),
             (&[("central.url", "https://user:secret@hq")], "central.url: has a name or a password"),
             (&[("warehouse_id", "00000000-0000-0000-0000-000000000000")], "sites list"),
             (&[("edge_id", "00000000-0000-0000-0000-000000000000")], "edges add"),
             (&[("site.time_zone", "Europe/Berln")], "Europe/Berlin"),
-            (&[("history.keep_days", "0")], "from 1 to 36500"),
+            (&[("history.keep_days", "0")], "choose 1 to 36500"),
+            (&[("history.bytes_max", "1000")], "choose at least"),
             (&[("archive.bytes_max", "1000")], "switches the archive off"),
             (&[("log", "wran")], "error, warn, info"),
             (&[("log", "info,noisy")], "noisy"),

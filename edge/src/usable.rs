@@ -55,7 +55,7 @@ impl Usable {
 
 /// A disk that is too small for what has to stay free takes nothing, however empty it is.
 fn room(config: &Config, dir: &Path) -> Result<(), ConfigError> {
-    let there = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(dir);
+    let there = durable::nearest(dir);
     let Ok(whole) = fs4::total_space(there) else { return Ok(()) };
     for (key, bytes) in
         [("spill.disk_free_min", config.spill.disk_free_min), ("spill.ballast_bytes", config.spill.ballast_bytes)]

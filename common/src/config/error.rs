@@ -2,6 +2,7 @@
 //! those that repeat nothing of what was written.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A configuration that cannot be used. Its text says where, what, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,19 @@ impl ConfigError {
         let parts = *self.0;
         Self(Box::new(Parts { place: parts.place.map(&rename), message: rename(parts.message), ..parts }))
     }
+}
+
+/// # Errors
+/// If the value of a key is not in its range; with the range.
+pub fn within(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let fix = match (*range.start(), *range.end()) {
+        (least, u64::MAX) => format!("choose at least {least}"),
+        (least, most) => format!("choose {least} to {most}"),
+    };
+    Err(ConfigError::of(key, format!("{value} is out of range; {fix}")))
 }
 
 impl fmt::Display for ConfigError {

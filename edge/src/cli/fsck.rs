@@ -42,8 +42,12 @@ pub struct Said {
 
 pub fn run(config: &Config, args: &FsckArgs) -> anyhow::Result<Said> {
     let (dir, now) = (data_dir_there(config)?, clock::now());
-    let busy = || Exit::TempFail.because("examine the files; stop the edge first: `systemctl stop smartpick-edge`");
-    let lock = || DirLock::take(&dir).with_context(busy);
+    let lock = || {
+        DirLock::take(&dir).map_err(|error| match Exit::of(&error) {
+            Exit::TempFail => error.context("stop the edge first: `systemctl stop smartpick-edge`"),
+            _ => error,
+        })
+    };
     let mut said = Said { text: String::new(), well: true };
     match &args.from {
         Some(from) => {
