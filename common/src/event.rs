@@ -1,7 +1,9 @@
 //! One ergonomic snapshot in the form every stage behind the intake relies on: already valid.
 //!
-//! The edge's intake is the only place that turns foreign input into an [`Event`] and checks the bounds below;
-//! nothing after it re-checks. Postgres stays the last judge of what it can store.
+//! The edge's intake is the only place that turns foreign input into an [`Event`] and checks the bounds below. Postgres stays
+//! the last judge of what it can store; headquarters checks again only what Postgres would let pass: [`keypoints`].
+
+pub mod keypoints;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -13,7 +13,6 @@
 mod body;
 mod check;
 mod identity;
-mod keypoints;
 mod rate;
 mod wire;
 

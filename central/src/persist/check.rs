@@ -7,7 +7,7 @@ use common::alert::{
     ACTOR_CHARS_MAX, AlertEvent, CURVE_MOMENTS_MAX, Curve, Fact, NOTE_CHARS_MAX, Origin, RULE_CHARS_MAX, Scope,
     Statement,
 };
-use common::event::Event;
+use common::event::{Event, keypoints};
 use common::ids::WarehouseId;
 use common::record::RecordError;
 use common::text::{has_hidden, hidden_in_lines};
@@ -26,8 +26,12 @@ type Checked = Result<(), String>;
 /// that the edge has joined since.
 ///
 /// # Errors
-/// If it is of another site: an edge speaks for its own only, whoever has got hold of it.
+/// If it is of another site: an edge speaks for its own only, whoever has got hold of it. If a reader of its keypoints could not
+/// take them for `jsonb`.
 pub fn event(event: Event<'_>, warehouse: WarehouseId) -> Result<Event<'_>, RecordError> {
+    keypoints::check(&event.posture_keypoints).map_err(|unfit| {
+        RecordError::Payload("an event that can be stored", format!("posture_keypoints: {}", unfit.message))
+    })?;
     match event.warehouse_id {
         own if own == warehouse => Ok(event),
         none if none.uuid().is_nil() => Ok(Event { warehouse_id: warehouse, ..event }),

@@ -19,7 +19,7 @@ WITH new AS (
         (event_id, event_time, ingest_time, warehouse_id, zone_id, camera_id, worker_id, model_version, risk_score,
          posture_keypoints, confidence, source, edge_id, edge_epoch, edge_seq, clock_suspect)
     SELECT event_id, event_time, ingest_time, warehouse_id, zone_id, camera_id, worker_id, model_version, risk_score,
-           posture_keypoints::jsonb, confidence, source, edge_id, edge_epoch, edge_seq, clock_suspect
+           posture_keypoints::json, confidence, source, edge_id, edge_epoch, edge_seq, clock_suspect
     FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[],
                 $8::text[], $9::numeric[], $10::text[], $11::numeric[], $12::text[], $13::uuid[], $14::uuid[],
                 $15::int8[], $16::bool[])

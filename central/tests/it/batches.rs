@@ -41,7 +41,7 @@ async fn every_field_of_an_event_arrives_as_it_was() {
         event.worker_id.map(|w| w.uuid()),
         event.model_version.to_string(),
         "100.00".to_owned(),
-        r#"{"head": {"x": 0.5082, "y": 0.44}}"#.to_owned(),
+        event.posture_keypoints.to_string(),
         "0.00".to_owned(),
         "camera".to_owned(),
     );

@@ -33,12 +33,12 @@ fn foreign(edge: &EdgeClient, seq: u64, at: usize, value: u8) -> Vec<u8> {
 async fn each_poison_becomes_a_dead_letter_with_its_reason_and_harms_no_neighbour() {
     let system = System::start().await;
     let edge = system.edge().await;
-    let deep = format!("{}1{}", "[".repeat(15_000), "]".repeat(15_000));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(15_000), "]".repeat(15_000));
     let poison = [
-        (spoiled(&edge, 10, r#"{"a":"\u0000"}"#), "22P05"),
-        (spoiled(&edge, 20, r#"{"a":1e2000000}"#), "22003"),
+        (spoiled(&edge, 10, r#"{"a":"\u0000"}"#), "the character \\u0000"),
+        (spoiled(&edge, 20, r#"{"a":1e2000000}"#), "beyond 1e±308"),
         (spoiled(&edge, 30, "{\"a\":"), "22P02"),
-        (spoiled(&edge, 40, &deep), "54001"),
+        (spoiled(&edge, 40, &deep), "nested deeper"),
         (corrupt(edge.record(50, &edge.event())), "checksum"),
         (foreign(&edge, 60, 0, 9), "version 9"),
         (foreign(&edge, 70, 1, 9), "kind 9"),

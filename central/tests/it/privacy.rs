@@ -236,7 +236,7 @@ async fn a_worker_forgotten_in_the_middle_of_everything_never_comes_back() {
     let (status, said) = system.post("/api/v1/dead-letters/2/replay", &Value::Null).await;
     assert_eq!((status.as_u16(), &said["code"]), (409, &json!("not_open")), "there is nothing left of it");
 
-    let emptied = "SELECT count(*) FROM ergonomic_snapshots WHERE posture_keypoints = '{}'";
+    let emptied = "SELECT count(*) FROM ergonomic_snapshots WHERE posture_keypoints::text = '{}'";
     let nameless = "SELECT count(*) FROM ergonomic_snapshots WHERE worker_id IS NULL";
     assert_eq!(system.count(emptied).await, system.count(nameless).await, "the posture went with the name");
     assert!(

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use common::event::{CAMERA_ID_CHARS_MAX, Event, Hundredths, MODEL_VERSION_CHARS_MAX, Source};
+use common::event::{CAMERA_ID_CHARS_MAX, Event, Hundredths, MODEL_VERSION_CHARS_MAX, Source, keypoints};
 use common::ids::{EventId, WarehouseId, WorkerId, ZoneId};
 use common::text::{has_hidden, hidden};
 use serde::Serialize;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::keypoints;
 use super::wire::WireEvent;
 
 /// How far ahead of ours a camera's clock may be before it is not believed: NTP failures are minutes, time zones hours.
@@ -65,7 +64,7 @@ pub fn check<'a>(wire: WireEvent<'a>, now: DateTime<Utc>, age_max: Duration) -> 
         clock_suspect: !believable(&event_time),
         posture_keypoints: Cow::Borrowed(keypoints),
     };
-    keypoints::check(keypoints)?;
+    keypoints::check(keypoints).map_err(|unfit| Refusal::new("posture_keypoints", unfit.code, unfit.message))?;
     Ok(event)
 }
 

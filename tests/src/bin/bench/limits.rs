@@ -91,7 +91,7 @@ const INSERT: &str = "
     INSERT INTO ergonomic_snapshots (event_id, event_time, ingest_time, warehouse_id, zone_id, camera_id, worker_id,
         model_version, risk_score, posture_keypoints, confidence, source, edge_id, edge_epoch, edge_seq, clock_suspect)
     SELECT event_id, event_time, event_time, $1, zone_id, camera_id, worker_id, model_version, risk_score,
-        keypoints::jsonb, confidence, source, $2, $3, seq, false
+        keypoints::json, confidence, source, $2, $3, seq, false
     FROM UNNEST($4::uuid[], $5::timestamptz[], $6::uuid[], $7::text[], $8::uuid[], $9::text[], $10::numeric[],
         $11::text[], $12::numeric[], $13::text[], $14::int8[])
         AS t(event_id, event_time, zone_id, camera_id, worker_id, model_version, risk_score, keypoints, confidence,
