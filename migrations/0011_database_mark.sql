@@ -17,11 +17,10 @@ DECLARE
     log_at pg_lsn := pg_current_wal_flush_lsn();
     cluster int8 := 0;
 BEGIN
-    BEGIN
+    -- Everybody may by default; where that was taken away the rest must do.
+    IF has_function_privilege('pg_control_system()', 'EXECUTE') THEN
         SELECT system_identifier INTO cluster FROM pg_control_system();
-    EXCEPTION WHEN insufficient_privilege THEN
-        -- Everybody may by default; where that was taken away the rest must do.
-    END;
+    END IF;
     SELECT concat_ws('/', cluster, ('x' || left(pg_walfile_name(log_at), 8))::bit(32)::int8, p.oid, d.id), log_at - '0/0'
     INTO identity, "position" FROM database_identity d JOIN pg_database p ON p.datname = current_database();
 END $$;

@@ -5,7 +5,6 @@ pub mod alerts;
 pub mod audit;
 pub mod batch;
 pub mod certificates;
-mod database;
 pub mod dead_letters;
 pub mod edges;
 pub mod enrolment;
@@ -80,7 +79,6 @@ pub fn statements() -> Vec<&'static str> {
         audit::STATEMENTS,
         batch::STATEMENTS,
         certificates::STATEMENTS,
-        database::STATEMENTS,
         dead_letters::STATEMENTS,
         edges::STATEMENTS,
         enrolment::STATEMENTS,

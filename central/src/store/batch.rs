@@ -14,9 +14,9 @@ use std::borrow::Cow;
 use common::protocol::DatabaseMark;
 use sqlx::PgConnection;
 
-use super::forgotten::{self, BEGIN_STORING, Stripped};
+use super::forgotten::{self, Stripped, begin_storing};
 use super::rollups::{Known, Learned, Rollups};
-use super::{Db, StoreError, alerts, database, dead_letters, error, events, facts, ledger};
+use super::{Db, StoreError, alerts, dead_letters, error, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
 /// What else a transaction relies on holds for the whole session, see [`Db::open`].
@@ -91,9 +91,7 @@ async fn transaction(
     items: &[Item<'_>],
     known: &mut Known,
 ) -> Result<Written, sqlx::Error> {
-    sqlx::raw_sql(BEGIN_STORING).execute(&mut *connection).await?;
-    // Before any row is locked.
-    let database = database::mark(connection).await?;
+    let database = begin_storing(connection).await?;
     let (fates, learned) = body(connection, items, known, ledger::Changes::default()).await?;
     sqlx::raw_sql(COMMIT).execute(connection).await?;
     known.remember(learned);
@@ -180,7 +178,7 @@ async fn replay_on<'a>(
     actor: &str,
     open: impl FnOnce(&Origin) -> Vec<Item<'a>>,
 ) -> Result<Replayed, sqlx::Error> {
-    sqlx::raw_sql(BEGIN_STORING).execute(&mut *connection).await?;
+    begin_storing(connection).await?;
     let Some(letter) = dead_letters::take(connection, id).await? else { return Ok(Replayed::NotOpen) };
     let origin = Origin {
         edge_id: letter.edge_id(),

@@ -1,6 +1,6 @@
 //! Rows of `forgotten_workers`, the tombstones, and erasing what is stored of a worker.
 //!
-//! Every transaction that stores holds the lock of the tombstones, shared, from its beginning ([`BEGIN_STORING`]) to its end, and
+//! Every transaction that stores holds the lock of the tombstones, shared, from its beginning ([`begin_storing`]) to its end, and
 //! asks for the tombstones after it has it. A tombstone is committed under the same lock, exclusive. So a transaction
 //! either sees it, or had ended before it: then what it stored is there when the erasing begins.
 
@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::ids::WarehouseId;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use common::protocol::DatabaseMark;
+use sqlx::{AssertSqlSafe, Connection as _, FromRow as _, PgConnection};
 use uuid::Uuid;
 
 use super::{Db, StoreError, audit, dead_letters, within};
 use crate::frame::{Content, DeadKind, Item};
 use crate::privacy::{self, Found, Subject, Tombstone};
 
-/// With the lock, in the same round trip. Read committed is said because the tombstones must be seen as they are after the
-/// lock was had, not as they were at the beginning. The number spells "smartfor".
-pub(super) const BEGIN_STORING: &str = "\
-BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8)";
+/// With the lock and the database's mark, in the same round trip. Read committed is said because the tombstones must be seen as
+/// they are after the lock was had, not as they were at the beginning. The number spells "smartfor".
+const BEGIN_STORING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+SELECT mark.identity, mark.\"position\" \
+FROM pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8), database_mark() mark";
 
 /// Whoever stores waits behind this while it waits for those who store already, so it waits for a moment only.
 const BEGIN_ENTOMBING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
@@ -57,6 +59,13 @@ const PART_TIMEOUT: Duration = Duration::from_secs(65);
 const ENTOMB_TRIES: u32 = 60;
 const ENTOMB_PAUSE: Duration = Duration::from_millis(500);
 
+/// Begins a transaction that stores; answers where. No row is locked yet, so only this database's future can have passed the mark.
+pub(super) async fn begin_storing(connection: &mut PgConnection) -> Result<DatabaseMark, sqlx::Error> {
+    let row = sqlx::raw_sql(BEGIN_STORING).fetch_one(connection).await?;
+    let (identity, position) = <(String, i64)>::from_row(&row)?;
+    Ok(DatabaseMark { identity, position: position.cast_unsigned() })
+}
+
 /// Items as they may be stored.
 pub(super) struct Stripped<'i, 'a> {
     /// Nobody who was forgotten is in the events and alerts.
@@ -66,7 +75,7 @@ pub(super) struct Stripped<'i, 'a> {
 }
 
 /// Takes forgotten workers out of events and alerts, and a forgotten worker's posture out of events. One look-up of the
-/// distinct workers, in the transaction that [`BEGIN_STORING`] began.
+/// distinct workers, in the transaction that [`begin_storing`] began.
 pub(super) async fn strip<'i, 'a>(
     connection: &mut PgConnection,
     items: &'i [Item<'a>],
