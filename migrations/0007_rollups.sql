@@ -45,11 +45,13 @@ CREATE TEMP TABLE figures (
     b12 int4 NOT NULL, b13 int4 NOT NULL, b14 int4 NOT NULL, b15 int4 NOT NULL,
     b16 int4 NOT NULL, b17 int4 NOT NULL, b18 int4 NOT NULL, b19 int4 NOT NULL,
     -- Numbers of the workers who were seen, sorted; at most as many as coarse.rs says.
-    people               int4[] NOT NULL
+    -- As text, '{1,2}', because a dashboard reads thousands of them, and to make texts of arrays was more than half of its work.
+    people               text NOT NULL
 ) ON COMMIT DROP;
 
 -- Partitioned by hash only to keep a site's rows together: in one table those of 500 sites come mixed as they
--- happen, and each row of a site would be on a page of its own.
+-- happen, and each row of a site would be on a page of its own. In 64 parts a page of 500 sites' hours is of a few of them; more
+-- parts would help a little more, and make each new database larger and slower to make.
 CREATE TABLE zone_quarters (
     quarter timestamptz NOT NULL, zone_id uuid NOT NULL, LIKE figures, PRIMARY KEY (warehouse_id, zone_id, quarter)
 ) PARTITION BY HASH (warehouse_id);
@@ -65,16 +67,18 @@ CREATE TABLE site_hours (
 CREATE TABLE site_days (
     day timestamptz NOT NULL, LIKE figures, PRIMARY KEY (warehouse_id, day)
 ) WITH (fillfactor = 70);
+-- Of days people are counted here.
+ALTER TABLE site_days ALTER people TYPE int4[] USING people::int4[];
 
 DO $$
 DECLARE
     parted text;
 BEGIN
     FOREACH parted IN ARRAY ARRAY['zone_quarters', 'zone_hours', 'site_quarters', 'site_hours'] LOOP
-        FOR part IN 0..31 LOOP
+        FOR part IN 0..63 LOOP
             -- Room on each page for the next versions of its newest rows.
             EXECUTE format('CREATE TABLE %s_%s PARTITION OF %1$s
-                                FOR VALUES WITH (MODULUS 32, REMAINDER %2$s) WITH (fillfactor = 70)', parted, part);
+                                FOR VALUES WITH (MODULUS 64, REMAINDER %2$s) WITH (fillfactor = 70)', parted, part);
         END LOOP;
     END LOOP;
 END $$;
@@ -109,7 +113,7 @@ INSERT INTO zone_quarters
      b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
 SELECT m.warehouse_id, m.zone_id, m.quarter, m.events, m.risk_sum, m.risk_max, m.minutes, m.seconds, m.at_risk,
        m.b00, m.b01, m.b02, m.b03, m.b04, m.b05, m.b06, m.b07, m.b08, m.b09,
-       m.b10, m.b11, m.b12, m.b13, m.b14, m.b15, m.b16, m.b17, m.b18, m.b19, coalesce(p.people, '{}')
+       m.b10, m.b11, m.b12, m.b13, m.b14, m.b15, m.b16, m.b17, m.b18, m.b19, coalesce(p.people::text, '{}')
 FROM (
     SELECT warehouse_id, zone_id, date_bin('15 minutes', minute, timestamptz 'epoch') AS quarter, sum(events) AS events,
            sum(risk_sum_hundredths) AS risk_sum, max(risk_max_hundredths) AS risk_max,
@@ -136,7 +140,7 @@ INSERT INTO zone_hours
      b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
 SELECT q.warehouse_id, q.zone_id, q.hour, q.events, q.risk_sum, q.risk_max, q.minutes, q.seconds, q.at_risk,
        q.b00, q.b01, q.b02, q.b03, q.b04, q.b05, q.b06, q.b07, q.b08, q.b09,
-       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people, '{}')
+       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people::text, '{}')
 FROM (
     SELECT warehouse_id, zone_id, date_trunc('hour', quarter, 'UTC') AS hour, sum(events) AS events,
            sum(risk_sum_hundredths) AS risk_sum, max(risk_max_hundredths) AS risk_max, sum(minutes_observed) AS minutes,
@@ -149,7 +153,7 @@ FROM (
 ) q
 LEFT JOIN (
     SELECT warehouse_id, zone_id, date_trunc('hour', quarter, 'UTC') AS hour, array_agg(DISTINCT number ORDER BY number) AS people
-    FROM zone_quarters, unnest(people) AS number GROUP BY 1, 2, 3
+    FROM zone_quarters, unnest(people::int4[]) AS number GROUP BY 1, 2, 3
 ) p ON (p.warehouse_id, p.zone_id, p.hour) = (q.warehouse_id, q.zone_id, q.hour);
 
 INSERT INTO site_quarters
@@ -158,7 +162,7 @@ INSERT INTO site_quarters
      b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
 SELECT q.warehouse_id, q.quarter, q.events, q.risk_sum, q.risk_max, q.minutes, q.seconds, q.at_risk,
        q.b00, q.b01, q.b02, q.b03, q.b04, q.b05, q.b06, q.b07, q.b08, q.b09,
-       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people, '{}')
+       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people::text, '{}')
 FROM (
     SELECT warehouse_id, quarter AS quarter, sum(events) AS events,
            sum(risk_sum_hundredths) AS risk_sum, max(risk_max_hundredths) AS risk_max, sum(minutes_observed) AS minutes,
@@ -171,7 +175,7 @@ FROM (
 ) q
 LEFT JOIN (
     SELECT warehouse_id, quarter AS quarter, array_agg(DISTINCT number ORDER BY number) AS people
-    FROM zone_quarters, unnest(people) AS number GROUP BY 1, 2
+    FROM zone_quarters, unnest(people::int4[]) AS number GROUP BY 1, 2
 ) p ON (p.warehouse_id, p.quarter) = (q.warehouse_id, q.quarter);
 
 INSERT INTO site_hours
@@ -180,7 +184,7 @@ INSERT INTO site_hours
      b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, people)
 SELECT q.warehouse_id, q.hour, q.events, q.risk_sum, q.risk_max, q.minutes, q.seconds, q.at_risk,
        q.b00, q.b01, q.b02, q.b03, q.b04, q.b05, q.b06, q.b07, q.b08, q.b09,
-       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people, '{}')
+       q.b10, q.b11, q.b12, q.b13, q.b14, q.b15, q.b16, q.b17, q.b18, q.b19, coalesce(p.people::text, '{}')
 FROM (
     SELECT warehouse_id, date_trunc('hour', quarter, 'UTC') AS hour, sum(events) AS events,
            sum(risk_sum_hundredths) AS risk_sum, max(risk_max_hundredths) AS risk_max, sum(minutes_observed) AS minutes,
@@ -193,7 +197,7 @@ FROM (
 ) q
 LEFT JOIN (
     SELECT warehouse_id, date_trunc('hour', quarter, 'UTC') AS hour, array_agg(DISTINCT number ORDER BY number) AS people
-    FROM site_quarters, unnest(people) AS number GROUP BY 1, 2
+    FROM site_quarters, unnest(people::int4[]) AS number GROUP BY 1, 2
 ) p ON (p.warehouse_id, p.hour) = (q.warehouse_id, q.hour);
 
 INSERT INTO site_days
@@ -215,5 +219,5 @@ FROM (
 ) q
 LEFT JOIN (
     SELECT warehouse_id, date_trunc('day', hour, 'UTC') AS day, array_agg(DISTINCT number ORDER BY number) AS people
-    FROM site_hours, unnest(people) AS number GROUP BY 1, 2
+    FROM site_hours, unnest(people::int4[]) AS number GROUP BY 1, 2
 ) p ON (p.warehouse_id, p.day) = (q.warehouse_id, q.day);

@@ -22,7 +22,7 @@ const STRETCH: TimeDelta = TimeDelta::days(32);
 /// A site's rows lie among those of other sites, a page for every few. Where they are not in memory, a bitmap scan asks the
 /// disk for many pages at once, which halves what a dashboard waits; Postgres knows how many at most (none where the system
 /// cannot).
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_indexscan = off; \
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = off; \
 SELECT set_config(name, least(256, max_val::int)::text, true) FROM pg_settings WHERE name = 'effective_io_concurrency'";
 const COMMIT: &str = "COMMIT";
 
@@ -64,8 +64,8 @@ macro_rules! part {
 ///
 /// width_bucket finds the piece of a row, 1 for the first; an array's element 0 and those beyond its end are null. OFFSET 0
 /// keeps Postgres from doing that once for each use of it, and has it look up each part by the index instead of holding
-/// all of a site's rows against all parts. People come as texts of arrays, one after the other: to add them
-/// to sets of ours costs a fifth of what Postgres takes to count different ones, and the rows are read only once.
+/// all of a site's rows against all parts. People are kept as texts of arrays and come as they are, one after the other: to add
+/// them to sets of ours costs a fifth of what Postgres takes to count different ones, and the rows are read only once.
 macro_rules! cells {
     ($hours:literal, $quarters:literal, $zone:literal, $of:literal) => {
         concat!(
@@ -76,7 +76,7 @@ SELECT zone_id, cell, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int
        sum(seconds_observed)::int8 AS seconds_observed, sum(seconds_at_risk)::int8 AS seconds_at_risk,
        ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
            sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins,
-       string_agg(people::text, '') AS people
+       string_agg(people, '') AS people
 FROM (
     SELECT ($7::int4[])[piece] AS cell, ($8::bool[])[piece] AS counts, placed.*
     FROM (
@@ -107,9 +107,13 @@ SELECT warehouse_id, sum(events)::int8 AS events, sum(risk_sum_hundredths)::int8
        ARRAY[sum(b00), sum(b01), sum(b02), sum(b03), sum(b04), sum(b05), sum(b06), sum(b07), sum(b08), sum(b09),
            sum(b10), sum(b11), sum(b12), sum(b13), sum(b14), sum(b15), sum(b16), sum(b17), sum(b18), sum(b19)] AS bins
 FROM (
-    SELECT d.*, d.day AS time FROM site_days d WHERE day >= $2 AND day < $3
+    SELECT warehouse_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed, seconds_at_risk,
+           b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19
+    FROM site_days WHERE day >= $2 AND day < $3
     UNION ALL
-    SELECT q.*, q.quarter FROM site_quarters q WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
+    SELECT warehouse_id, events, risk_sum_hundredths, risk_max_hundredths, minutes_observed, seconds_observed, seconds_at_risk,
+           b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19
+    FROM site_quarters WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
 ) t
 GROUP BY warehouse_id";
 
@@ -117,7 +121,7 @@ const SITES_PEOPLE: &str = "\
 SELECT warehouse_id, count(*) AS people FROM (
     SELECT DISTINCT warehouse_id, person FROM site_days, unnest(people) AS person WHERE day >= $2 AND day < $3
     UNION
-    SELECT warehouse_id, person FROM site_quarters, unnest(people) AS person
+    SELECT warehouse_id, person FROM site_quarters, unnest(people::int4[]) AS person
     WHERE (quarter >= $1 AND quarter < $2) OR (quarter >= $3 AND quarter < $4)
 ) seen
 GROUP BY warehouse_id";

@@ -73,7 +73,7 @@ async fn stored(pool: &PgPool, table: &str, time: &str) -> BTreeMap<Key, Counted
         "SELECT warehouse_id, {zone}, {time} AS time, events::int8, risk_sum_hundredths AS sum, \
          risk_max_hundredths::int8 AS max, ARRAY[{}] AS bins, minutes_observed::int8 AS minutes, \
          seconds_observed::int8 AS observed, seconds_at_risk::int8 AS at_risk, \
-         ARRAY(SELECT worker_id FROM unnest(people) p LEFT JOIN worker_numbers ON number = p) AS people FROM {table}",
+         ARRAY(SELECT worker_id FROM unnest(people::int4[]) p LEFT JOIN worker_numbers ON number = p) AS people FROM {table}",
         bins.join(", ")
     );
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(select)).fetch_all(pool).await.expect("rows");
@@ -246,7 +246,7 @@ async fn people_are_bounded_however_many_a_camera_makes_up() {
         batch::write(&mut connection, &raw::items(&events), &mut Known::default()).await.expect("stored");
     }
     added_up(&url, &pool).await;
-    let people = "SELECT max(cardinality(people))::int8 FROM zone_quarters";
+    let people = "SELECT max(cardinality(people::int4[]))::int8 FROM zone_quarters";
     assert_eq!(servers::number(&pool, people).await, 1_000);
     assert_eq!(servers::number(&pool, "SELECT max(cardinality(people))::int8 FROM site_days").await, 1_500);
     assert_eq!(servers::number(&pool, "SELECT sum(events)::int8 FROM zone_quarters").await, 1_500);

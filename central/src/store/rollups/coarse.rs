@@ -18,9 +18,10 @@ pub const ZONE_PEOPLE_MAX: i32 = 1_000;
 /// The same of a site's.
 pub const SITE_PEOPLE_MAX: i32 = 10_000;
 
-/// Adds the rows of `added` that are for this table: `$of` is its key but for the time, whose column is `$time`.
+/// Adds the rows of `added` that are for this table: `$of` is its key but for the time, whose column is `$time`, and `$people` is how
+/// it keeps people.
 macro_rules! add_to {
-    ($table:literal, $of:literal, $time:literal, $people_max:literal) => {
+    ($table:literal, $of:literal, $time:literal, $people:literal, $people_max:literal) => {
         concat!(
             "INSERT INTO ",
             $table,
@@ -40,9 +41,11 @@ SELECT ",
        ($10::int4[])[at+9], ($10::int4[])[at+10], ($10::int4[])[at+11], ($10::int4[])[at+12],
        ($10::int4[])[at+13], ($10::int4[])[at+14], ($10::int4[])[at+15], ($10::int4[])[at+16],
        ($10::int4[])[at+17], ($10::int4[])[at+18], ($10::int4[])[at+19], ($10::int4[])[at+20],
-       (people::int4[])[:",
+       ((people::int4[])[:",
             $people_max,
-            "]
+            "])::",
+            $people,
+            "
 FROM added WHERE target = '",
             $table,
             "'
@@ -62,12 +65,14 @@ ON CONFLICT (",
     b08 = t.b08 + excluded.b08, b09 = t.b09 + excluded.b09, b10 = t.b10 + excluded.b10, b11 = t.b11 + excluded.b11,
     b12 = t.b12 + excluded.b12, b13 = t.b13 + excluded.b13, b14 = t.b14 + excluded.b14, b15 = t.b15 + excluded.b15,
     b16 = t.b16 + excluded.b16, b17 = t.b17 + excluded.b17, b18 = t.b18 + excluded.b18, b19 = t.b19 + excluded.b19,
-    people = CASE WHEN t.people @> excluded.people OR cardinality(t.people) >= ",
+    people = CASE WHEN t.people::int4[] @> excluded.people::int4[] OR cardinality(t.people::int4[]) >= ",
             $people_max,
             " THEN t.people
-                  ELSE ARRAY(SELECT DISTINCT unnest(t.people || excluded.people) ORDER BY 1 LIMIT ",
+                  ELSE ARRAY(SELECT DISTINCT unnest(t.people::int4[] || excluded.people::int4[]) ORDER BY 1 LIMIT ",
             $people_max,
-            ") END"
+            ")::",
+            $people,
+            " END"
         )
     };
 }
@@ -84,23 +89,23 @@ WITH added AS MATERIALIZED (
          AS n (warehouse_id, zone_id, time, events, risk_sum, risk_max, minutes, seconds, at_risk, people, target, row)
 ), zone_quarters_added AS (
 ",
-    add_to!("zone_quarters", "warehouse_id, zone_id", "quarter", "$13"),
+    add_to!("zone_quarters", "warehouse_id, zone_id", "quarter", "text", "$13"),
     "
 ), zone_hours_added AS (
 ",
-    add_to!("zone_hours", "warehouse_id, zone_id", "hour", "$13"),
+    add_to!("zone_hours", "warehouse_id, zone_id", "hour", "text", "$13"),
     "
 ), site_quarters_added AS (
 ",
-    add_to!("site_quarters", "warehouse_id", "quarter", "$14"),
+    add_to!("site_quarters", "warehouse_id", "quarter", "text", "$14"),
     "
 ), site_hours_added AS (
 ",
-    add_to!("site_hours", "warehouse_id", "hour", "$14"),
+    add_to!("site_hours", "warehouse_id", "hour", "text", "$14"),
     "
 )
 ",
-    add_to!("site_days", "warehouse_id", "day", "$14")
+    add_to!("site_days", "warehouse_id", "day", "int4[]", "$14")
 );
 
 pub const STATEMENTS: &[&str] = &[ADD];
