@@ -50,8 +50,8 @@ CREATE TEMP TABLE figures (
 ) ON COMMIT DROP;
 
 -- Partitioned by hash only to keep a site's rows together: in one table those of 500 sites come mixed as they
--- happen, and each row of a site would be on a page of its own. In 64 parts a page of 500 sites' hours is of a few of them; more
--- parts would help a little more, and make each new database larger and slower to make.
+-- happen, and each row of a site would be on a page of its own. More parts would help a little more, and make each
+-- new database larger and slower to make.
 CREATE TABLE zone_quarters (
     quarter timestamptz NOT NULL, zone_id uuid NOT NULL, LIKE figures, PRIMARY KEY (warehouse_id, zone_id, quarter)
 ) PARTITION BY HASH (warehouse_id);
@@ -73,12 +73,15 @@ ALTER TABLE site_days ALTER people TYPE int4[] USING people::int4[];
 DO $$
 DECLARE
     parted text;
+    parts  int;
 BEGIN
     FOREACH parted IN ARRAY ARRAY['zone_quarters', 'zone_hours', 'site_quarters', 'site_hours'] LOOP
-        FOR part IN 0..63 LOOP
+        -- A site has a row of each zone where it has one of its own.
+        parts := CASE WHEN parted LIKE 'zone%' THEN 128 ELSE 32 END;
+        FOR part IN 0..parts - 1 LOOP
             -- Room on each page for the next versions of its newest rows.
             EXECUTE format('CREATE TABLE %s_%s PARTITION OF %1$s
-                                FOR VALUES WITH (MODULUS 64, REMAINDER %2$s) WITH (fillfactor = 70)', parted, part);
+                                FOR VALUES WITH (MODULUS %3$s, REMAINDER %2$s) WITH (fillfactor = 70)', parted, part, parts);
         END LOOP;
     END LOOP;
 END $$;
