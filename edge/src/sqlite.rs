@@ -11,6 +11,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi, params_from_iter};
 use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
 
+use crate::owner::make_for_the_owner;
+
 /// Faults that are named; the rest is only counted as more.
 const FAULTS_MAX: u32 = 10;
 
@@ -38,6 +40,37 @@ pub enum MigrateError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// Opens a file that only the running edge uses, for its owner alone, and makes it if there is none. What is committed is on
+/// the disk.
+///
+/// # Errors
+/// If it cannot be made, opened or migrated, see [`migrate`].
+pub fn open_exclusively(path: &Path, steps: &[M<'_>]) -> anyhow::Result<Connection> {
+    make_for_the_owner(path)?;
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    // Pages of the indexes and the tables' ends; the rest is read once.
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    migrate(&mut connection, steps)?;
+    Ok(connection)
+}
+
+/// Bytes in use in a file, and bytes in it that are free for reuse.
+///
+/// # Errors
+/// If that cannot be read, or is not of a whole file.
+pub fn bytes_used(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
+    let pragma = |name: &str| -> rusqlite::Result<u64> {
+        connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
+    };
+    let (pages, free, size) = (pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?);
+    let used = pages.checked_sub(free).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, free.cast_signed()))?;
+    Ok((used * size, free * size))
+}
+
 /// Brings a file that was opened for writing to the schema of `steps`.
 ///
 /// SQLite protects neither the version in a file's head nor the list of its tables: one flipped bit makes it a newer version's
@@ -51,11 +84,14 @@ pub fn migrate(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), Migra
         return Err(MigrateError::Damaged(fault));
     }
     let migrations = Migrations::from_slice(steps);
-    match migrations.pending_migrations(connection)? {
-        0 if checksum_there(connection)? != UNSAID => return Ok(()),
+    // Less than none of a newer file.
+    let pending = migrations.pending_migrations(connection)?;
+    if pending == 0 && checksum_there(connection)? != UNSAID {
+        return Ok(());
+    }
+    if pending > 0 {
         // Whoever is stopped before the new one is written leaves none instead of a wrong one.
-        1.. => connection.pragma_update(None, CHECKSUM, UNSAID)?,
-        _ => {}
+        connection.pragma_update(None, CHECKSUM, UNSAID)?;
     }
     migrations.to_latest(connection).map_err(|error| match error {
         rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
@@ -72,6 +108,12 @@ fn head_fault(connection: &mut Connection) -> rusqlite::Result<Option<&'static s
     // SQLite falls back to it without a word.
     if connection.is_readonly(MAIN_DB)? {
         return Ok(Some("its head says that it may only be read"));
+    }
+    match bytes_used(connection) {
+        Err(rusqlite::Error::IntegralValueOutOfRange(..)) => {
+            return Ok(Some("its head counts more free pages than it has"));
+        }
+        used => drop(used?),
     }
     // Another process may be migrating it.
     let connection = connection.transaction()?;

@@ -220,7 +220,7 @@ impl Store {
     pub fn trim(&mut self, now: DateTime<Utc>) -> rusqlite::Result<bool> {
         let keep_ms = i64::try_from(self.config.keep.as_millis()).unwrap_or(i64::MAX);
         let oldest_kept = now.timestamp_millis().saturating_sub(keep_ms);
-        let too_large = self.bytes_used()? > self.config.bytes_max;
+        let too_large = sqlite::bytes_used(&self.connection)?.0 > self.config.bytes_max;
         let old: Vec<i64> = {
             let mut find = self.connection.prepare_cached("SELECT id, sent_ms FROM entries ORDER BY id LIMIT ?1")?;
             let rows = find.query_map([TRIM_ENTRIES], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
@@ -272,14 +272,12 @@ impl Store {
             .prepare_cached("SELECT sent_ms FROM entries ORDER BY id LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        Ok(Figures { batches: self.batches, records: self.records, bytes: self.bytes_used()?, oldest_ms })
-    }
-
-    fn bytes_used(&self) -> rusqlite::Result<u64> {
-        let pragma = |name: &str| -> rusqlite::Result<u64> {
-            self.connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
-        };
-        Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+        Ok(Figures {
+            batches: self.batches,
+            records: self.records,
+            bytes: sqlite::bytes_used(&self.connection)?.0,
+            oldest_ms,
+        })
     }
 
     /// How far each epoch got that is still known, the latest ones first.

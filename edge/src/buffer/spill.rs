@@ -35,7 +35,7 @@ use uuid::Uuid;
 use super::account::Held;
 use super::{Key, Known, Stored};
 use crate::config::SpillConfig;
-use crate::sqlite::{is_caused_by_damage, is_damage, is_full};
+use crate::sqlite::{bytes_used, is_caused_by_damage, is_damage, is_full};
 use file::{Ballast, disk_bytes_free};
 pub use file::{DirLock, Opened};
 pub use peek::{Peek, PeekError, Waiting, is_marked_damaged, sqlite_version};
@@ -538,7 +538,7 @@ impl Thread {
 
     /// Why so many bytes cannot be taken, or `None` if they can.
     fn no_room_for(&mut self, bytes: u64) -> rusqlite::Result<Option<String>> {
-        let (used, reusable) = self.bytes_used()?;
+        let (used, reusable) = bytes_used(&self.connection)?;
         if used + bytes > self.config.bytes_max {
             return Ok(Some(format!("{used} of {} bytes are used (spill.bytes_max)", self.config.bytes_max)));
         }
@@ -551,16 +551,6 @@ impl Thread {
             )));
         }
         Ok(None)
-    }
-
-    /// Bytes in use in the file, and bytes in it that are free for reuse.
-    fn bytes_used(&self) -> rusqlite::Result<(u64, u64)> {
-        let pragma = |name: &str| -> rusqlite::Result<u64> {
-            self.connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
-        };
-        let (pages, free, size) = (pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?);
-        let used = pages.checked_sub(free).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, free.cast_signed()))?;
-        Ok((used * size, free * size))
     }
 
     fn disk_free(&mut self) -> u64 {
@@ -584,16 +574,16 @@ impl Thread {
             self.keys.rotate_if_due(&transaction, now)?;
             transaction.commit()?;
         }
-        let (bytes_used, reusable) = self.bytes_used()?;
+        let (used, reusable) = bytes_used(&self.connection)?;
         let disk_bytes_free = self.disk_free();
         let oldest_ms = self
             .connection
             .prepare_cached("SELECT at_ms FROM records ORDER BY id LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        let budget = self.config.bytes_max.saturating_sub(bytes_used);
+        let budget = self.config.bytes_max.saturating_sub(used);
         Ok(SpillStats {
-            bytes_used,
+            bytes_used: used,
             bytes_max: self.config.bytes_max,
             disk_bytes_free,
             bytes_free: budget.min(reusable + disk_bytes_free.saturating_sub(self.config.disk_free_min)),
@@ -625,7 +615,7 @@ impl Thread {
             };
         }
         run.into_iter().for_each(|(epoch, from, to)| held.add_run(epoch, from..=to, 0));
-        held.bytes = self.bytes_used()?.0;
+        held.bytes = bytes_used(&self.connection)?.0;
         Ok(held)
     }
 

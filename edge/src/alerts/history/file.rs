@@ -11,8 +11,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::schema;
-use crate::owner::make_for_the_owner;
-use crate::sqlite::{is_caused_by_damage, migrate, move_aside, open_immutable, open_untouched};
+use crate::sqlite::{is_caused_by_damage, move_aside, open_exclusively, open_immutable, open_untouched};
 
 pub const NAME: &str = "history";
 /// The history writes nothing more when the disk has less than this left: the last of it belongs to the buffer, which
@@ -26,12 +25,13 @@ const DISK_FREE_MIN: u64 = 32 * 1024 * 1024;
 /// If no working file can be had.
 pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, Option<String>)> {
     let path = dir.join(format!("{NAME}.db"));
-    match open_whole(&path) {
+    match open_exclusively(&path, schema::STEPS) {
         Ok(connection) => Ok((connection, None)),
         Err(error) if is_caused_by_damage(&error) => {
             let aside = move_aside(dir, NAME, now)?;
             error!("The history of alerts was damaged. Moved it to {}", aside.display());
-            let connection = open_whole(&path).with_context(|| format!("make a new {}", path.display()))?;
+            let connection =
+                open_exclusively(&path, schema::STEPS).with_context(|| format!("make a new {}", path.display()))?;
             Ok((connection, Some(moved_words(&aside))))
         }
         Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
@@ -41,18 +41,6 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, Optio
 /// What health says of a damaged file.
 pub fn moved_words(aside: &Path) -> String {
     format!("the history of alerts was damaged and begun anew; what was in it is in {}", aside.display())
-}
-
-fn open_whole(path: &Path) -> anyhow::Result<Connection> {
-    make_for_the_owner(path)?;
-    let mut connection = Connection::open(path)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "cache_size", -8_192)?;
-    migrate(&mut connection, schema::STEPS)?;
-    Ok(connection)
 }
 
 /// The zones that a history which nobody has open remembers; changes nothing. For the command line.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::alerts::view;
 use crate::config::HistoryConfig;
+use crate::sqlite;
 
 /// Rows looked at in one go where a filter cannot be said in SQL.
 const CHUNK: usize = 500;
@@ -489,10 +490,7 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     pub fn bytes_used(&self) -> rusqlite::Result<u64> {
-        let pragma = |name: &str| -> rusqlite::Result<u64> {
-            self.connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
-        };
-        Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+        Ok(sqlite::bytes_used(&self.connection)?.0)
     }
 
     /// Makes the disk as good as full at so many pages.

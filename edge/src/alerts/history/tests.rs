@@ -175,6 +175,22 @@ async fn a_file_damaged_behind_its_head_is_moved_aside_too() {
     history.write(batch(vec![kept(2, 100, None)], vec![]), at(100)).await.expect("is kept again");
 }
 
+/// SQLite goes on with such a head, and the history would find itself larger than any bound and give all of it up.
+#[tokio::test]
+async fn a_head_that_counts_more_free_pages_than_there_are_is_damage() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let history = start(dir.path());
+    history.write(batch(vec![kept(1, 100, None)], vec![]), at(100)).await.expect("writes");
+    history.close().await;
+    let path = dir.path().join("history.db");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    // The number of free pages, https://www.sqlite.org/fileformat.html#the_database_header.
+    bytes[36] = 0x10;
+    std::fs::write(&path, bytes).expect("writes");
+    let history = start(dir.path());
+    assert!(history.trouble().is_some_and(|words| words.contains("history-damaged-")), "{:?}", history.trouble());
+}
+
 /// Damage that shows only while it runs: the next write has a new file.
 #[tokio::test]
 async fn damage_found_later_begins_a_new_file_too() {

@@ -18,8 +18,7 @@ use super::super::account::Held;
 use super::salvage::{Salvaged, salvage};
 use super::schema;
 use super::wal::is_broken;
-use crate::owner::make_for_the_owner;
-use crate::sqlite::{is_caused_by_damage, migrate, move_aside};
+use crate::sqlite::{is_caused_by_damage, move_aside, open_exclusively};
 
 /// Without `.db`.
 const NAME: &str = "spill";
@@ -59,7 +58,7 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
     let made_anew = len(&path) == 0 && !is_beheaded(&path);
     let mut opened = Opened { made_anew, ..Opened::default() };
     let set_aside = set_log_aside(&path, dir, now)?;
-    let found = if is_beheaded(&path) { Ok(None) } else { open_whole(&path).map(Some) };
+    let found = if is_beheaded(&path) { Ok(None) } else { open_exclusively(&path, schema::STEPS).map(Some) };
     let connection = match found {
         Ok(Some(connection)) if !marked => {
             if let Some(log) = set_aside {
@@ -73,7 +72,8 @@ pub fn open(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<(Connection, DirLo
         damaged => {
             drop(damaged);
             let aside = move_aside(dir, NAME, now)?;
-            let connection = open_whole(&path).with_context(|| format!("make a new spill {}", path.display()))?;
+            let connection = open_exclusively(&path, schema::STEPS)
+                .with_context(|| format!("make a new spill {}", path.display()))?;
             // Opening it may have shortened the log.
             let log = set_aside.unwrap_or_else(|| wal(&aside));
             let salvaged = salvage(Some(aside.as_path()), &log, &connection);
@@ -171,19 +171,6 @@ impl DirLock {
             }
         }
     }
-}
-
-pub(super) fn open_whole(path: &Path) -> anyhow::Result<Connection> {
-    make_for_the_owner(path)?;
-    let mut connection = Connection::open(path)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    // Pages of the index and the table's end; the rest is read once.
-    connection.pragma_update(None, "cache_size", -8_192)?;
-    migrate(&mut connection, schema::STEPS)?;
-    Ok(connection)
 }
 
 /// Free bytes on the disk of `dir`; none if that cannot be read.
