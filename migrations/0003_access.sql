@@ -32,9 +32,11 @@ CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_by_actor ON audit_log (actor, id);
 CREATE INDEX audit_log_by_action ON audit_log (action, id);
 
--- Tombstones: SHA-256 of a forgotten worker's id (its 16 bytes). Looked up by every transaction that stores, so that a
+-- Tombstones: SHA-256 of a forgotten worker's id (its 16 bytes). Every transaction that stores looks into them, so that a
 -- late re-send brings nobody back.
 CREATE TABLE forgotten_workers (
     worker_sha256 bytea PRIMARY KEY,
+    -- In the order of their commits, because they are written one at a time: whoever has seen one has seen all before it.
+    number        int8 NOT NULL UNIQUE GENERATED ALWAYS AS IDENTITY,
     forgotten_at  timestamptz NOT NULL DEFAULT now()
 );

@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
+use common::credentials::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::periods::Figure;
@@ -109,10 +110,6 @@ fn line(report: &Report, figure: &Figure) -> [String; COLUMNS.len()] {
 
 fn utc(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

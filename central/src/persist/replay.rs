@@ -7,8 +7,7 @@ use super::open::{Unpacked, items, unpack};
 use super::work::Work;
 use crate::frame::{Fate, Frame};
 use crate::store::Db;
-use crate::store::batch::{self, WriteError};
-use crate::store::rollups::Known;
+use crate::store::batch::{self, Known, WriteError};
 
 /// What became of records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

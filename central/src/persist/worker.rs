@@ -18,8 +18,7 @@ use crate::frame::{Content, Fate, Frame, Item};
 use crate::health::Progress;
 use crate::inflight::Inflight;
 use crate::metrics::Metrics;
-use crate::store::batch::{self, WriteError, Written};
-use crate::store::rollups::Known;
+use crate::store::batch::{self, Known, WriteError, Written};
 use crate::store::{self, Connection, Db};
 use crate::stream::{Delivered, Outcome, Reader, Report, Stream, StreamError};
 

@@ -12,10 +12,11 @@
 use std::borrow::Cow;
 
 use common::protocol::DatabaseMark;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::forgotten::{self, Stripped, begin_storing};
-use super::rollups::{Known, Learned, Rollups};
+use super::forgotten::{self, Stripped, Tombstones, begin_storing};
+use super::rollups::due::Due;
+use super::rollups::{self, Learned, Rollups};
 use super::{Db, StoreError, alerts, dead_letters, error, events, facts, ledger};
 use crate::frame::{Content, Fate, Item};
 
@@ -49,6 +50,14 @@ impl WriteError {
             Self::Unreachable(cause) => cause.is_unavailable(),
         }
     }
+}
+
+/// What a connection knows of the database, so that it is not asked or written again with every batch. Belongs to one
+/// connection: another may be to a server that lost the last commits.
+#[derive(Debug, Default)]
+pub struct Known {
+    tombstones: Tombstones,
+    rollups: rollups::Known,
 }
 
 /// What a transaction did.
@@ -91,11 +100,17 @@ async fn transaction(
     items: &[Item<'_>],
     known: &mut Known,
 ) -> Result<Written, sqlx::Error> {
-    let database = begin_storing(connection).await?;
-    let (fates, learned) = body(connection, items, known, ledger::Changes::default()).await?;
-    sqlx::raw_sql(COMMIT).execute(connection).await?;
-    known.remember(learned);
+    let database = begin_storing(connection, &mut known.tombstones).await?;
+    let (fates, learned, due) = body(connection, items, known, ledger::Changes::default()).await?;
+    commit(connection, due).await?;
+    known.rollups.remember(learned);
     Ok(Written { fates, database })
+}
+
+/// What is due for the coarser rollups goes with the COMMIT, in the same round trip.
+async fn commit(connection: &mut PgConnection, due: Option<Due>) -> Result<(), sqlx::Error> {
+    let put = due.map(|due| format!("{}; ", due.put())).unwrap_or_default();
+    sqlx::raw_sql(AssertSqlSafe(format!("{put}{COMMIT}"))).execute(connection).await.map(drop)
 }
 
 async fn body(
@@ -103,8 +118,8 @@ async fn body(
     items: &[Item<'_>],
     known: &Known,
     mut changes: ledger::Changes,
-) -> Result<(Vec<Fate>, Learned), sqlx::Error> {
-    let Stripped { items, letters } = forgotten::strip(connection, items).await?;
+) -> Result<(Vec<Fate>, Learned, Option<Due>), sqlx::Error> {
+    let Stripped { items, letters } = forgotten::strip(items, &known.tombstones);
     let items = &*items;
     let mut fates = events::insert(connection, items).await?;
     alerts::insert(connection, items, &mut fates).await?;
@@ -120,9 +135,9 @@ async fn body(
         }
         changes.add(item, fate, new_dead);
     }
-    let learned = rollups.write(connection, known).await?;
+    let (learned, due) = rollups.write(connection, &known.rollups).await?;
     changes.write(connection).await?;
-    Ok((fates, learned))
+    Ok((fates, learned, due))
 }
 
 /// The reason, if the error is the data's: SQLSTATE class 22 (data exception), 23 (constraint), or 54 (a limit of the
@@ -178,7 +193,8 @@ async fn replay_on<'a>(
     actor: &str,
     open: impl FnOnce(&Origin) -> Vec<Item<'a>>,
 ) -> Result<Replayed, sqlx::Error> {
-    begin_storing(connection).await?;
+    let mut known = Known::default();
+    begin_storing(connection, &mut known.tombstones).await?;
     let Some(letter) = dead_letters::take(connection, id).await? else { return Ok(Replayed::NotOpen) };
     let origin = Origin {
         edge_id: letter.edge_id(),
@@ -199,14 +215,14 @@ async fn replay_on<'a>(
         changes.take_back_dead(origin.edge_id, origin.warehouse_id, epoch, letter.quarter());
     }
     // The connection is not used again: closing it rolls back.
-    let fates = match body(connection, &items, &Known::default(), changes).await {
-        Ok((fates, _)) => fates,
+    let (fates, due) = match body(connection, &items, &known, changes).await {
+        Ok((fates, _, due)) => (fates, due),
         Err(error) => return data_error(&error).map(|reason| Replayed::Refused(reason.into())).ok_or(error),
     };
     let stored = fates.iter().filter(|fate| **fate == Fate::Stored).count();
     let duplicates = fates.len() - stored;
     dead_letters::resolve(connection, id, "replayed", actor, None).await?;
-    sqlx::raw_sql(COMMIT).execute(connection).await?;
+    commit(connection, due).await?;
     Ok(Replayed::Stored { stored, duplicates })
 }
 

@@ -1,8 +1,10 @@
 //! Rows of `forgotten_workers`, the tombstones, and erasing what is stored of a worker.
 //!
 //! Every transaction that stores holds the lock of the tombstones, shared, from its beginning ([`begin_storing`]) to its end, and
-//! asks for the tombstones after it has it. A tombstone is committed under the same lock, exclusive. So a transaction
+//! asks after it has it whether there are new ones. A tombstone is committed under the same lock, exclusive. So a transaction
 //! either sees it, or had ended before it: then what it stored is there when the erasing begins.
+//!
+//! Nearly always there are none that the connection has not seen, so their number is all that is asked for.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,18 +20,19 @@ use super::{Db, StoreError, audit, dead_letters, within};
 use crate::frame::{Content, DeadKind, Item};
 use crate::privacy::{self, Found, Subject, Tombstone};
 
-/// With the lock and the database's mark, in the same round trip. Read committed is said because the tombstones must be seen as
-/// they are after the lock was had, not as they were at the beginning. The number spells "smartfor".
+/// With the lock, the database's mark and the last tombstone's number, in one round trip. Read committed is said because the
+/// tombstones must be seen as they are after the lock was had, by another statement than that which waited for it. The lock's
+/// number spells "smartfor".
 const BEGIN_STORING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-SELECT mark.identity, mark.\"position\" \
-FROM pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8), database_mark() mark";
+SELECT FROM pg_advisory_xact_lock_shared(x'736d617274666f72'::bit(64)::int8); \
+SELECT mark.identity, mark.\"position\", (SELECT coalesce(max(number), 0) FROM forgotten_workers) FROM database_mark() mark";
 
 /// Whoever stores waits behind this while it waits for those who store already, so it waits for a moment only.
 const BEGIN_ENTOMBING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
 SET LOCAL lock_timeout = '500ms'; \
 SELECT pg_advisory_xact_lock(x'736d617274666f72'::bit(64)::int8)";
 
-const AMONG: &str = "SELECT worker_sha256 FROM forgotten_workers WHERE worker_sha256 = ANY ($1)";
+const SINCE: &str = "SELECT worker_sha256 FROM forgotten_workers WHERE number > $1";
 const ENTOMB: &str = "INSERT INTO forgotten_workers (worker_sha256) VALUES ($1) ON CONFLICT DO NOTHING";
 /// Rollups hold people as numbers; without this nobody can say whose a number was. At another site, where the worker may
 /// stay, the next event gives a new one.
@@ -48,7 +51,7 @@ const LETTERS: &str = "\
 SELECT id, kind, raw FROM dead_letters
 WHERE id > $1 AND octet_length(raw) > 0 AND ($2::uuid IS NULL OR warehouse_id = $2) ORDER BY id LIMIT $3";
 
-pub const STATEMENTS: &[&str] = &[AMONG, ENTOMB, DELETE_NUMBER, LIST, PARTITIONS, ALERTS_BLOCKS, LETTERS];
+pub const STATEMENTS: &[&str] = &[SINCE, ENTOMB, DELETE_NUMBER, LIST, PARTITIONS, ALERTS_BLOCKS, LETTERS];
 
 /// 32 MiB: some tenths of a second on a slow disk, and so long at most are rows locked.
 const PART_BLOCKS: u64 = 4_096;
@@ -59,10 +62,28 @@ const PART_TIMEOUT: Duration = Duration::from_secs(65);
 const ENTOMB_TRIES: u32 = 60;
 const ENTOMB_PAUSE: Duration = Duration::from_millis(500);
 
-/// Begins a transaction that stores; answers where. No row is locked yet, so only this database's future can have passed the mark.
-pub(super) async fn begin_storing(connection: &mut PgConnection) -> Result<DatabaseMark, sqlx::Error> {
-    let row = sqlx::raw_sql(BEGIN_STORING).fetch_one(connection).await?;
-    let (identity, position) = <(String, i64)>::from_row(&row)?;
+/// The tombstones that a connection has seen.
+#[derive(Debug, Default)]
+pub(super) struct Tombstones {
+    last: i64,
+    all: HashSet<Tombstone>,
+}
+
+/// Begins a transaction that stores; answers where, and brings `tombstones` up to now. No row is locked yet, so only this
+/// database's future can have passed the mark.
+pub(super) async fn begin_storing(
+    connection: &mut PgConnection,
+    tombstones: &mut Tombstones,
+) -> Result<DatabaseMark, sqlx::Error> {
+    let rows = sqlx::raw_sql(BEGIN_STORING).fetch_all(&mut *connection).await?;
+    // One of the lock, without a column, and this.
+    let row = rows.last().ok_or(sqlx::Error::RowNotFound)?;
+    let (identity, position, last) = <(String, i64, i64)>::from_row(row)?;
+    if last > tombstones.last {
+        let new: Vec<Vec<u8>> = sqlx::query_scalar(SINCE).bind(tombstones.last).fetch_all(connection).await?;
+        tombstones.all.extend(new.into_iter().filter_map(|hash| Tombstone::try_from(hash).ok()));
+        tombstones.last = last;
+    }
     Ok(DatabaseMark { identity, position: position.cast_unsigned() })
 }
 
@@ -74,61 +95,41 @@ pub(super) struct Stripped<'i, 'a> {
     pub letters: Vec<usize>,
 }
 
-/// Takes forgotten workers out of events and alerts, and a forgotten worker's posture out of events. One look-up of the
-/// distinct workers, in the transaction that [`begin_storing`] began.
-pub(super) async fn strip<'i, 'a>(
-    connection: &mut PgConnection,
-    items: &'i [Item<'a>],
-) -> Result<Stripped<'i, 'a>, sqlx::Error> {
-    let mut asked: HashMap<(WarehouseId, Uuid), [Tombstone; 2]> = HashMap::new();
-    let mut ask = |warehouse: WarehouseId, worker: Uuid| {
-        asked.entry((warehouse, worker)).or_insert_with(|| privacy::tombstones(worker, warehouse));
+/// Takes forgotten workers out of events and alerts, and a forgotten worker's posture out of events.
+pub(super) fn strip<'i, 'a>(items: &'i [Item<'a>], tombstones: &Tombstones) -> Stripped<'i, 'a> {
+    let mut stripped = Stripped { items: Cow::Borrowed(items), letters: Vec::new() };
+    if tombstones.all.is_empty() {
+        return stripped;
+    }
+    // A batch has many events of few workers.
+    let mut asked: HashMap<(WarehouseId, Uuid), bool> = HashMap::new();
+    let mut gone = |warehouse: WarehouseId, worker: Uuid| {
+        let among = || privacy::tombstones(worker, warehouse).iter().any(|hash| tombstones.all.contains(hash));
+        *asked.entry((warehouse, worker)).or_insert_with(among)
     };
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
         match &item.content {
-            Content::Event(event) => event.worker_id.into_iter().for_each(|id| ask(event.warehouse_id, id.uuid())),
-            Content::Alert(alert) => alert.worker_id.into_iter().for_each(|id| ask(item.warehouse_id, id.uuid())),
-            Content::Fact(_) => {}
-            Content::Dead { kind, .. } => {
-                for id in privacy::candidates(item.raw, *kind == DeadKind::Frame) {
-                    ask(item.warehouse_id, id);
-                }
-            }
-        }
-    }
-    let as_they_are = Stripped { items: Cow::Borrowed(items), letters: Vec::new() };
-    if asked.is_empty() {
-        return Ok(as_they_are);
-    }
-    let hashes: Vec<&[u8]> = asked.values().flatten().map(|hash| &hash[..]).collect();
-    let found: Vec<Vec<u8>> = sqlx::query_scalar(AMONG).bind(hashes).fetch_all(connection).await?;
-    if found.is_empty() {
-        return Ok(as_they_are);
-    }
-    let found: HashSet<&[u8]> = found.iter().map(|hash| &**hash).collect();
-    let gone = |warehouse: WarehouseId, worker: Uuid| {
-        asked.get(&(warehouse, worker)).is_some_and(|hashes| hashes.iter().any(|hash| found.contains(&hash[..])))
-    };
-    let (mut items, mut letters) = (items.to_vec(), Vec::new());
-    for (index, item) in items.iter_mut().enumerate() {
-        let warehouse = item.warehouse_id;
-        match &mut item.content {
             Content::Event(event) if event.worker_id.is_some_and(|id| gone(event.warehouse_id, id.uuid())) => {
+                let mut event = event.clone();
                 event.worker_id = None;
                 event.posture_keypoints = "{}".into();
+                stripped.items.to_mut()[index].content = Content::Event(event);
             }
-            Content::Alert(alert) if alert.worker_id.is_some_and(|id| gone(warehouse, id.uuid())) => {
+            Content::Alert(alert) if alert.worker_id.is_some_and(|id| gone(item.warehouse_id, id.uuid())) => {
+                let mut alert = alert.clone();
                 alert.worker_id = None;
+                stripped.items.to_mut()[index].content = Content::Alert(alert);
             }
             Content::Dead { kind, .. } => {
-                if privacy::candidates(item.raw, *kind == DeadKind::Frame).iter().any(|id| gone(warehouse, *id)) {
-                    letters.push(index);
+                let candidates = privacy::candidates(item.raw, *kind == DeadKind::Frame);
+                if candidates.iter().any(|id| gone(item.warehouse_id, *id)) {
+                    stripped.letters.push(index);
                 }
             }
             Content::Event(_) | Content::Alert(_) | Content::Fact(_) => {}
         }
     }
-    Ok(Stripped { items: Cow::Owned(items), letters })
+    stripped
 }
 
 /// Commits the tombstone, with a line in the audit, when no storing transaction runs. Once more is no harm.

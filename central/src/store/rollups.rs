@@ -3,7 +3,7 @@
 //!
 //! `zone_minutes` has the minutes, with masks of the seconds, written by the transaction itself. They are what makes late
 //! events exact: a row there is locked, says which of the seconds are new, and only those are added to the rest: to the
-//! quarters, hours and days of [`coarse`], a second later, by way of [`due`]. [`people`] counts who was there.
+//! quarters, hours and days of [`coarse`], two seconds later, by way of [`due`]. [`people`] counts who was there.
 
 pub mod coarse;
 pub mod due;
@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::coarse::{Added, Sums};
+use self::due::Due;
 use self::people::Numbers;
 
 pub const BINS: usize = 20;
@@ -59,10 +60,9 @@ INSERT INTO zones (warehouse_id, zone_id) SELECT * FROM unnest($1::uuid[], $2::u
 
 pub const STATEMENTS: &[&str] = &[ADD, LEARN_WAREHOUSES, LEARN_ZONES];
 
-/// What this connection knows to be in the tables, so that it is not asked or written again with every batch. Belongs to
-/// one connection: another may be to a server that lost the last commits.
+/// What a connection knows to be in the tables.
 #[derive(Debug, Default)]
-pub struct Known {
+pub(super) struct Known {
     zones: HashSet<(WarehouseId, ZoneId)>,
     workers: Numbers,
 }
@@ -154,10 +154,14 @@ impl Rollups {
         zones
     }
 
-    /// Writes them; answers what was learned.
-    pub async fn write(&self, connection: &mut PgConnection, known: &Known) -> Result<Learned, sqlx::Error> {
+    /// Writes them but for what is due then; answers what was learned, and that.
+    pub async fn write(
+        &self,
+        connection: &mut PgConnection,
+        known: &Known,
+    ) -> Result<(Learned, Option<Due>), sqlx::Error> {
         if self.0.is_empty() {
-            return Ok(Learned::default());
+            return Ok((Learned::default(), None));
         }
         let zones = self.unknown_zones(known);
         if !zones.is_empty() {
@@ -172,8 +176,7 @@ impl Rollups {
         let number = |worker: &WorkerId| known.workers.get(worker).or_else(|| new.get(worker)).copied();
 
         let minutes = self.write_minutes(connection, number).await?;
-        due::put(connection, &minutes).await?;
-        Ok(Learned { zones, workers })
+        Ok((Learned { zones, workers }, Some(Due::of(&minutes)?)))
     }
 
     /// Writes the minutes; answers by how much they grew.

@@ -2,7 +2,7 @@
 //! of fewer than five people.
 
 use central::store::batch;
-use central::store::rollups::Known;
+use central::store::batch::Known;
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use chrono_tz::Tz;
 use common::clock;

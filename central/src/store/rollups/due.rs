@@ -4,14 +4,12 @@
 //! transaction, so it counts once whatever happens.
 
 use chrono::{DateTime, Utc};
+use common::credentials::hex;
 use common::ids::{WarehouseId, ZoneId};
-use sqlx::PgConnection;
 
 use super::coarse::{self, Added, Sums};
 use super::{QUARTER, truncate};
 use crate::store::{Db, StoreError, transaction, within};
-
-const PUT: &str = "INSERT INTO rollups_due (added) VALUES ($1)";
 
 /// One pass at a time in all instances: two would wait for each other's rows.
 const LOCK: &str = "SELECT pg_try_advisory_xact_lock(x'736d617274707275'::bit(64)::int8)";
@@ -22,7 +20,7 @@ const PUT_BACK: &str = "INSERT INTO rollups_due (put_at, added) SELECT * FROM un
 
 const OLDEST: &str = "SELECT min(put_at) FROM rollups_due";
 
-pub const STATEMENTS: &[&str] = &[PUT, LOCK, TAKE, PUT_BACK, OLDEST];
+pub const STATEMENTS: &[&str] = &[LOCK, TAKE, PUT_BACK, OLDEST];
 
 /// Rows of one pass: some seconds of a busy fleet, a few MB.
 const PASS_ROWS: i64 = 500;
@@ -30,17 +28,25 @@ const PASS_ROWS: i64 = 500;
 /// A zone's quarter, the quarter in seconds since 1970.
 type Entry = (WarehouseId, ZoneId, i64, Added);
 
-/// Leaves what was added to minutes.
-pub(super) async fn put(connection: &mut PgConnection, minutes: &Sums) -> Result<(), sqlx::Error> {
-    let quarters =
-        coarse::coarser(minutes, |(warehouse, zone, minute)| (*warehouse, *zone, truncate(*minute, QUARTER)));
-    let entries: Vec<Entry> = quarters
-        .into_iter()
-        .filter_map(|((warehouse, zone, quarter), added)| Some((warehouse, zone?, quarter.timestamp(), added)))
-        .collect();
-    let bytes = rmp_serde::to_vec(&entries).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(PUT).bind(bytes).execute(connection).await?;
-    Ok(())
+/// What a transaction leaves.
+pub(in crate::store) struct Due(Vec<u8>);
+
+impl Due {
+    /// Of what was added to minutes.
+    pub(super) fn of(minutes: &Sums) -> Result<Self, sqlx::Error> {
+        let quarters =
+            coarse::coarser(minutes, |(warehouse, zone, minute)| (*warehouse, *zone, truncate(*minute, QUARTER)));
+        let entries: Vec<Entry> = quarters
+            .into_iter()
+            .filter_map(|((warehouse, zone, quarter), added)| Some((warehouse, zone?, quarter.timestamp(), added)))
+            .collect();
+        rmp_serde::to_vec(&entries).map(Self).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+
+    /// The statement that leaves it.
+    pub fn put(&self) -> String {
+        format!("INSERT INTO rollups_due (added) VALUES (decode('{}', 'hex'))", hex(&self.0))
+    }
 }
 
 /// What a pass did.
