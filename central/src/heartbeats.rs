@@ -54,7 +54,7 @@ pub async fn heartbeat(
     }
     // Kept in its own place, not with each heartbeat.
     let site = heartbeat.site.take();
-    let Noted { settled, lacking, database } = heartbeats::keep(&app.db, &heartbeat).await?;
+    let Noted { settled, lacking, database, facts_wait } = heartbeats::keep(&app.db, &heartbeat).await?;
     app.metrics.heartbeats_received.inc();
     app.hints.fleet();
     if let Some((mut site, digest)) = site.zip(heartbeat.site_digest.as_deref()) {
@@ -65,9 +65,11 @@ pub async fn heartbeat(
         site_reports::seen(&app.db, edge.warehouse_id, &heartbeat.cameras).await?;
         app.cameras.remember(edge.edge_id, news);
     }
-    let (facts, facts_until) = match heartbeat.facts_after {
-        Some(after) => facts::deliver(&app.db, edge.warehouse_id, after, FACTS_MAX).await?,
-        None => (Vec::new(), 0),
+    let after = heartbeat.facts_after.unwrap_or(0);
+    let (facts, facts_until) = if facts_wait {
+        facts::deliver(&app.db, edge.warehouse_id, after, FACTS_MAX).await?
+    } else {
+        (Vec::new(), after)
     };
     let Due { site_wanted, rules } = site_reports::due(&app.db, &heartbeat).await?;
     Ok(Json(HeartbeatAnswer {

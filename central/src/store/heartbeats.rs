@@ -22,6 +22,9 @@ const STARTED_LATEST: DateTime<Utc> = DateTime::from_timestamp(7_258_118_400, 0)
 ///
 /// What follows from `beat` is written first and then the rest in this order, epochs before quarters as where batches are
 /// stored, for the locks.
+///
+/// Where the edge says all of it again ten seconds later, the COMMIT waits for no disk: a fleet's heartbeats are as many fsyncs,
+/// for which the storing transactions would wait too.
 const KEEP: &str = "\
 WITH reported AS (
     INSERT INTO edge_epochs AS l (edge_id, epoch, warehouse_id, head, reported_head, buffered, current, reported_at)
@@ -55,7 +58,8 @@ WITH reported AS (
         started_at = $14,
         kept_at = CASE WHEN kept_at > now() - interval '5 minutes' THEN kept_at ELSE now() END
     WHERE edge_id = $1
-    RETURNING edge_id, warehouse_id, kept_at = now() AS keep
+    RETURNING edge_id, warehouse_id, kept_at = now() AS keep,
+              CASE WHEN $22 THEN set_config('synchronous_commit', 'off', true) END AS unhurried
 )
 INSERT INTO edge_heartbeats
     (edge_id, at, warehouse_id, live, backlog, oldest_age_seconds, disk_bytes_free, accepted, rejected, redis)
@@ -66,12 +70,18 @@ ON CONFLICT DO NOTHING";
 /// - `settled`: those that are over and drained need not be repeated.
 /// - `lacking`: what the edge gave out, has no more, and is not here; columns of one row, so that all is one question.
 /// - which database says so.
+/// - `facts_wait`: whether headquarters has facts that the edge was not told of. Nearly always there are none, and nobody need ask
+///   for them.
+///
+/// Epochs are compared with `@>`: for `= ANY` Postgres expects ten of them if it does not know the array, and plans anew each time,
+/// which takes it longer than to answer. An edge has few.
 const ANSWER: &str = "\
 SELECT
     ARRAY(SELECT epoch FROM edge_epochs
-          WHERE edge_id = $1 AND epoch = ANY ($2::uuid[]) AND NOT current AND reported_at IS NOT NULL
+          WHERE edge_id = $1 AND $2::uuid[] @> ARRAY[epoch] AND NOT current AND reported_at IS NOT NULL
             AND isempty(buffered)) AS settled,
-    lacking.epochs, lacking.firsts, lacking.lasts, mark.identity, mark.\"position\"
+    lacking.epochs, lacking.firsts, lacking.lasts, mark.identity, mark.\"position\",
+    EXISTS (SELECT FROM alert_facts WHERE warehouse_id = $4 AND position > $5) AS facts_wait
 FROM database_mark() mark
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(epoch), '{}') AS epochs, coalesce(array_agg(first), '{}') AS firsts,
@@ -80,7 +90,7 @@ CROSS JOIN LATERAL (
         SELECT l.epoch, lower(r) AS first, upper(r) - 1 AS last
         FROM edge_epochs l
         CROSS JOIN LATERAL unnest(int8multirange(int8range(1, 1 + l.reported_head)) - l.received - l.buffered) r
-        WHERE l.edge_id = $1 AND l.epoch = ANY ($2::uuid[])
+        WHERE l.edge_id = $1 AND $2::uuid[] @> ARRAY[l.epoch]
         ORDER BY l.epoch, first LIMIT $3
     ) ranges
 ) lacking";
@@ -93,6 +103,8 @@ pub struct Noted {
     pub settled: Vec<Epoch>,
     pub lacking: Vec<SeqRange>,
     pub database: DatabaseMark,
+    /// There are facts after those that the edge says it has.
+    pub facts_wait: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -103,11 +115,12 @@ struct Answer {
     lasts: Vec<i64>,
     identity: String,
     position: i64,
+    facts_wait: bool,
 }
 
 impl From<Answer> for Noted {
     fn from(answer: Answer) -> Self {
-        let Answer { settled, epochs, firsts, lasts, identity, position } = answer;
+        let Answer { settled, epochs, firsts, lasts, identity, position, facts_wait } = answer;
         let range = |((epoch, first), last): ((Uuid, i64), i64)| SeqRange {
             epoch: Epoch::from_uuid(epoch),
             first: first.cast_unsigned(),
@@ -117,6 +130,7 @@ impl From<Answer> for Noted {
             settled: settled.into_iter().map(Epoch::from_uuid).collect(),
             lacking: epochs.into_iter().zip(firsts).zip(lasts).map(range).collect(),
             database: DatabaseMark { identity, position: position.cast_unsigned() },
+            facts_wait,
         }
     }
 }
@@ -154,9 +168,17 @@ pub async fn keep(db: &Db, heartbeat: &Heartbeat) -> Result<Noted, StoreError> {
         .bind(count(digest.spill.disk_bytes_free))
         .bind(count(digest.accepted))
         .bind(count(digest.rejected))
-        .bind(digest.redis_word());
+        .bind(digest.redis_word())
+        .bind(comes_again(&reports));
     let lacking_max = i64::try_from(LACKING_MAX).expect("a small number");
-    let ask = sqlx::query_as(ANSWER).bind(edge).bind(&epochs).bind(lacking_max);
+    // An edge may claim anything; beyond our numbers there is nothing.
+    let facts_after = heartbeat.facts_after.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
+    let ask = sqlx::query_as(ANSWER)
+        .bind(edge)
+        .bind(&epochs)
+        .bind(lacking_max)
+        .bind(heartbeat.warehouse_id.uuid())
+        .bind(facts_after);
     let mut lease = db.lease().await?;
     within(keep.execute(&mut *lease)).await?;
     let answer: Answer = within(ask.fetch_one(&mut *lease)).await?;
@@ -170,6 +192,12 @@ fn reports(heartbeat: &Heartbeat) -> Vec<&EpochReport> {
     reports.sort_by_key(|report| report.epoch);
     reports.dedup_by_key(|report| report.epoch);
     reports
+}
+
+/// Whether the edge will say all of this once more: its current epoch, and of its quarters the one that goes on. Other epochs and
+/// quarters it forgets when we answer.
+fn comes_again(reports: &[&EpochReport]) -> bool {
+    reports.iter().all(|report| report.current && report.quarters.len() <= 1)
 }
 
 /// The buffered ranges of a report, as a multirange literal; what cannot be a range is left out.

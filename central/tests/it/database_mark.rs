@@ -28,7 +28,7 @@ async fn a_receipt_names_the_database_and_its_position_rises() {
     let parts: Vec<&str> = first.identity.split('/').collect();
     assert_eq!(parts.len(), 4, "{}", first.identity);
     assert!(parts[0].parse::<u64>().is_ok_and(|system| system > 0), "a role without privileges may see it: {parts:?}");
-    assert_eq!(parts[1], "1", "the timeline of a fresh cluster");
+    assert_eq!(parts[2], "1", "the timeline of a fresh cluster");
     assert!(idle.position <= first.position && first.position < second.position, "{idle:?} {first:?} {second:?}");
 }
 
@@ -40,8 +40,8 @@ async fn another_database_of_the_same_cluster_is_another_one() {
     assert_ne!(mark.identity, another.identity);
     let parts = |mark: &DatabaseMark| mark.identity.split('/').map(str::to_owned).collect::<Vec<_>>();
     let (mark, another) = (parts(&mark), parts(&another));
-    assert_eq!(mark[..2], another[..2], "tests share one server");
-    assert_ne!(mark[2], another[2], "copies of one template");
+    assert_eq!((&mark[0], &mark[2]), (&another[0], &another[2]), "tests share one server");
+    assert_ne!(mark[1], another[1], "copies of one template");
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn where_the_system_identifier_is_hidden_the_rest_must_do() {
         .expect("a mark");
     sqlx::raw_sql("RESET ROLE").execute(&mut *connection).await.expect("the role");
     servers::execute(&system.pool, "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC").await;
-    assert!(identity.starts_with("0/1/") && position > 0, "{identity} {position}");
+    assert!(identity.starts_with("0/") && position > 0, "{identity} {position}");
     let full = beat(&edge, 0, &[]).await.database.expect("a mark").identity;
     assert_eq!(full.rsplit('/').next(), identity.rsplit('/').next());
 }
