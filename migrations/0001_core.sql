@@ -43,7 +43,7 @@ CREATE TABLE ergonomic_snapshots (
     worker_id         uuid,
     model_version     varchar(50) NOT NULL,
     risk_score        numeric(5,2) NOT NULL,
-    -- As the camera wrote it; `posture_keypoints::jsonb` always works. To make jsonb of it took more than half of storing.
+    -- As the camera wrote it; `posture_keypoints::jsonb` always works. To make jsonb of it took more than half of an event's INSERT.
     posture_keypoints json NOT NULL,
     confidence        numeric(3,2) NOT NULL,
     source            varchar(50) NOT NULL,

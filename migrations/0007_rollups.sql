@@ -72,12 +72,10 @@ ALTER TABLE site_days ALTER people TYPE int4[] USING people::int4[];
 
 DO $$
 DECLARE
+    parts  CONSTANT int := 128;
     parted text;
-    parts  int;
 BEGIN
     FOREACH parted IN ARRAY ARRAY['zone_quarters', 'zone_hours', 'site_quarters', 'site_hours'] LOOP
-        -- A site has a row of each zone where it has one of its own.
-        parts := CASE WHEN parted LIKE 'zone%' THEN 128 ELSE 32 END;
         FOR part IN 0..parts - 1 LOOP
             -- Room on each page for the next versions of its newest rows.
             EXECUTE format('CREATE TABLE %s_%s PARTITION OF %1$s

@@ -20,12 +20,10 @@ const STRETCH: TimeDelta = TimeDelta::days(32);
 /// Figures and people are of one moment: whether something is shown must not hang on a row that came in between.
 ///
 /// A site's rows lie among those of other sites, a page for every few. Where they are not in memory, a bitmap scan asks the
-/// disk for many pages at once, which halves what a dashboard waits; Postgres knows how many at most (none where the system
-/// cannot). Rows are wide and cells few, so cells are found by hash: to sort 12,000 rows of a heat map first took longer than
+/// disk for many pages at once, which halves what a dashboard waits. Rows are wide and cells few, so cells are found by hash: to sort 12,000 rows of a heat map first took longer than
 /// that, however few rows Postgres expects.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = off; \
-SELECT set_config(name, least(256, max_val::int)::text, true) FROM pg_settings WHERE name = 'effective_io_concurrency'";
+SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = off";
 const COMMIT: &str = "COMMIT";
 
 const NAMES: &str = "SELECT warehouse_id, name FROM warehouses ORDER BY warehouse_id";
@@ -296,9 +294,10 @@ impl Tally {
     fn add(&mut self, row: CellRow) {
         let key = (row.zone_id, row.cell);
         self.cells.entry(key).or_default().add(&row.sum.into());
-        // `{12,15}{}{12}`; numbers of workers are positive.
-        let numbers = row.people.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
-        add_people(self.people.entry(key).or_default(), numbers);
+        let people = self.people.entry(key).or_default();
+        push_numbers(people, &row.people);
+        people.sort_unstable();
+        people.dedup();
     }
 
     /// The sums, and how many people there are. Of zones apart also how many they are together.
@@ -310,7 +309,8 @@ impl Tally {
             }
         }
         for numbers in together.values_mut() {
-            add_people(numbers, []);
+            numbers.sort_unstable();
+            numbers.dedup();
         }
         let all = self.people.into_iter().chain(together);
         let count = |numbers: &Vec<u32>| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
@@ -318,10 +318,17 @@ impl Tally {
     }
 }
 
-fn add_people(known: &mut Vec<u32>, more: impl IntoIterator<Item = u32>) {
-    known.extend(more);
-    known.sort_unstable();
-    known.dedup();
+/// Adds the numbers in `{12,15}{}{12}`, of which a heat map has half a million.
+fn push_numbers(numbers: &mut Vec<u32>, text: &str) {
+    let mut number: Option<u32> = None;
+    for byte in text.bytes() {
+        if byte.is_ascii_digit() {
+            number = Some(number.unwrap_or(0).wrapping_mul(10).wrapping_add((byte - b'0').into()));
+        } else {
+            numbers.extend(number.take());
+        }
+    }
+    numbers.extend(number);
 }
 
 #[derive(sqlx::FromRow)]
@@ -350,4 +357,20 @@ pub async fn sites(db: &Db, range: Range) -> Result<HashMap<Uuid, (Sum, i64)>, S
         .into_iter()
         .map(|row| (row.warehouse_id, (row.sum.into(), people.get(&row.warehouse_id).copied().unwrap_or(0))))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_in_texts_of_arrays_are_found() {
+        let numbers = |text: &str| {
+            let mut numbers = vec![7];
+            push_numbers(&mut numbers, text);
+            numbers
+        };
+        assert_eq!(numbers("{12,15}{}{12,2147483647}"), [7, 12, 15, 12, 2_147_483_647]);
+        assert_eq!((numbers(""), numbers("{}"), numbers("3")), (vec![7], vec![7], vec![7, 3]));
+    }
 }
