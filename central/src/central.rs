@@ -99,7 +99,7 @@ impl Central {
             retry_delay: Duration::from_millis(config.workers.retry_delay_ms),
             signs: signs.clone(),
         };
-        let crew = Crew::new(deps, observed.clone(), &config.workers);
+        let crew = Crew::new(deps, observed.clone(), &config.workers)?;
         let sampler = Sampler {
             db: Arc::clone(&db),
             stream: Arc::clone(&stream),

@@ -1,8 +1,11 @@
 //! All persist workers of this process: as many as the lag asks for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use tokio::runtime::{self, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +22,32 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Names are not used twice in a process, so a worker that is gone is never mistaken for a new one.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
+/// Where the workers run: threads of their own. On those that answer requests a worker would wait for milliseconds, each time
+/// that Postgres has answered it, until the rows of somebody's dashboard are worked through, with its transaction open.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new(workers_max: usize) -> std::io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(workers_max);
+        let threads =
+            runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("persist").enable_all().build()?;
+        Ok(Self(Some(threads)))
+    }
+
+    fn handle(&self) -> &runtime::Handle {
+        self.0.as_ref().expect("taken only by drop").handle()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Whoever drops it may not wait for threads.
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
 pub struct Crew {
+    threads: Threads,
     deps: Deps,
     observed: Observed,
     scaler: Scaler,
@@ -32,8 +60,11 @@ pub struct Crew {
 }
 
 impl Crew {
-    pub fn new(deps: Deps, observed: Observed, config: &Workers) -> Self {
-        Self {
+    /// # Errors
+    /// If the system gives no threads.
+    pub fn new(deps: Deps, observed: Observed, config: &Workers) -> anyhow::Result<Self> {
+        Ok(Self {
+            threads: Threads::new(config.concurrency).context("start the persist workers' threads")?,
             deps,
             observed,
             scaler: Scaler::new(config.min, config.concurrency),
@@ -42,7 +73,7 @@ impl Crew {
             looked_at: Instant::now(),
             busy_before: Duration::ZERO,
             tasks: JoinSet::new(),
-        }
+        })
     }
 
     /// Keeps the workers working until told to stop, then lets them finish.
@@ -108,10 +139,11 @@ impl Crew {
         let worker = Worker::new(self.deps.clone(), name.clone());
         self.deps.progress.worker_started(&name);
         self.running.push((name.clone(), stop.clone()));
-        self.tasks.spawn(async move {
+        let work = async move {
             worker.run(stop).await;
             name
-        });
+        };
+        self.tasks.spawn_on(work, self.threads.handle());
     }
 
     fn gone(&mut self, name: &str) {
