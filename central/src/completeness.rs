@@ -15,6 +15,8 @@ use serde::Serialize;
 pub enum State {
     /// Everything that was accepted is here.
     Complete,
+    /// Everything that was accepted is here, but some of it could not be stored.
+    DeadLettered,
     /// Some of it still waits at an edge, or more is to come.
     Filling,
     /// Nobody can say, because nobody has told us.
@@ -27,6 +29,7 @@ impl State {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
+            Self::DeadLettered => "dead_lettered",
             Self::Filling => "filling",
             Self::Unknown => "unknown",
             Self::Missing => "missing",

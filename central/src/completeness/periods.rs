@@ -125,7 +125,7 @@ pub struct Figure {
     /// Waiting at an edge or on the way.
     pub buffered: i64,
     pub missing: i64,
-    /// The share of what was accepted that is here; null if nothing was, or nobody can say.
+    /// The share of what was accepted that is here and is no dead letter; null if nothing was accepted, or nobody can say.
     pub completeness: Option<f64>,
     pub state: State,
     pub text: String,
@@ -174,7 +174,9 @@ fn figure(now: DateTime<Utc>, period: &Period, quarters: &[Quarter], witnesses: 
         drain_seconds: known.drain_seconds,
         news: if known.fresh { News::Fresh } else { News::Silent },
     });
-    let (state, text) = words(now, period, judged, &known, sum(|q| q.dead));
+    let dead = sum(|q| q.dead);
+    let (state, text) = words(now, period, judged, &known, dead);
+    let good = received.saturating_sub(dead).max(0);
     Figure {
         kind: period.kind,
         name: period.name.clone(),
@@ -187,10 +189,10 @@ fn figure(now: DateTime<Utc>, period: &Period, quarters: &[Quarter], witnesses: 
         stored: sum(|q| q.stored),
         alerts: sum(|q| q.alerts),
         duplicates: sum(|q| q.duplicates),
-        dead: sum(|q| q.dead),
+        dead,
         buffered,
         missing,
-        completeness: (accepted > 0 && state != State::Unknown).then(|| (received as f64 / accepted as f64).min(1.0)),
+        completeness: (accepted > 0 && state != State::Unknown).then(|| (good as f64 / accepted as f64).min(1.0)),
         state,
         text,
         approximate: quarters.iter().any(|q| q.approximate),
@@ -284,14 +286,15 @@ fn words(now: DateTime<Utc>, period: &Period, judged: Completeness, known: &Test
         None => unknown("no edge of this site was known then".to_owned()),
         Some(ran) if ran <= 0.0 => unknown("no edge ran".to_owned()),
         Some(ran) => {
-            let mut text = "complete".to_owned();
+            let (state, mut text) = if dead > 0 {
+                (State::DeadLettered, format!("all arrived, {} dead-lettered", thousands(dead)))
+            } else {
+                (State::Complete, "complete".to_owned())
+            };
             if ran < 1.0 {
                 text.push_str(&format!(", edges ran {} % of it", (ran * 100.0).floor()));
             }
-            if dead > 0 {
-                text.push_str(&format!(", {} dead-lettered", thousands(dead)));
-            }
-            (State::Complete, text)
+            (state, text)
         }
     }
 }

@@ -126,7 +126,9 @@ fn a_site_that_did_not_run_is_not_complete_and_one_that_ran_in_part_says_so() {
     assert_eq!((figure.state, figure.accepted, figure.completeness), (State::Complete, 0, None));
     let mut dead = shift();
     dead[0] = Quarter { stored: 7, dead: 3, ..dead[0].clone() };
-    assert_eq!(judged(AFTER, &dead, &[heard]).text, "complete, 3 dead-lettered");
+    let figure = judged(AFTER, &dead, &[heard]);
+    assert_eq!((figure.state, figure.text.as_str()), (State::DeadLettered, "all arrived, 3 dead-lettered"));
+    assert_eq!(figure.completeness, Some(317.0 / 320.0), "what could not be stored is not complete");
 }
 
 #[test]
