@@ -19,6 +19,7 @@ const SUMMARY_CHARS_MAX: usize = 1_000;
 
 /// In hundredths.
 const SCORE_MAX: u16 = 10_000;
+const CONFIDENCE_MAX: u16 = 100;
 
 type Checked = Result<(), String>;
 
@@ -27,16 +28,25 @@ type Checked = Result<(), String>;
 ///
 /// # Errors
 /// If it is of another site: an edge speaks for its own only, whoever has got hold of it. If a reader of its keypoints could not
-/// take them for `jsonb`.
+/// take them for `jsonb`. Naming the field, if a number or a time is none that an edge's intake takes.
 pub fn event(event: Event<'_>, warehouse: WarehouseId) -> Result<Event<'_>, RecordError> {
-    keypoints::check(&event.posture_keypoints).map_err(|unfit| {
-        RecordError::Payload("an event that can be stored", format!("posture_keypoints: {}", unfit.message))
-    })?;
+    sound(&event).map_err(|what| RecordError::Payload("an event that can be stored", what))?;
     match event.warehouse_id {
         own if own == warehouse => Ok(event),
         none if none.uuid().is_nil() => Ok(Event { warehouse_id: warehouse, ..event }),
         other => Err(RecordError::Payload("an event of its edge's site", of_another(other, warehouse))),
     }
+}
+
+fn sound(event: &Event<'_>) -> Checked {
+    keypoints::check(&event.posture_keypoints).map_err(|unfit| format!("posture_keypoints: {}", unfit.message))?;
+    let hundredths = [("risk_score", event.risk_score, SCORE_MAX), ("confidence", event.confidence, CONFIDENCE_MAX)];
+    if let Some((name, value, max)) = hundredths.into_iter().find(|(_, value, max)| value.raw() > *max) {
+        return Err(format!("{name} {} is outside 0 to {}", f64::from(value.raw()) / 100.0, max / 100));
+    }
+    // What a camera claims whose clock cannot be believed is kept beside, whatever it is.
+    time("event_time", event.stored_time())?;
+    time("ingest_time", event.ingest_time)
 }
 
 fn of_another(claimed: WarehouseId, own: WarehouseId) -> String {

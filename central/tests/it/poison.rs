@@ -1,5 +1,7 @@
 //! Data that can never be stored becomes dead letters, alone.
 
+use chrono::{DateTime, Utc};
+use common::event::{Event, Hundredths};
 use common::ids::Epoch;
 use common::protocol::pack_frame;
 use common::record::{Kind, Record, event_payload};
@@ -12,6 +14,15 @@ fn spoiled(edge: &EdgeClient, seq: u64, keypoints: &str) -> Vec<u8> {
     event.posture_keypoints = keypoints.to_owned().into();
     edge.record(seq, &event)
 }
+
+/// One with a value that no intake takes.
+fn outside(edge: &EdgeClient, seq: u64, make: impl FnOnce(&mut Event<'_>)) -> Vec<u8> {
+    let mut event = edge.event();
+    make(&mut event);
+    edge.record(seq, &event)
+}
+
+const BEFORE_CHRIST: DateTime<Utc> = DateTime::from_timestamp(-100_000_000_000, 0).expect("in range");
 
 fn corrupt(mut record: Vec<u8>) -> Vec<u8> {
     let middle = record.len() / 2;
@@ -46,6 +57,12 @@ async fn each_poison_becomes_a_dead_letter_with_its_reason_and_harms_no_neighbou
             Record { kind: Kind::Event, epoch: edge.epoch, seq: 80, accepted_ms: 0, payload: b"?" }.write(),
             "not an event",
         ),
+        (
+            outside(&edge, 85, |event| event.risk_score = Hundredths::from_raw(20_000)),
+            "risk_score 200 is outside 0 to 100",
+        ),
+        (outside(&edge, 90, |event| event.confidence = Hundredths::from_raw(101)), "confidence 1.01 is outside 0 to 1"),
+        (outside(&edge, 95, |event| event.event_time = BEFORE_CHRIST), "event_time is outside the years"),
         (vec![1, 2, 3], "shorter"),
         (
             Record {
@@ -60,31 +77,31 @@ async fn each_poison_becomes_a_dead_letter_with_its_reason_and_harms_no_neighbou
         ),
     ];
     let mut records = edge.records(1..=100);
-    for (record, _) in &poison[..8] {
+    for (record, _) in &poison[..11] {
         // In the place of the record with its seq.
         let seq = usize::try_from(u64::from_le_bytes(record[18..26].try_into().expect("8 bytes"))).expect("small");
         records[seq - 1] = record.clone();
     }
-    records.extend(poison[8..].iter().map(|(record, _)| record.clone()));
+    records.extend(poison[11..].iter().map(|(record, _)| record.clone()));
     let batch = Batch::of(&records);
     let receipt = edge.deliver(&batch).await;
-    assert_eq!((receipt.committed, receipt.duplicates), (92, 0));
+    assert_eq!((receipt.committed, receipt.duplicates), (89, 0));
     let indexes: Vec<u32> = receipt.dead_letters.iter().map(|d| d.index).collect();
-    assert_eq!(indexes, [9, 19, 29, 39, 49, 59, 69, 79, 100, 101]);
+    assert_eq!(indexes, [9, 19, 29, 39, 49, 59, 69, 79, 84, 89, 94, 100, 101]);
     for (note, (_, reason)) in receipt.dead_letters.iter().zip(&poison) {
         assert!(note.reason.contains(reason), "{:?} does not say {reason:?}", note.reason);
     }
-    assert_eq!(system.rows().await, 92);
+    assert_eq!(system.rows().await, 89);
     let account = system.account(&edge).await;
-    assert_eq!((&account["received"], &account["stored"], &account["dead"]), (&100.into(), &92.into(), &8.into()));
+    assert_eq!((&account["received"], &account["stored"], &account["dead"]), (&100.into(), &89.into(), &11.into()));
     assert_eq!(account["duplicates"], 0);
     system.assert_consistent().await;
 
     // Once more: nothing new, not even dead letters.
     let again = edge.send(&Batch { batch_id: common::ids::BatchId::random(), ..batch }).await.receipt();
-    assert_eq!((again.committed, again.duplicates, again.dead_letters.len()), (0, 92, 10));
-    assert_eq!(system.count("SELECT count(*) FROM dead_letters").await, 10);
-    assert_eq!(system.account(&edge).await["dead"], 8);
+    assert_eq!((again.committed, again.duplicates, again.dead_letters.len()), (0, 89, 13));
+    assert_eq!(system.count("SELECT count(*) FROM dead_letters").await, 13);
+    assert_eq!(system.account(&edge).await["dead"], 11);
     system.assert_consistent().await;
 }
 
