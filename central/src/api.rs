@@ -103,12 +103,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
 
 /// The most that somebody says of why.
 const REASON_CHARS_MAX: usize = 500;
+/// How a question gives its reason.
+const REASON_ASKED: &str = "?reason=TEXT";
 
-/// Why somebody wants to see whose data it is.
-fn reason(said: Option<String>) -> Result<String, Problem> {
+/// Why somebody wants to see whose data it is, or gives something up. `how` it is said.
+fn reason(said: Option<&str>, how: &str) -> Result<String, Problem> {
     let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
-    match said.as_deref().map(str::trim) {
-        None | Some("") => Err(bad("say why, as ?reason=TEXT; it is written down")),
+    match said.map(str::trim) {
+        None | Some("") => Err(bad(&format!("say why, as {how}; it is written down"))),
         Some(reason) if reason.chars().count() > REASON_CHARS_MAX => Err(bad("reason: 1 to 500 characters are taken")),
         Some(reason) => visible("reason", reason).map(|()| reason.to_owned()).map_err(|what| bad(&what)),
     }
@@ -134,6 +136,11 @@ fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
         .split_once('_')
         .and_then(|(micros, id)| Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?)));
     parts.ok_or_else(|| bad_query("cursor is not one of ours"))
+}
+
+/// The id of a page's last row, as the page after it is asked for.
+fn id_cursor(cursor: Option<i64>) -> Result<Option<i64>, Problem> {
+    if cursor.is_some_and(|id| id < 1) { Err(bad_query("cursor is not one of ours")) } else { Ok(cursor) }
 }
 
 /// A place in the hours of the ledger.

@@ -128,7 +128,7 @@ enum ShowConfig {
 enum Edges {
     /// Make a bearer token for an edge, for a central behind a proxy that ends TLS; shown this once. Else see `sites add`
     Add {
-        #[arg(long, value_name = "UUID")]
+        #[arg(long, value_name = "UUID", value_parser = some_warehouse)]
         warehouse: WarehouseId,
         /// Random if not given
         #[arg(long, value_name = "UUID")]
@@ -283,6 +283,17 @@ async fn command(command: Command, loaded: Loaded<Config>, read: Read<'_>) -> an
 /// Who is at this command line, for the audit. The blank in it keeps it apart from accounts' and tokens' names.
 fn actor() -> String {
     format!("{} on {}", common::cli::who(), gethostname::gethostname().to_string_lossy())
+}
+
+/// An empty text is part of every text: whoever gives one has a variable that is not set.
+fn some_text(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
+}
+
+/// All zeros is what an edge says that has not joined a site yet.
+fn some_warehouse(text: &str) -> Result<WarehouseId, String> {
+    let id: WarehouseId = text.parse().map_err(|error| format!("{error}"))?;
+    if id.uuid().is_nil() { Err("all zeros stands for no site yet".to_owned()) } else { Ok(id) }
 }
 
 /// Names for a sentence.

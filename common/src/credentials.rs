@@ -76,7 +76,8 @@ pub fn name_key(name: &str) -> String {
 /// # Errors
 /// Why not, and the fix.
 pub fn check_password(password: &str) -> Result<(), Unfit> {
-    if password.chars().count() < PASSWORD_CHARS_MIN {
+    // Blanks around it are nothing to guess.
+    if password.trim().chars().count() < PASSWORD_CHARS_MIN {
         return Err(Unfit::PasswordShort);
     }
     if password.len() > PASSWORD_BYTES_MAX {

@@ -9,7 +9,7 @@ use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{csv, in_order, limit, query};
+use super::{csv, id_cursor, in_order, limit, query};
 use crate::http::{ApiError, App};
 use crate::store::audit::{self, Entry, Filter};
 
@@ -59,6 +59,7 @@ pub async fn list(
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
     in_order(ask.from, ask.to)?;
+    id_cursor(ask.cursor)?;
     let entries = audit::page(&app.db, &ask.filter(limit)).await?;
     let full = i64::try_from(entries.len()) == Ok(limit);
     let next = entries.last().filter(|_| full).map(|last| last.id);

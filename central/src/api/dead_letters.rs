@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Object, known, limit, not_found, path, query};
+use super::{Object, REASON_ASKED, id_cursor, known, limit, not_found, path, query, reason};
 use crate::access::{Caller, Scope};
 use crate::http::{ApiError, App};
-use crate::persist::check::visible;
 use crate::persist::reopen;
 use crate::store::audit;
 use crate::store::batch::{self, Replayed};
@@ -127,9 +126,10 @@ pub async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let ask = query(ask)?;
     let limit = limit(ask.limit)?;
+    let before = id_cursor(ask.cursor)?;
     known(&app, ask.warehouse_id).await?;
     let state = ask.state.map(LetterState::as_str);
-    let letters = dead_letters::page(&app.db, ask.warehouse_id, state, ask.cursor, limit).await?;
+    let letters = dead_letters::page(&app.db, ask.warehouse_id, state, before, limit).await?;
     let full = i64::try_from(letters.len()) == Ok(limit);
     let next = letters.last().filter(|_| full).map(|last| last.id);
     Ok(Json(Page { dead_letters: letters.iter().map(Letter::from).collect(), next }))
@@ -141,29 +141,42 @@ pub async fn list(
 pub struct Detail {
     #[serde(flatten)]
     letter: Letter,
-    /// The raw bytes in hexadecimal. A worker's id may be in them, so they are null unless the caller may see people.
+    /// The raw bytes in hexadecimal. A worker's id may be in them, so they are null unless the caller may see people and says
+    /// why.
     #[schema(pattern = "^([0-9a-f]{2})*$")]
     raw_hex: Option<String>,
 }
 
-/// `GET /api/v1/dead-letters/{id}`: one dead letter. For those who may see people with its raw bytes in hexadecimal, and that
-/// they were shown is in the audit.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AskForBytes {
+    /// Why the raw bytes are to be shown too; it is written down. 1 to 500 characters.
+    reason: Option<String>,
+}
+
+/// `GET /api/v1/dead-letters/{id}`: one dead letter. For those who may see people and say why with its raw bytes in hexadecimal,
+/// and that they were shown is in the audit.
 ///
 /// # Errors
-/// 401, 404, 503.
-#[utoipa::path(get, path = "/api/v1/dead-letters/{id}", params(("id" = i64, Path)), responses(
+/// 400 `reason_missing` if it is empty, 401, 404, 503.
+#[utoipa::path(get, path = "/api/v1/dead-letters/{id}", params(("id" = i64, Path), AskForBytes), responses(
     (status = 200, description = "The dead letter.", body = Detail),
+    (status = 400, description = "`reason_missing`: a reason is 1 to 500 characters. `query_invalid`: a parameter cannot be read."),
     (status = 404, description = "`not_found`: there is no such dead letter."),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<i64>, PathRejection>,
+    ask: Result<Query<AskForBytes>, QueryRejection>,
 ) -> Result<Json<Detail>, ApiError> {
+    let why = query(ask)?.reason.map(|said| reason(Some(&said), REASON_ASKED)).transpose()?;
     let letter = dead_letters::show(&app.db, path(id, WHAT)?).await?.ok_or_else(|| not_found(WHAT))?;
     let mut raw_hex = None;
-    if caller.may(Scope::People) {
-        audit::add(&app.db, &caller.name, "bytes_viewed", &format!("dead_letter {}", letter.id), None).await?;
+    if let Some(why) = why.filter(|_| caller.may(Scope::People)) {
+        let subject = format!("dead_letter {}", letter.id);
+        audit::add(&app.db, &caller.name, "bytes_viewed", &subject, Some(&why)).await?;
         raw_hex = Some(hex(letter.raw.as_deref().unwrap_or_default()));
     }
     Ok(Json(Detail { letter: Letter::from(&letter), raw_hex }))
@@ -261,12 +274,9 @@ pub async fn discard(
     body: Result<Object<Discard>, Problem>,
 ) -> Result<Json<Discarded>, ApiError> {
     let id = path(id, WHAT)?;
-    let bad = |message: &str| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", message);
-    let Object(Discard { reason }) = body.map_err(|problem| bad(&problem.message))?;
-    if reason.trim().is_empty() {
-        return Err(bad("say why, as {\"reason\": \"…\"}").into());
-    }
-    visible("reason", &reason).map_err(|what| bad(&what))?;
+    let bad = |problem: Problem| Problem::new(StatusCode::BAD_REQUEST, "reason_missing", problem.message);
+    let Object(Discard { reason: said }) = body.map_err(bad)?;
+    let reason = reason(Some(&said), "{\"reason\": \"…\"}")?;
     if batch::discard(&app.db, id, &caller.name, &reason).await? {
         return Ok(Json(Discarded { id, state: LetterState::Discarded }));
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{cursor, in_order, known, limit, parse_cursor, query, reason};
+use super::{REASON_ASKED, cursor, in_order, known, limit, parse_cursor, query, reason};
 use crate::access::{Caller, Scope, require};
 use crate::http::{ApiError, App};
 use crate::store::audit;
@@ -102,7 +102,7 @@ pub async fn list(
     known(&app, ask.warehouse_id).await?;
     if ask.people {
         require(&caller, Scope::People)?;
-        let detail = format!("{}: {}", ask.said(from, limit), reason(ask.reason.clone())?);
+        let detail = format!("{}: {}", ask.said(from, limit), reason(ask.reason.as_deref(), REASON_ASKED)?);
         audit::add(&app.db, &caller.name, "people_viewed", "events", Some(&detail)).await?;
     }
     let filter = Filter {

@@ -9,12 +9,14 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock;
+use common::ids::EdgeId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{hour_cursor, known, limit, parse_hour_cursor, query};
+use super::{hour_cursor, known, limit, not_found, parse_hour_cursor, query};
 use crate::completeness::report;
 use crate::http::{ApiError, App};
+use crate::store::enrolment;
 use crate::store::ledger::hours::{self, Hour};
 use crate::store::ledger::{self, Account};
 
@@ -84,7 +86,7 @@ impl Totals {
 #[utoipa::path(get, path = "/api/v1/ledger", params(Ask), responses(
     (status = 200, body = Ledger),
     (status = 400, description = "`query_invalid`: a parameter cannot be read; the message says which."),
-    (status = 404, description = "`not_found`: there is no such site."),
+    (status = 404, description = "`not_found`: there is no such site or edge."),
 ))]
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -92,6 +94,9 @@ pub async fn show(
 ) -> Result<Json<Ledger>, ApiError> {
     let ask = query(ask)?;
     known(&app, ask.warehouse_id).await?;
+    if let Some(edge) = ask.edge_id {
+        enrolment::edge_of(&app.db, EdgeId::from_uuid(edge)).await?.ok_or_else(|| not_found("edge"))?;
+    }
     let epochs = ledger::accounts(&app.db, ask.warehouse_id, ask.edge_id).await?;
     Ok(Json(Ledger { totals: Totals::of(&epochs), epochs }))
 }

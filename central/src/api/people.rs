@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{alerts, path, query, reason};
+use super::{REASON_ASKED, alerts, path, query, reason};
 use crate::access::Caller;
 use crate::http::{ApiError, App};
 use crate::store;
@@ -53,7 +53,7 @@ pub async fn of_alert(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Person>, ApiError> {
     let Ask { reason: said, warehouse_id } = query(ask)?;
-    let reason = reason(said)?;
+    let reason = reason(said.as_deref(), REASON_ASKED)?;
     let alert = alerts::find(&app, path(id, "alert")?, warehouse_id).await?;
     let (warehouse, alert_id) = (alert.warehouse_id, alert.alert_id);
     let worker_id = store::alerts::person(&app.db, &caller.name, warehouse, alert_id, &reason).await?;

@@ -42,10 +42,14 @@ pub struct Settings {
     /// Those that have sent data or been named.
     pub zones: Vec<ZoneName>,
     pub cameras: Vec<CameraName>,
+    /// Another one whenever something else is set; for PUT.
+    pub revision: String,
 }
 
 impl Settings {
-    fn of(site: Site, zones: Vec<ZoneName>, cameras: Vec<CameraName>) -> Self {
+    fn of(settings: sites::Settings) -> Self {
+        let revision = settings.revision();
+        let sites::Settings { site, zones, cameras } = settings;
         let Site { name, name_set, name_reported, time_zone_set, time_zone_reported, shifts_set, shifts_reported } =
             site;
         Self {
@@ -60,6 +64,7 @@ impl Settings {
             shifts_set,
             zones,
             cameras,
+            revision,
         }
     }
 }
@@ -80,8 +85,8 @@ pub async fn show(
 }
 
 async fn shown(app: &App, id: Uuid) -> Result<Json<Settings>, ApiError> {
-    let (site, zones, cameras) = sites::settings(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
-    Ok(Json(Settings::of(site, zones, cameras)))
+    let settings = sites::settings(&app.db, id).await?.ok_or_else(|| not_found(WHAT))?;
+    Ok(Json(Settings::of(settings)))
 }
 
 /// What is to be set. What is left out stays as it is; null makes it as reported.
@@ -103,6 +108,8 @@ pub struct Set {
     zones: BTreeMap<Uuid, Option<String>>,
     /// Names by camera.
     cameras: BTreeMap<String, Option<String>>,
+    /// As GET answered it: then nothing is set if somebody else has set something since.
+    revision: Option<String>,
 }
 
 /// Tells null from left out.
@@ -141,11 +148,13 @@ impl Set {
 /// `PUT /api/v1/sites/{id}/settings`: sets names, time zone and shifts over what the site reports, or takes that back.
 ///
 /// # Errors
-/// 400 for a body that cannot be read, 401, 404, 422 `settings_invalid` with the field, 503.
+/// 400 for a body that cannot be read, 401, 404, 409 `version_conflict`, 422 `settings_invalid` with the field, 503.
 #[utoipa::path(put, path = "/api/v1/sites/{id}/settings", params(("id" = Uuid, Path, description = "The site.")), request_body = Set, responses(
     (status = 200, description = "What is set and reported now.", body = Settings),
     (status = 400, description = "`body_invalid`: the body cannot be read; the message says where."),
     (status = 404, description = "`not_found`: there is no such site."),
+    (status = 409, description = "`version_conflict`: somebody else has set something since that revision; look at it and \
+        set it again."),
     (status = 422, description = "`settings_invalid`: something cannot be used; the message names the field and the fix."),
 ))]
 pub async fn set(
@@ -156,12 +165,17 @@ pub async fn set(
 ) -> Result<Json<Settings>, ApiError> {
     let (id, asked) = (path(id, WHAT)?, asked?.0);
     asked.check().map_err(|error| invalid(&error))?;
-    let Set { name, time_zone, shifts, zones, cameras } = asked;
-    let change =
-        Change { name, time_zone, shifts, zones: zones.into_iter().collect(), cameras: cameras.into_iter().collect() };
+    let Set { name, time_zone, shifts, zones, cameras, revision } = asked;
+    let (zones, cameras) = (zones.into_iter().collect(), cameras.into_iter().collect());
+    let change = Change { name, time_zone, shifts, zones, cameras, revision };
     match sites::set(&app.db, id, &change, &caller.name, |before| words(before, &change)).await? {
         Changed::Done => shown(&app, id).await,
         Changed::NoSite => Err(not_found(WHAT).into()),
+        Changed::Outdated => {
+            let message =
+                "somebody else has set something since that revision; look at what is set now and set it again";
+            Err(Problem::new(StatusCode::CONFLICT, "version_conflict", message).into())
+        }
         Changed::NoZone(zone) => {
             let problem = format!("the site has no zone {zone}; it has those that GET lists");
             Err(invalid(&SiteError::new("zones", problem)).into())

@@ -51,6 +51,9 @@ pub async fn show(config: &Config, args: AuditArgs, out: &mut impl Write) -> any
             break;
         }
     }
+    if entries.is_empty() && !json {
+        writeln!(out, "None.")?;
+    }
     for entry in entries.iter().rev() {
         if json {
             writeln!(out, "{}", serde_json::to_string(entry)?)?;

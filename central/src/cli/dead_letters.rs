@@ -10,7 +10,7 @@ use common::cli::exit::{Because, Exit};
 use common::cli::{progress, table, time};
 use serde_json::json;
 
-use super::{actor, sites};
+use super::{actor, sites, some_text};
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::check::visible;
@@ -117,52 +117,44 @@ pub async fn run(config: &Config, command: DeadLetters, out: &mut impl Write) ->
         }
         DeadLetters::Discard { ids, site, reason_contains, dry_run, reason } => {
             let site = sites::only(&db, site.as_deref()).await?;
-            let chosen = async || dead_letters::open_ids(&db, reason_contains.as_deref(), site).await;
+            let named = !ids.is_empty();
+            let ids: BTreeSet<i64> = if named {
+                ids.into_iter().collect()
+            } else {
+                dead_letters::open_ids(&db, reason_contains.as_deref(), site).await?.into_iter().collect()
+            };
             let Some(reason) = reason.filter(|_| !dry_run) else {
-                writeln!(out, "{} open dead letters would be discarded.", chosen().await?.len())?;
+                writeln!(out, "{} open dead letters would be discarded.", ids.len())?;
                 return Ok(());
             };
             visible("--reason", &reason).map_err(|what| Exit::Usage.because(what))?;
-            if ids.is_empty() {
-                return discard_all(&db, &chosen().await?, &reason, out).await;
-            }
-            let mut left = None;
-            for id in ids.into_iter().collect::<BTreeSet<_>>() {
-                if batch::discard(&db, id, &actor(), &reason).await? {
-                    writeln!(out, "Discarded {id}; its bytes are kept until retention.dead_letters_days.")?;
-                    continue;
-                }
-                let why = match dead_letters::show(&db, id).await? {
+            let left = discard(&db, &ids, &reason, out).await?;
+            // Who named one wants to know; of those chosen otherwise another person was faster with it.
+            if let Some(id) = left.into_iter().next().filter(|_| named) {
+                bail!(match dead_letters::show(&db, id).await? {
                     None => missing(id),
                     Some(_) => Exit::Failure.because(format!("dead letter {id} was replayed or discarded already")),
-                };
-                left.get_or_insert(why);
-            }
-            // The others were decided all the same.
-            if let Some(why) = left {
-                bail!(why);
+                });
             }
         }
     }
     Ok(())
 }
 
-/// Those that somebody chose without naming each. What another person was faster with is not counted.
-async fn discard_all(db: &Db, ids: &[i64], reason: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let (bar, who, mut discarded) = (progress::bar(ids.len() as u64), actor(), 0);
+/// Answers those that were not open.
+async fn discard(db: &Db, ids: &BTreeSet<i64>, reason: &str, out: &mut impl Write) -> anyhow::Result<Vec<i64>> {
+    let (bar, who, mut left) = (progress::bar(ids.len() as u64), actor(), Vec::new());
     for id in ids {
         // Each with its line in the audit, in its own transaction.
-        discarded += u64::from(batch::discard(db, *id, &who, reason).await?);
+        if !batch::discard(db, *id, &who, reason).await? {
+            left.push(*id);
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let discarded = ids.len() - left.len();
     writeln!(out, "Discarded {discarded}; their bytes are kept until retention.dead_letters_days.")?;
-    Ok(())
-}
-
-/// An empty text is in every reason: whoever gives one has a variable that is not set.
-pub(super) fn some_text(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
+    Ok(left)
 }
 
 fn missing(id: i64) -> Because {

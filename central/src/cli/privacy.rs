@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write};
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use common::cli::exit::Exit;
 use common::cli::{progress, table};
 use common::ids::{WarehouseId, WorkerId};
 use indicatif::ProgressBar;
@@ -80,7 +81,7 @@ fn said(found: &Found) -> String {
 
 fn confirmed(out: &mut impl Write) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        bail!("nothing was changed: there is no terminal to ask on; say --yes");
+        bail!(Exit::Usage.because("nothing was changed: there is no terminal to ask on; say --yes"));
     }
     write!(out, "Type yes to go on: ")?;
     out.flush()?;

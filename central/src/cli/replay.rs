@@ -12,8 +12,7 @@ use common::clock;
 use common::ids::WarehouseId;
 use uuid::Uuid;
 
-use super::dead_letters::some_text;
-use super::{actor, sites};
+use super::{actor, sites, some_text};
 use crate::api::dead_letters::try_again;
 use crate::config::Config;
 use crate::persist::replay::{self, Counts};

@@ -16,10 +16,11 @@ use common::tls::authority::Authority;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::actor;
+use super::{actor, some_warehouse};
 use crate::config::Config;
 use crate::enrolment;
 use crate::store::enrolment as store;
+use crate::store::sites::{Removed, remove};
 use crate::store::{Db, certificates};
 
 #[derive(Subcommand)]
@@ -29,7 +30,7 @@ pub enum Sites {
         /// What people call it
         name: String,
         /// Random if not given
-        #[arg(long, value_name = "UUID")]
+        #[arg(long, value_name = "UUID", value_parser = some_warehouse)]
         warehouse: Option<WarehouseId>,
         #[command(flatten)]
         token: TokenArgs,
@@ -38,6 +39,11 @@ pub enum Sites {
     List {
         #[arg(long)]
         json: bool,
+    },
+    /// Remove a site that was made by mistake: one that has no edge and that nothing ever came from
+    Remove {
+        /// The site's name or id
+        site: String,
     },
     /// Make a token by which another box joins a site, or with --edge one that is an edge already
     Token {
@@ -85,6 +91,22 @@ pub async fn run(config: &Config, command: Sites, out: &mut impl Write) -> anyho
             });
             write!(out, "{}", table(["SITE", "EDGES", "LAST HEARTBEAT", "NAME"], rows))?;
             Ok(())
+        }
+        Sites::Remove { site } => {
+            let (warehouse, name) = find(&db, &site).await?;
+            match remove(&db, &actor(), warehouse).await? {
+                Removed::Done | Removed::NoSite => {
+                    writeln!(out, "Removed site {warehouse}  {}", name.unwrap_or_default())?;
+                    Ok(())
+                }
+                Removed::HasEdges(1) => {
+                    bail!("site {warehouse} has an edge; `smartpick-central edges revoke` it first")
+                }
+                Removed::HasEdges(n) => {
+                    bail!("site {warehouse} has {n} edges; `smartpick-central edges revoke` them first")
+                }
+                Removed::HasData => bail!("site {warehouse} has sent data, so it stays"),
+            }
         }
         Sites::Token { site, edge, token } => {
             let (warehouse, name) = find(&db, &site).await?;

@@ -393,7 +393,8 @@ pub fn assess_site(edges: &[(&str, &Assessment)]) -> Assessment {
         [] => Assessment::said(
             State::Unknown,
             Code::NoEdge,
-            "no edge has a credential; `smartpick-central sites token SITE` makes a token by which one joins",
+            "no edge has a credential; `smartpick-central sites token SITE` makes a token by which one joins (behind a proxy \
+             `edges add`), `sites remove SITE` takes a site away that never had one",
         ),
         [(_, only)] => (*only).clone(),
         several => {

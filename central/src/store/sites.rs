@@ -1,16 +1,22 @@
 //! What people call the things of a site, and its clock: set at headquarters, or reported from an edge's configuration.
 //! What is set wins; null is as reported. How reports come in is `site_reports.rs`.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
+use common::credentials::hex;
+use common::ids::WarehouseId;
 use common::shift::Shift;
 use common::site::{self, ShiftConfig};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
 use sqlx::types::Json;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::batch::{BEGIN, COMMIT};
-use super::{Db, StoreError, audit, within};
+use super::{Db, StoreError, audit, transaction, within};
 
 const CLOCK: &str = "\
 SELECT coalesce(time_zone_set, time_zone_reported) AS time_zone, coalesce(shifts_set, shifts_reported) AS shifts
@@ -47,7 +53,50 @@ const NAME_CAMERAS: &str = "\
 UPDATE cameras c SET name_set = t.name FROM unnest($2::text[], $3::text[]) AS t (camera_id, name)
 WHERE c.warehouse_id = $1 AND c.camera_id = t.camera_id RETURNING c.camera_id";
 
-pub const STATEMENTS: &[&str] = &[CLOCK, EXISTS, SITE, ZONES, CAMERAS, LOCK_WAREHOUSE, SET, NAME_ZONES, NAME_CAMERAS];
+/// Nothing that names the site can come in beside it.
+const LOCK_TO_REMOVE: &str = "SELECT warehouse_id FROM warehouses WHERE warehouse_id = $1 FOR UPDATE";
+
+const IN_USE: &str = "\
+SELECT (SELECT count(*) FROM edges WHERE warehouse_id = $1 AND revoked_at IS NULL),
+       EXISTS (SELECT FROM edge_epochs WHERE warehouse_id = $1 AND (head > 0 OR NOT isempty(received)))
+       OR EXISTS (SELECT FROM ergonomic_snapshots WHERE warehouse_id = $1)
+       OR EXISTS (SELECT FROM alerts WHERE warehouse_id = $1) OR EXISTS (SELECT FROM dead_letters WHERE warehouse_id = $1)";
+
+/// What points to what is looked at only when all of it is gone.
+const REMOVE: &str = "\
+WITH boxes AS MATERIALIZED (SELECT edge_id FROM edges WHERE warehouse_id = $1),
+tokens AS (DELETE FROM join_tokens WHERE warehouse_id = $1 OR edge_id IN (SELECT edge_id FROM boxes)),
+certificates AS (DELETE FROM edge_certificates WHERE edge_id IN (SELECT edge_id FROM boxes)),
+reports AS (DELETE FROM edge_sites WHERE warehouse_id = $1 OR edge_id IN (SELECT edge_id FROM boxes)),
+heartbeats AS (DELETE FROM edge_heartbeats WHERE warehouse_id = $1),
+quarters AS (DELETE FROM epoch_quarters WHERE warehouse_id = $1),
+epochs AS (DELETE FROM edge_epochs WHERE warehouse_id = $1),
+states AS (DELETE FROM fleet_states WHERE warehouse_id = $1),
+history AS (DELETE FROM site_states WHERE warehouse_id = $1),
+facts AS (DELETE FROM alert_facts WHERE warehouse_id = $1),
+rules AS (DELETE FROM rule_sets WHERE warehouse_id = $1),
+cameras_gone AS (DELETE FROM cameras WHERE warehouse_id = $1),
+zones_gone AS (DELETE FROM zones WHERE warehouse_id = $1),
+edges_gone AS (DELETE FROM edges WHERE warehouse_id = $1)
+DELETE FROM warehouses WHERE warehouse_id = $1";
+
+pub const STATEMENTS: &[&str] = &[
+    CLOCK,
+    EXISTS,
+    SITE,
+    ZONES,
+    CAMERAS,
+    LOCK_WAREHOUSE,
+    SET,
+    NAME_ZONES,
+    NAME_CAMERAS,
+    LOCK_TO_REMOVE,
+    IN_USE,
+    REMOVE,
+];
+
+/// Of a hash: enough to tell one revision from another.
+const REVISION_BYTES: usize = 8;
 
 /// By what a site's people count their time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,17 +193,44 @@ pub struct CameraName {
     pub name_set: Option<String>,
 }
 
+/// A site with all that is in it.
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub site: Site,
+    pub zones: Vec<ZoneName>,
+    pub cameras: Vec<CameraName>,
+}
+
+impl Settings {
+    async fn read(connection: &mut PgConnection, warehouse: Uuid) -> Result<Option<Self>, sqlx::Error> {
+        let site = sqlx::query_as(SITE).bind(warehouse).fetch_optional(&mut *connection).await?;
+        let Some(site) = site else { return Ok(None) };
+        let zones = sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *connection).await?;
+        let cameras = sqlx::query_as(CAMERAS).bind(warehouse).fetch_all(connection).await?;
+        Ok(Some(Self { site, zones, cameras }))
+    }
+
+    /// Another one whenever something else is set. What is only reported is not in it: it changes by itself.
+    pub fn revision(&self) -> String {
+        let zones: Vec<_> = self.zones.iter().map(|zone| (zone.zone_id, &zone.name_set)).collect();
+        let cameras: Vec<_> = self.cameras.iter().map(|camera| (&camera.camera_id, &camera.name_set)).collect();
+        let Site { name_set, time_zone_set, shifts_set, .. } = &self.site;
+        // In the order of their ids: a name that is reported moves nothing.
+        let set = (name_set, time_zone_set, shifts_set, BTreeMap::from_iter(zones), BTreeMap::from_iter(cameras));
+        let text = serde_json::to_vec(&set).expect("plain fields in memory");
+        hex(&Sha256::digest(text)[..REVISION_BYTES])
+    }
+}
+
 /// All of it, `None` for a site that is not known.
 ///
 /// # Errors
 /// If Postgres cannot answer.
-pub async fn settings(db: &Db, warehouse: Uuid) -> Result<Option<(Site, Vec<ZoneName>, Vec<CameraName>)>, StoreError> {
+pub async fn settings(db: &Db, warehouse: Uuid) -> Result<Option<Settings>, StoreError> {
     let mut lease = db.lease().await?;
-    let site: Option<Site> = within(sqlx::query_as(SITE).bind(warehouse).fetch_optional(&mut *lease)).await?;
-    let zones = within(sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *lease)).await?;
-    let cameras = within(sqlx::query_as(CAMERAS).bind(warehouse).fetch_all(&mut *lease)).await?;
+    let settings = within(Settings::read(&mut lease, warehouse)).await?;
     lease.done();
-    Ok(site.map(|site| (site, zones, cameras)))
+    Ok(settings)
 }
 
 /// The zones of a site that have sent data or been named, by name; none of a site that is not known.
@@ -168,6 +244,42 @@ pub async fn zones(db: &Db, warehouse: Uuid) -> Result<Vec<ZoneName>, StoreError
     Ok(zones)
 }
 
+/// What came of removing a site.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Removed {
+    Done,
+    NoSite,
+    /// So many edges may still come in for it.
+    HasEdges(i64),
+    /// Something of it was stored, reported or refused. Then it stays, or the ledger would not be whole.
+    HasData,
+}
+
+/// Removes a site that nothing ever came from, with a line in the audit log: one that was made by mistake.
+///
+/// # Errors
+/// If Postgres cannot do it now; nothing was changed.
+pub async fn remove(db: &Db, actor: &str, warehouse: WarehouseId) -> Result<Removed, StoreError> {
+    let id = warehouse.uuid();
+    transaction(db, async |connection| {
+        let locked: Option<Uuid> = sqlx::query_scalar(LOCK_TO_REMOVE).bind(id).fetch_optional(&mut *connection).await?;
+        if locked.is_none() {
+            return Ok(Removed::NoSite);
+        }
+        let (edges, data): (i64, bool) = sqlx::query_as(IN_USE).bind(id).fetch_one(&mut *connection).await?;
+        if edges > 0 {
+            return Ok(Removed::HasEdges(edges));
+        }
+        if data {
+            return Ok(Removed::HasData);
+        }
+        sqlx::query(REMOVE).bind(id).execute(&mut *connection).await?;
+        audit::note(connection, actor, "site_removed", &format!("site {warehouse}"), None).await?;
+        Ok(Removed::Done)
+    })
+    .await
+}
+
 /// What is to be set: the outer `None` leaves it, the inner one makes it as reported. Checked by whoever asks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
@@ -176,6 +288,8 @@ pub struct Change {
     pub shifts: Option<Option<Vec<ShiftConfig>>>,
     pub zones: Vec<(Uuid, Option<String>)>,
     pub cameras: Vec<(String, Option<String>)>,
+    /// What it is a change of, as [`Settings::revision`] says; `None`: of whatever is set now.
+    pub revision: Option<String>,
 }
 
 /// What came of a change.
@@ -183,18 +297,12 @@ pub struct Change {
 pub enum Changed {
     Done,
     NoSite,
+    /// Somebody else has set something since that revision; nothing was changed.
+    Outdated,
     /// The site has no such zone; nothing was changed.
     NoZone(Uuid),
     /// The site has no such camera; nothing was changed.
     NoCamera(String),
-}
-
-/// What was set before a change.
-#[derive(Debug, Default)]
-pub struct Before {
-    pub site: Site,
-    pub zones: Vec<ZoneName>,
-    pub cameras: Vec<CameraName>,
 }
 
 /// Sets what is to be set, with a line in the audit log, all or nothing. `words` says what changes, nothing if nothing
@@ -207,7 +315,7 @@ pub async fn set(
     warehouse: Uuid,
     change: &Change,
     actor: &str,
-    words: impl FnOnce(&Before) -> String,
+    words: impl FnOnce(&Settings) -> String,
 ) -> Result<Changed, StoreError> {
     let mut lease = db.lease().await?;
     let connection = &mut *lease;
@@ -218,11 +326,10 @@ pub async fn set(
         if locked.is_none() {
             return Ok(Changed::NoSite);
         }
-        let before = Before {
-            site: sqlx::query_as(SITE).bind(warehouse).fetch_one(&mut *connection).await?,
-            zones: sqlx::query_as(ZONES).bind(warehouse).fetch_all(&mut *connection).await?,
-            cameras: sqlx::query_as(CAMERAS).bind(warehouse).fetch_all(&mut *connection).await?,
-        };
+        let Some(before) = Settings::read(&mut *connection, warehouse).await? else { return Ok(Changed::NoSite) };
+        if change.revision.as_ref().is_some_and(|revision| *revision != before.revision()) {
+            return Ok(Changed::Outdated);
+        }
         sqlx::query(SET)
             .bind(warehouse)
             .bind(change.name.is_some())

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use common::clock;
 use common::tls::authority::Authority;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::servers::{self, Redis};
 
@@ -252,6 +253,9 @@ async fn credentials_are_made_listed_and_revoked() {
     let stranger = central(&["edges", "revoke", warehouse], &env);
     assert!(stranger.status.code() == Some(66) && text(&stranger.stderr).contains("edges list"), "{stranger:?}");
     assert!(text(&central(&["edges", "list"], &env).stdout).contains("revoked"));
+    let nowhere = central(&["edges", "add", "--warehouse", "00000000-0000-0000-0000-000000000000"], &env);
+    assert_eq!(nowhere.status.code(), Some(64), "{nowhere:?}");
+    assert!(text(&nowhere.stderr).contains("no site yet"), "{nowhere:?}");
 
     let made = json(&["tokens", "add", "grafana", "--json"]);
     assert_eq!(made["name"], "grafana");
@@ -310,7 +314,8 @@ async fn accounts_are_made_changed_and_removed() {
     ended(&central(&["sites", "add", "Do\u{202e}ck"], &env), 64, "nobody would see");
     ended(&central(&["sites", "add", "Dock"], &env), 78, "tls.mode: boxes cannot join by certificates");
     assert_eq!(servers::number(&pool, "SELECT count(*) FROM warehouses").await, 0, "it is not half done");
-    refused(&with_password(&["users", "add", "carl"], &env, "short"), "10 characters are the least");
+    ended(&with_password(&["users", "add", "carl"], &env, "short"), 64, "10 characters are the least");
+    ended(&with_password(&["users", "add", "carl"], &env, &" ".repeat(12)), 64, "10 characters are the least");
     refused(&central(&["users", "remove", "anna"], &env), "anna is the last administrator");
     refused(&central(&["users", "role", "anna", "viewer"], &env), "--role administrator");
     ended(&central(&["users", "remove", "nobody"], &env), 66, "there are: anna, ben");
@@ -394,4 +399,41 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
         let (code, error) = run(full.into());
         assert!(code == Some(74) && error.contains("No space left"), "{args:?}: {code:?} {error}");
     }
+}
+
+/// For the one that somebody made by mistake; whatever may be missed keeps its site.
+#[tokio::test]
+async fn a_site_that_nothing_ever_came_from_can_be_removed() {
+    let (url, pool) = servers::database().await;
+    let env = [("DATABASE_URL", url.as_str())];
+    let [wrong, right] = [Uuid::new_v4(), Uuid::new_v4()].map(|id| id.to_string());
+    let add = |site: &str| {
+        let added = central(&["edges", "add", "--warehouse", site, "--json"], &env);
+        let added: Value = serde_json::from_slice(&added.stdout).expect("JSON");
+        added["edge_id"].as_str().expect("an id").to_owned()
+    };
+    let edges = [&wrong, &right].map(|site| add(site));
+    let remove = |site: &str| central(&["sites", "remove", site], &env);
+    let refused = remove(&wrong);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("has an edge"), "{refused:?}");
+    for edge in &edges {
+        assert!(central(&["edges", "revoke", edge], &env).status.success());
+    }
+    // The right one's edge has told of a record that is nowhere: somebody may look for it.
+    let told = "INSERT INTO edge_epochs (edge_id, epoch, warehouse_id, head) SELECT edge_id, gen_random_uuid(), warehouse_id, ";
+    for (edge, head) in edges.iter().zip([0, 1]) {
+        servers::execute(&pool, &format!("{told}{head} FROM edges WHERE edge_id = '{edge}'")).await;
+    }
+    let refused = remove(&right);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("has sent data"), "{refused:?}");
+    let removed = remove(&wrong);
+    assert!(text(&removed.stdout).starts_with(&format!("Removed site {wrong}")), "{removed:?}");
+    assert_eq!(remove(&wrong).status.code(), Some(66));
+    let count = |what: &str| format!("SELECT count(*) FROM {what}");
+    for table in ["warehouses", "edges", "edge_epochs"] {
+        assert_eq!(servers::number(&pool, &count(table)).await, 1, "{table}");
+    }
+    assert_eq!(servers::number(&pool, &count("audit_log WHERE action = 'site_removed'")).await, 1);
 }

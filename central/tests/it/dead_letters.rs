@@ -112,7 +112,7 @@ async fn letters_are_listed_page_by_page_and_shown_with_their_bytes() {
     let letter = &rest["dead_letters"][1];
     assert_eq!((&letter["kind"], &letter["raw_bytes"]), (&"record".into(), &40.into()));
     assert!(letter.get("raw_hex").is_none());
-    let (status, shown) = system.get(&format!("/api/v1/dead-letters/{}", letter["id"])).await;
+    let (status, shown) = system.get(&format!("/api/v1/dead-letters/{}?reason=looking", letter["id"])).await;
     let hex = shown["raw_hex"].as_str().expect("bytes");
     assert_eq!((status, hex), (StatusCode::OK, hex[..2].repeat(40).as_str()));
     assert_eq!(system.get("/api/v1/dead-letters?state=lost").await.0, StatusCode::BAD_REQUEST);

@@ -138,12 +138,17 @@ async fn the_bytes_of_a_dead_letter_are_shown_to_who_may_see_people() {
     let edge = system.edge().await;
     edge.deliver(&Batch::of(&[edge.record(1, &edge.event()), vec![9; 40]])).await;
     let reader = system.token_with("reader", &[Scope::Read]).await;
-    let path = "/api/v1/dead-letters/1";
+    let path = "/api/v1/dead-letters/1?reason=a%20camera%20update";
     let answer = system.request(Method::GET, path).bearer_auth(reader).send().await.expect("an answer");
     assert_eq!(answer.json::<Value>().await.expect("JSON")["raw_hex"], Value::Null);
+    assert_eq!(system.get("/api/v1/dead-letters/1").await.1["raw_hex"], Value::Null, "nobody said why");
+    assert_eq!(system.get("/api/v1/dead-letters/1?reason=").await.0, StatusCode::BAD_REQUEST);
     assert_eq!(system.audit_of("dead_letter 1").await, []);
     assert!(system.get(path).await.1["raw_hex"].is_string());
-    assert_eq!(system.audit_of("dead_letter 1").await, [("test".to_owned(), "bytes_viewed".to_owned(), None)]);
+    assert_eq!(
+        system.audit_of("dead_letter 1").await,
+        [("test".to_owned(), "bytes_viewed".to_owned(), Some("a camera update".to_owned()))]
+    );
 }
 
 /// Sends until it is stored; in a task of its own.

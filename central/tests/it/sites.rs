@@ -96,6 +96,30 @@ async fn what_an_edge_reports_is_asked_for_once_and_kept() {
 }
 
 #[tokio::test]
+async fn of_two_who_change_the_same_settings_the_second_is_told() {
+    let system = System::start().await;
+    let edge = system.edge().await;
+    tell(&edge, &report()).await;
+    let seen = settings(&system, &edge).await["revision"].clone();
+    let shift = |name| json!({"name": name, "days": ["mon"], "start": "06:00", "end": "14:00"});
+    let (status, now) = system.put(&path(&edge), &json!({"shifts": [shift("early")], "revision": seen})).await;
+    assert_eq!(status, StatusCode::OK, "{now}");
+    let second = json!({"shifts": [shift("late")], "revision": seen});
+    let (status, answer) = system.put(&path(&edge), &second).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("version_conflict")));
+    let unchanged = settings(&system, &edge).await;
+    assert_eq!((&unchanged["shifts_set"][0]["name"], &unchanged["revision"]), (&json!("early"), &now["revision"]));
+
+    // What an edge reports meanwhile is nobody's change, and who gives no revision asks for none.
+    let mut renamed = report();
+    renamed.name = "Hall 9".to_owned();
+    tell(&edge, &renamed).await;
+    let second = json!({"shifts": [shift("late")], "revision": now["revision"]});
+    assert_eq!(system.put(&path(&edge), &second).await.0, StatusCode::OK);
+    assert_eq!(system.put(&path(&edge), &json!({"name": "Dock"})).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn what_is_set_at_headquarters_counts_until_it_is_taken_back() {
     let system = System::start().await;
     let edge = system.edge().await;

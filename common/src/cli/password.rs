@@ -21,7 +21,7 @@ const DELETE: u8 = 127;
 /// If it cannot be read, or cannot be taken.
 pub fn hashed(name: &str, stdin: bool) -> anyhow::Result<String> {
     let password = if stdin { from_stdin()? } else { from_terminal(name)? };
-    check_password(&password)?;
+    check_password(&password).map_err(|unfit| Exit::Usage.because(unfit.to_string()))?;
     Ok(hash_password(&password))
 }
 

@@ -4,13 +4,13 @@ use std::fmt::Display;
 
 use common::site::ShiftConfig;
 
-use crate::store::sites::{Before, Change};
+use crate::store::sites::{Change, Settings};
 
 /// Zones and cameras, each, that are told one by one: what somebody types in a day.
 const NAMES_TOLD_MAX: usize = 100;
 
 /// Nothing if nothing changes.
-pub fn words(before: &Before, change: &Change) -> String {
+pub fn words(before: &Settings, change: &Change) -> String {
     let mut told = Vec::new();
     let mut tell = |what: &str, old: Option<String>, new: Option<String>| {
         if old != new {
@@ -92,7 +92,7 @@ mod tests {
         ShiftConfig { name: "early".to_owned(), days: days.to_vec(), start: "06:00".to_owned(), end: end.to_owned() }
     }
 
-    fn before() -> Before {
+    fn before() -> Settings {
         let camera = |id: &str, set: Option<String>| CameraName {
             camera_id: id.to_owned(),
             zone_id: None,
@@ -100,7 +100,7 @@ mod tests {
             name_reported: None,
             name_set: set,
         };
-        Before {
+        Settings {
             site: Site {
                 name_set: text("Hall 1"),
                 time_zone_reported: text("UTC"),
@@ -125,6 +125,7 @@ mod tests {
             shifts: Some(Some(vec![shift(&[Day::Mon], "13:00")])),
             zones: vec![(Uuid::nil(), text("Dock 4"))],
             cameras: vec![("c-1".to_owned(), None), ("c-2".to_owned(), None)],
+            revision: None,
         };
         assert_eq!(
             words(&before(), &change),
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn of_very_many_it_is_said_how_many_more() {
         let cameras: Vec<_> = (0..NAMES_TOLD_MAX + 5).map(|n| (format!("cam-{n}"), text("Aisle"))).collect();
-        let told = words(&Before::default(), &Change { cameras, ..Change::default() });
+        let told = words(&Settings::default(), &Change { cameras, ..Change::default() });
         assert!(told.ends_with("camera cam-99 as reported → \"Aisle\"; and 5 cameras more"), "{told}");
     }
 }
