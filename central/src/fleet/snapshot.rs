@@ -23,6 +23,8 @@ use crate::store::fleet::{Alerts, Change, Edge, Picture, Stored};
 const NOTE_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// Events of the last full minutes, as [`Rate`] counts them.
 const RATE_SECONDS: f64 = 300.0;
+/// What flows is in an edge's Redis for less than this.
+const MOMENT: TimeDelta = TimeDelta::seconds(5);
 
 /// How many sites are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -83,6 +85,7 @@ pub struct SiteRow {
     /// Over the last five full minutes, by event time.
     pub events_per_second: f64,
     pub alerts_open: i64,
+    /// Of them those that are neither acknowledged nor silenced.
     pub alerts_unacknowledged: i64,
     pub dead_letters_open: i64,
     pub missing: i64,
@@ -446,8 +449,9 @@ fn drain_seconds(edges: &[Judged<'_>]) -> Option<f64> {
     let waiting = edges.iter().filter_map(|e| e.digest.as_ref()).filter(|digest| digest.waiting() > 0);
     let mut longest: Option<f64> = None;
     for digest in waiting {
-        // What waits in Redis alone is gone in a moment.
-        let own = if digest.backlog.records == 0 { 0.0 } else { digest.drain_seconds? };
+        // What waits in Redis alone is gone in a moment, unless it was there for longer.
+        let flows = digest.backlog.records == 0 && digest.oldest_age().is_none_or(|age| age < MOMENT);
+        let own = if flows { 0.0 } else { digest.drain_seconds? };
         longest = Some(longest.map_or(own, |secs| secs.max(own)));
     }
     longest

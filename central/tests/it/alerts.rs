@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Batch, EdgeClient, System};
+use crate::servers::eventually;
 
 fn now_ms() -> i64 {
     clock::now().timestamp_millis()
@@ -429,6 +430,16 @@ async fn what_headquarters_says_twice_is_one_fact_and_an_id_says_one_thing() {
     }
 }
 
+/// What the fleet's page says of alerts: all that are open, and those that nobody sees to.
+async fn fleet_counts(system: &System, open: i64, not_seen_to: i64) {
+    eventually("the fleet counts them so", async || {
+        let health = system.get("/api/v1/fleet/health").await.1;
+        let site = health["sites"].get(0)?;
+        (site["alerts_open"] == open && site["alerts_unacknowledged"] == not_seen_to).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_silence_covers_what_it_names_and_ends_by_itself_or_by_hand() {
     let system = System::start().await;
@@ -451,11 +462,13 @@ async fn a_silence_covers_what_it_names_and_ends_by_itself_or_by_hand() {
     assert_eq!(ids(&silenced), [covered.alert_id.to_string()]);
     assert_eq!(silenced["alerts"][0]["silenced"]["reason"], "stocktaking");
     assert_eq!(ids(&system.get("/api/v1/alerts?state=open").await.1).len(), 2, "it stays listed");
+    fleet_counts(&system, 2, 1).await;
 
     // Ended on the floor.
     let ended = fact(Statement::EndSilence { silence_id: FactId::from_uuid(silence_id) });
     edge.take(&[edge.fact_record(3, &ended)]).await;
     assert!(ids(&system.get("/api/v1/alerts?state=silenced").await.1).is_empty());
+    fleet_counts(&system, 2, 2).await;
     let (status, silence) =
         system.post(&format!("/api/v1/silences/{silence_id}/end"), &json!({ "fact_id": Uuid::new_v4() })).await;
     assert_eq!((status, &silence["ended"]["by"]), (StatusCode::OK, &json!("Aneta")), "the first end counts: {silence}");
