@@ -133,7 +133,7 @@ impl Head {
         }
         // A head that cannot be read at all is the persist worker's to judge: its bytes are to be kept.
         match frame_unpacked_bytes(body) {
-            Err(error @ common::protocol::FrameError::Size(Some(_))) => {
+            Err(error @ common::protocol::FrameError::Size(_)) => {
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()))
             }
             _ => Ok(()),

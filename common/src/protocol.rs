@@ -47,8 +47,10 @@ const ZSTD_LEVEL: i32 = 1;
 /// Why bytes are not a batch frame.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    #[error("frame says it unpacks to {0:?} bytes, at most {FRAME_UNPACKED_BYTES_MAX} are taken")]
-    Size(Option<u64>),
+    #[error("frame says it unpacks to {0} bytes, at most {FRAME_UNPACKED_BYTES_MAX} are taken")]
+    Size(u64),
+    #[error("frame does not say to how many bytes it unpacks, or is no zstd frame")]
+    SizeUnknown,
     #[error("frame cannot be unpacked")]
     Unpack(#[source] io::Error),
     #[error("frame is not an array of at most {BATCH_RECORDS_MAX} binary records")]
@@ -73,12 +75,11 @@ pub fn pack_frame<R: AsRef<[u8]>>(records: &[R]) -> io::Result<Vec<u8>> {
 /// The size a frame will have unpacked, from its head alone, if it is one we take.
 ///
 /// # Errors
-/// [`FrameError::Size`] if the head has none or too large a one.
+/// [`FrameError::Size`] and [`FrameError::SizeUnknown`].
 pub fn frame_unpacked_bytes(frame: &[u8]) -> Result<usize, FrameError> {
-    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
-    size.and_then(|size| usize::try_from(size).ok())
-        .filter(|size| *size <= FRAME_UNPACKED_BYTES_MAX)
-        .ok_or(FrameError::Size(size))
+    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().ok_or(FrameError::SizeUnknown)?;
+    let taken = usize::try_from(size).ok().filter(|size| *size <= FRAME_UNPACKED_BYTES_MAX);
+    taken.ok_or(FrameError::Size(size))
 }
 
 /// Unpacks a frame to the bytes that [`frame_records`] reads. Never allocates more than the bound.
@@ -350,7 +351,7 @@ mod tests {
     fn a_bomb_is_refused_by_its_head_alone() {
         let bomb = zstd::bulk::compress(&vec![0; FRAME_UNPACKED_BYTES_MAX + 1], 1).expect("memory");
         assert!(bomb.len() < 1_000);
-        assert!(matches!(unpack_frame(&bomb), Err(FrameError::Size(Some(_)))));
+        assert!(matches!(unpack_frame(&bomb), Err(FrameError::Size(_))));
     }
 
     #[test]
