@@ -65,7 +65,7 @@ pub async fn measure(report: &mut Report, scale: f64) -> anyhow::Result<()> {
     raise_file_limit()?;
     let stack = Stack::start(Options { edges: 0, ..Options::default() }).await?;
     let sites: Vec<Uuid> = (0..((EDGES * scale) as usize / EDGES_PER_SITE).max(20)).map(|_| Uuid::new_v4()).collect();
-    let mut fleet = Fleet::register(&stack.database_url, &sites).await?;
+    let mut fleet = Fleet::register(&stack.database_url, &sites, EDGES_PER_SITE).await?;
     let central = &stack.centrals[0];
     let postgres = stack.postgres.as_ref().context("the stack has its own Postgres")?;
     // Each edge's cameras, and what its configuration says, are written once.
@@ -112,10 +112,10 @@ async fn healthy(stack: &Stack) -> anyhow::Result<usize> {
 }
 
 impl Fleet {
-    /// Makes edges for `sites`, with credentials, where the database is.
-    pub async fn register(database_url: &str, sites: &[Uuid]) -> anyhow::Result<Self> {
+    /// Makes edges for `sites`, so many for each, with credentials, where the database is.
+    pub async fn register(database_url: &str, sites: &[Uuid], per_site: usize) -> anyhow::Result<Self> {
         let mut edges = Vec::new();
-        for _ in 0..EDGES_PER_SITE {
+        for _ in 0..per_site {
             edges.extend(sites.iter().map(|site| Edge::new(*site)));
         }
         let mut connection = PgConnection::connect(database_url).await.context("connect to Postgres")?;

@@ -142,7 +142,8 @@ pub async fn measure(report: &mut Report, scale: f64, data: Option<&Path>) -> an
     }
     let stack = Stack::start(Options { postgres_home: Some(rollups.home.clone()), ..Options::default() }).await?;
     let ids: Vec<Uuid> = rollups.sites.iter().map(|site| site.warehouse_id).collect();
-    let mut fleet = Fleet::register(&stack.database_url, &ids).await?;
+    // A box in each warehouse.
+    let mut fleet = Fleet::register(&stack.database_url, &ids, 1).await?;
     fleet.beat(&stack.centrals[0].url, 1).await?;
 
     let asker = Asker::new(&stack.centrals[0], &rollups)?;
