@@ -69,10 +69,6 @@ fn done(output: &Output) -> String {
 }
 
 /// What it complains about.
-fn refused(output: &Output) -> String {
-    refused_as(1, output)
-}
-
 fn refused_as(code: i32, output: &Output) -> String {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     String::from_utf8(output.stderr.clone()).expect("text")
