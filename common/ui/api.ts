@@ -12,6 +12,13 @@ export class Problem extends Error {
   }
 }
 
+let forbidden: () => void = () => {};
+
+/** `act` is called when something is refused to whoever is signed in: it may be that their role has changed. */
+export function onForbidden(act: () => void): void {
+  forbidden = act;
+}
+
 /** A server that does not answer in this time is asked again. */
 const TIMEOUT_MS = 10_000;
 
@@ -34,6 +41,7 @@ async function call(method: string, path: string, body?: unknown, signal?: Abort
     clearTimeout(timer);
   }
   if (response.ok) return response;
+  if (response.status === 403) forbidden();
   const problem = (await response.json().catch(() => ({}))) as { code?: string; message?: string };
   throw new Problem(response.status, problem.code ?? 'error', problem.message ?? `${response.status} ${response.statusText}`);
 }

@@ -52,7 +52,7 @@ function completeness({ query }) {
   return {
     ...answer(query), periods: [
       period(0), period(1, { missing: 17, stored: 31_183, completeness: 31_223 / 31_240, state: 'missing', text: '17 missing', epochs }),
-      period(2, { buffered: 12_400, stored: 18_800, completeness: 18_840 / 31_240, state: 'filling', text: 'filling', ran: 0.8 }), period(3, { accepted: 0, stored: 0, alerts: 0, duplicates: 0, completeness: null, ran: 0 }),
+      period(2, { buffered: 12_400, stored: 18_800, completeness: 18_840 / 31_240, state: 'filling', text: 'filling', ran: 0.8 }), period(3, { accepted: 0, stored: 0, alerts: 0, duplicates: 0, completeness: null }),
     ],
   };
 }

@@ -78,9 +78,10 @@ const ALL = ['read', 'act', 'people', 'admin'];
  */
 export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL, role = 'safety-manager', edges = [], answers = {}, context: options = {}, path = '/', noSockets = false } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
-  const world = { sites, alerts, scopes, role, noSockets, asked: [], seq: 1, sockets: new Set() };
+  const world = { sites, alerts, scopes, role, noSockets, ill: null, asked: [], seq: 1, sockets: new Set() };
   const known = {
     'GET /api/v1/session': () => ({ kind: 'user', name: 'maria', role: world.role, scopes: world.scopes }),
+    'GET /streams/health': () => ({ status: 'healthy', reasons: [], codes: [], ...world.ill }),
     'GET /api/v1/silences': () => ({ silences: [], next: null }),
     'GET /api/v1/alerts': () => ({ alerts: [], next: null }),
     'GET /api/v1/dead-letters': () => ({ dead_letters: [], next: null }),
@@ -100,11 +101,14 @@ export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL
     const request = route.request();
     const { pathname } = new URL(request.url());
     if (pathname.startsWith('/assets/')) return route.fulfill({ path: join(DIST, pathname) });
-    if (!pathname.startsWith('/api/')) return route.fulfill({ contentType: 'text/html; charset=utf-8', headers: { etag: '"1"' }, body: await readFile(join(DIST, 'index.html'), 'utf8') });
-    world.asked.push({ method: request.method(), path: pathname, query: Object.fromEntries(new URL(request.url()).searchParams), body: request.postDataJSON() });
+    // What a page asks again and again by itself, beside what it is asked to.
+    const itself = ['/streams/health', '/api/v1/session'].includes(pathname) && request.method() === 'GET';
+    if (!pathname.startsWith('/api/') && !itself) return route.fulfill({ contentType: 'text/html; charset=utf-8', headers: { etag: '"1"' }, body: await readFile(join(DIST, 'index.html'), 'utf8') });
+    const asked = { method: request.method(), path: pathname, query: Object.fromEntries(new URL(request.url()).searchParams), body: request.postDataJSON() };
+    if (!itself) world.asked.push(asked);
     const found = known[`${request.method()} ${pathname}`];
-    const given = typeof found === 'function' ? await found(world.asked.at(-1)) : found;
-    const { status, body } = given?.status ? given : { status: found === undefined ? 404 : 200, body: given ?? { code: 'not_found', message: 'there is no such thing' } };
+    const given = typeof found === 'function' ? await found(asked) : found;
+    const { status, body } = typeof given?.status === 'number' ? given : { status: found === undefined ? 404 : 200, body: given ?? { code: 'not_found', message: 'there is no such thing' } };
     return route.fulfill({ status, contentType: status < 400 ? 'application/json' : 'application/problem+json', body: JSON.stringify(body) });
   });
   await context.routeWebSocket((url) => url.pathname === '/ws/fleet', (socket) => {
@@ -137,6 +141,8 @@ export async function fake(browser, { sites = fleet(), alerts = [], scopes = ALL
     heal: () => (world.down = false),
     close: async () => {
       clearInterval(beat);
+      // A page that asks by itself may be in the middle of that.
+      await context.unrouteAll({ behavior: 'ignoreErrors' });
       await context.close();
     },
   };

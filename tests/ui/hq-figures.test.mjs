@@ -189,6 +189,31 @@ test('what is not known is no judgement of completeness', async () => {
   }
 });
 
+test('what could not be stored is not complete and leads to its dead letters, and what nobody can tell is not called not yet', async () => {
+  const answer = (asked) => {
+    const given = answers['GET /api/v1/completeness'](asked);
+    const unknown = { accepted: 0, stored: 0, alerts: 0, duplicates: 0, completeness: null, state: 'unknown' };
+    const change = [
+      { dead: 6, stored: 31_194, completeness: 31_234 / 31_240, state: 'dead_lettered', text: 'all arrived, 6 dead-lettered, edges ran 80 % of it', ran: 0.8 }, {},
+      { ...unknown, text: 'unknown (no edge of this site was known then)', ran: null }, { ...unknown, text: 'unknown (north 1 not heard since 2026-11-26 04:00 UTC)', ran: 0 },
+    ];
+    return { ...given, periods: given.periods.map((period, index) => ({ ...period, ...change[index] })) };
+  };
+  const { page, close } = await open(`/completeness?site=${SITE}&range=28d`, { answers: { ...answers, 'GET /api/v1/completeness': answer } });
+  const rows = page.locator('#periods tbody tr');
+  await rows.first().waitFor();
+  assert.equal(await page.locator('[data-testid=tally]').innerText(), '0 of 2 complete · 1 with dead letters · 1 not known yet · 1 not known');
+  assert.match(await rows.nth(3).innerText(), /6 not stored \(dead letters\)\s+the edges ran 80% of the time\s+99\.9%/);
+  assert.equal(await rows.nth(3).locator('[data-completeness]').getAttribute('data-completeness'), 'dead_lettered');
+  assert.match(await rows.nth(1).innerText(), /unknown\s+no edge of this site was known then/);
+  assert.match(await rows.nth(0).innerText(), /unknown\s+north 1 not heard since 2026-11-26 04:00 UTC/);
+  assert.deepEqual(await axe(page), []);
+  await rows.nth(3).getByRole('link').click();
+  await page.getByRole('heading', { name: 'Dead letters', level: 1 }).waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('site'), SITE);
+  await close();
+});
+
 test('no label of an axis is cut on a phone', async () => {
   const daily = (asked) => {
     const answer = trend(asked);

@@ -144,6 +144,36 @@ test('of settings only what was changed is sent', async () => {
   await close();
 });
 
+test('settings that somebody else changed meanwhile are not undone, and what was typed is kept', async () => {
+  let now = { ...settings(), revision: 'r1' };
+  const theirs = { ...now, name: 'Halle 7', name_set: 'Halle 7', time_zone: 'Europe/Warsaw', time_zone_set: 'Europe/Warsaw', revision: 'r2' };
+  const { page, world, close } = await open(`/sites/${SITE}/settings`, {
+    answers: {
+      [`GET /api/v1/sites/${SITE}/settings`]: () => now,
+      [`PUT /api/v1/sites/${SITE}/settings`]: ({ body }) => (body.revision === 'r2' ? { ...theirs, name: body.name, name_set: body.name, revision: 'r3' } : ((now = theirs), { status: 409, body: { code: 'version_conflict', message: 'x' } })),
+    },
+  });
+  const name = page.locator('[data-field=name]');
+  await name.fill('Leipzig 1');
+  await page.locator('[data-action=save]').click();
+  await page.locator('[data-testid=conflict]', { hasText: 'Somebody else has changed the settings meanwhile' }).waitFor();
+  assert.deepEqual(world.asked.at(-1).body, { name: 'Leipzig 1', revision: 'r1' });
+  assert.equal(await name.inputValue(), 'Leipzig 1');
+  assert.deepEqual(await axe(page), []);
+  await page.locator('[data-action=load-present]').click();
+  await page.locator('[data-testid=present]', { hasText: 'Name: now “Halle 7”' }).waitFor();
+  assert.equal(await page.locator('[data-testid=conflict]').count(), 0);
+  assert.deepEqual([await name.inputValue(), await page.locator('[data-field=time_zone]').inputValue()], ['Leipzig 1', 'Europe/Warsaw'], 'theirs beside what was typed');
+  assert.deepEqual(await axe(page), []);
+  await page.locator('[data-action=save]').click();
+  await page.getByRole('heading', { level: 1, name: 'Settings: Leipzig 1' }).waitFor();
+  assert.deepEqual(world.asked.filter(({ method }) => method === 'PUT').at(-1).body, { name: 'Leipzig 1', revision: 'r2' });
+  await name.fill('Leipzig 2');
+  await page.locator('[data-action=save]').click();
+  await until('the answer’s revision', () => world.asked.filter(({ method }) => method === 'PUT').at(-1).body.revision === 'r3');
+  await close();
+});
+
 test('a token is shown once, and the last administrator stays with the server’s words', async () => {
   const { page, close } = await open('/users', {
     role: 'administrator',
@@ -194,6 +224,19 @@ test('the audit is read page by page, and a name narrows it', async () => {
   assert.match(await page.getByRole('link', { name: 'CSV' }).getAttribute('href'), /^\/api\/v1\/audit\.csv\?action=set_rules&/);
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   assert.ok(!page.url().includes('action='));
+  await close();
+});
+
+test('times and names of the audit stand in one line each, and long details wrap', async () => {
+  const entry = { id: 9, at: '2026-11-26T20:52:25Z', actor: 'harness (root on vm)', action: 'user_added', subject: `site ${SITE}`, detail: 'x'.repeat(60) + ' and so on'.repeat(40) };
+  const { page, close } = await open('/audit', { role: 'administrator', context: { viewport: { width: 1600, height: 900 } }, answers: { 'GET /api/v1/audit': { entries: [entry], next: null } } });
+  const row = page.locator('#audit tbody tr');
+  await row.waitFor();
+  const lines = (place) => place.evaluate((one) => one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).lineHeight || 20));
+  assert.equal(await row.locator('th').evaluate((one) => { const text = document.createRange(); text.selectNodeContents(one); return text.getClientRects().length; }), 1);
+  const words = await row.locator('td').first().locator('button').evaluate((one) => one.getBoundingClientRect().width);
+  assert.ok(words > 60 && (await lines(row.locator('td').first().locator('button'))) < 3.5, `${words} px`);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
   await close();
 });
 

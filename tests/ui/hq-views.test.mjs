@@ -90,6 +90,83 @@ test('a lost line is said, greys what is old, and mends itself', async () => {
   });
 });
 
+test('headquarters that is ill says so on every page, and is well again', async () => {
+  await withFake({ scopes: ['read'], role: 'viewer' }, async ({ page, world }) => {
+    await page.locator('[data-phase=up]').waitFor();
+    assert.equal(await page.locator('[data-testid=ill]').count(), 0);
+    world.ill = { status: 'unhealthy', reasons: ['Redis does not answer: timed out; edges keep their events', 'no persist worker runs'], codes: ['redis_unavailable', 'no_worker'] };
+    const ill = page.locator('[data-testid=ill]');
+    await ill.waitFor();
+    assert.equal((await ill.innerText()).trim(), 'Headquarters itself is not well: Redis does not answer: timed out; edges keep their events; no persist worker runs.');
+    assert.match(await page.locator('[data-testid=live]').getAttribute('class'), /ill/, 'live is not all well');
+    assert.match(await page.getAttribute('#icon', 'href'), /check-/);
+    assert.deepEqual(await axe(page), []);
+    await page.goto(`${ORIGIN}/alerts`);
+    await ill.waitFor();
+    world.ill = null;
+    await ill.waitFor({ state: 'detached' });
+  });
+});
+
+test('names and clocks that could not be loaded come by themselves, and times say UTC until then', async () => {
+  let down = true;
+  const settings = () => (down ? { status: 503, body: { code: 'database_unavailable', message: 'no' } } : { name: 'Leipzig', time_zone: 'Europe/Berlin', shifts: [], zones: [{ zone_id: uuid(500_001), name: 'Picking' }], cameras: [{ camera_id: 'dock-3', zone_id: uuid(500_001), name: 'Gate 3' }] });
+  const seen = alert(1, { state: 'acknowledged', acknowledged: { by: 'jan', at: ago(60), note: null, origin: 'edge' } });
+  await withFake({ alerts: [seen], path: '/alerts', answers: { [`GET /api/v1/sites/${uuid(1)}/settings`]: settings } }, async ({ page }) => {
+    const row = page.locator('#alerts tbody tr').first();
+    await row.waitFor();
+    assert.match(await row.innerText(), /jan sees to it since (?:[^:]*, )?\d\d:\d\d UTC/);
+    down = false;
+    await row.getByText('Gate 3').waitFor();
+    assert.match(await row.innerText(), /Picking[^]*jan sees to it since (?:[^:]*, )?\d\d:\d\d \(/, 'on the site’s clock');
+  });
+});
+
+test('who is given a lesser role loses at once what it may not see', async () => {
+  const users = () => ({ users: [{ name: 'maria', role: 'administrator', created_at: ago(9e6), last_used_at: ago(60) }] });
+  let lesser = false;
+  const answers = { 'GET /api/v1/users': () => (lesser ? { status: 403, body: { code: 'scope', message: 'no' } } : users()), 'GET /api/v1/tokens': () => ({ tokens: [] }), 'POST /api/v1/users': { status: 403, body: { code: 'scope', message: 'no' } } };
+  await withFake({ role: 'administrator', path: '/users', answers }, async ({ page, world }) => {
+    await page.locator('#users tbody tr').waitFor();
+    [lesser, world.role, world.scopes] = [true, 'viewer', ['read']];
+    // Without anything being done it takes a few seconds more.
+    await page.locator('[data-action=add-user]').click();
+    await page.fill('[name=new-name]', 'nora');
+    await page.fill('[name=new-password]', 'nine yellow ladders at dawn');
+    await page.locator('dialog [data-action=do]').click();
+    await page.getByText('Your role may not see this.').waitFor();
+    assert.equal(await page.locator('#users').count(), 0);
+    assert.equal(await page.locator('.top nav').getByRole('link', { name: 'Audit' }).count(), 0);
+    [world.role, world.scopes, lesser] = ['administrator', ['read', 'act', 'people', 'admin'], false];
+    await page.locator('#users tbody tr').waitFor({ timeout: 15_000 });
+  });
+});
+
+test('how long an alert lasts does not read like a time of day, and a site’s trouble is told from here', async () => {
+  const own = [alert(1, { started_at: ago(652) }), alert(2, { subject: 'system', rule: 'wan-down', peak: null, started_at: ago(3_905), summary: 'Headquarters cannot be reached; events are kept safe on this box' })];
+  for (const [lang, short, long, words] of [
+    ['en', 'for 10 min', 'for 1 h 5 min', 'This site could not reach headquarters'], ['de', 'seit 10 min', 'seit 1 h 5 min', 'Dieser Standort konnte die Zentrale nicht erreichen'],
+    ['es', 'desde hace 10 min', 'desde hace 1 h 5 min', 'Esta sede no pudo comunicarse con la central'], ['pl', 'od 10 min', 'od 1 h 5 min', 'Ten obiekt nie mógł połączyć się z centralą'],
+  ]) {
+    await withFake({ alerts: own, path: `/alerts?lang=${lang}` }, async ({ page }) => {
+      await page.locator('#alerts tbody tr').nth(1).waitFor();
+      const text = await page.locator('#alerts').innerText();
+      for (const one of [short, long, words]) assert.ok(text.includes(one), `${one} in ${text}`);
+      assert.doesNotMatch(text, /on this box/);
+    });
+  }
+});
+
+test('what nobody has seen to holds what is silenced too, marked as that', async () => {
+  await withFake({ alerts: open, path: '/alerts?state=raised' }, async ({ page }) => {
+    const rows = page.locator('#alerts tbody tr');
+    await rows.first().waitFor();
+    assert.equal(await rows.count(), 4);
+    assert.match(await rows.last().innerText(), /Silenced until [^]*: Training/);
+    assert.match(await page.getByRole('button', { name: /^Nobody sees to it/ }).innerText(), /3$/, 'those that want somebody');
+  });
+});
+
 test('where no WebSocket comes through the picture is asked for, and said to be', async () => {
   await withFake({ noSockets: true }, async ({ page, world }) => {
     await page.locator('[data-phase=polled]').waitFor();

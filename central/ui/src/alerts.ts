@@ -20,7 +20,8 @@ export const open = (alert: Alert) => alert.ended_at === null;
 export function admits(filter: Filter, alert: Alert, text: string): boolean {
   const state = {
     open: () => open(alert),
-    raised: () => alert.state === 'raised' && !alert.silenced,
+    // Silenced ones too, as in the API: each row says that it is, and they come last.
+    raised: () => alert.state === 'raised',
     acknowledged: () => alert.state === 'acknowledged',
     silenced: () => alert.silenced !== null,
     cleared: () => !open(alert),

@@ -2,9 +2,10 @@
 
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import { get, Problem, remove } from '../../../common/ui/api';
+import { get, onForbidden, Problem, remove } from '../../../common/ui/api';
 import { choose } from '../../../common/ui/language';
 import { flushActions } from './actions';
+import { unwatchHealth, watchHealth } from './health';
 import { dictionaries, language } from './i18n';
 import { startKeys } from './keys';
 import { current } from './pages';
@@ -23,8 +24,10 @@ import './study.css';
 async function begin(): Promise<void> {
   if (!(await whoAmI())) return;
   refusal.value = null;
+  watchHealth();
   connect(() => {
-    if (session.peek() === 'unknown') void whoAmI();
+    // Also what somebody may do can have changed meanwhile.
+    void whoAmI();
     flushActions();
   }, () => void whoAmI().then((known) => known && startPolling()));
 }
@@ -32,7 +35,9 @@ async function begin(): Promise<void> {
 /** Whether somebody is signed in, as far as is known. */
 async function whoAmI(): Promise<boolean> {
   try {
-    session.value = await get<Session>('/api/v1/session');
+    const found = await get<Session>('/api/v1/session');
+    // The same again is no news.
+    if (JSON.stringify(found) !== JSON.stringify(session.peek())) session.value = found;
     return true;
   } catch (error) {
     const problem = error as Problem;
@@ -42,6 +47,7 @@ async function whoAmI(): Promise<boolean> {
     session.value = 'nobody';
     disconnect();
     stopPolling();
+    unwatchHealth();
     return false;
   }
 }
@@ -67,6 +73,14 @@ effect(() => {
   const file = icon.getAttribute(`data-icon-${kind}`);
   if (file && icon.getAttribute('href') !== file) icon.href = file;
 });
+
+/** Who was refused may have another role than they had. */
+onForbidden(() => void whoAmI());
+/** Of a view that not everybody may see, nothing asks again by itself. */
+const STILL_MAY_MS = 5_000;
+setInterval(() => {
+  if (current.peek()?.page.needs && typeof session.peek() === 'object' && document.visibilityState === 'visible') void whoAmI();
+}, STILL_MAY_MS);
 
 startKeys();
 render(<App signedIn={() => void begin()} signOut={() => void signOut()} />, document.getElementById('page')!);

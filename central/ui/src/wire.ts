@@ -15,12 +15,15 @@ export interface Session {
 }
 
 export interface Completeness {
-  state: 'complete' | 'filling' | 'missing' | 'unknown';
+  /** `dead_lettered`: all arrived, and some of it could not be stored. */
+  state: 'complete' | 'filling' | 'missing' | 'dead_lettered' | 'unknown';
   /** The server's words, in English. */
   text: string;
   missing: number;
   backlog: number;
   drain_seconds: number | null;
+  /** What could not be stored; told of a period. */
+  dead?: number;
 }
 
 /** One site in the fleet's list. */
@@ -148,6 +151,15 @@ export interface Silence {
   until: string;
   ended: { by: string; at: string } | null;
   active: boolean;
+}
+
+/** How headquarters itself is. */
+export interface HeadquartersHealth {
+  status: 'healthy' | 'degraded' | 'unhealthy';
+  /** The server's words, in English, the worst first. */
+  reasons: string[];
+  /** One for each reason. */
+  codes: string[];
 }
 
 export interface Rates {

@@ -21,8 +21,12 @@ export function whereabouts(alert: Alert): string {
   return parts.join(' · ');
 }
 
-/** Why it was raised, where that adds to the rule's name. */
-export const why = (alert: Alert) => (alert.rule in t.value.alerts.ruleName && language.value !== 'en' ? '' : alert.summary);
+/** Why it was raised, where that adds to the rule's name: as headquarters sees it, else in the edge's own words, which are English. */
+export function why(alert: Alert): { words: string; lang: string } | null {
+  const own = alert.subject === 'system' ? t.value.alerts.seenFromHere[alert.rule] : undefined;
+  if (own) return { words: own, lang: language.value };
+  return !alert.summary || (alert.rule in t.value.alerts.ruleName && language.value !== 'en') ? null : { words: alert.summary, lang: 'en' };
+}
 
 export function scopeWords({ warehouse_id, scope: { rule, zone_id, camera_id } }: Pick<Silence, 'warehouse_id' | 'scope'>): string {
   const parts = [];

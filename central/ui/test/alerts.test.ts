@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { admits, order, story, type Filter } from '../src/alerts';
 import { lines } from '../src/bytes';
+import { lasting } from '../src/format';
 import { backlogCurve, pieces } from '../src/strip';
 import { ago, alert, NOW } from './make';
 
@@ -21,7 +22,8 @@ test('a filter narrows by each of its parts', () => {
   assert.ok(admits(all, alert(), 'Leipzig Picking'));
   assert.ok(!admits(all, alert({ ended_at: ago(1) }), ''));
   assert.ok(admits({ ...all, state: 'cleared' }, alert({ ended_at: ago(1) }), ''));
-  assert.ok(!admits({ ...all, state: 'raised' }, alert({ silenced }), ''), 'what is silenced wants nobody');
+  assert.ok(admits({ ...all, state: 'raised' }, alert({ silenced }), ''), 'as the API answers; the row says that it is silenced');
+  assert.ok(!admits({ ...all, state: 'raised' }, alert({ state: 'acknowledged' }), ''));
   for (const change of [{ site: 'w2' }, { severity: 'critical' }, { subject: 'system' }, { q: 'rack' }, { state: 'silenced' }, { state: 'acknowledged' }] as const) {
     assert.ok(!admits({ ...all, ...change }, alert(), 'Leipzig Picking'), JSON.stringify(change));
   }
@@ -61,4 +63,8 @@ test('raw bytes are shown in lines of sixteen, with what of them is text', () =>
   assert.equal(first?.hex, '7b 22 72 69 73 6b 22 3a  20 31 7d 0a 00 20 74 68');
   assert.equal(second?.text, 'e second line');
   assert.equal(lines(raw, 1).length, 1);
+});
+
+test('how long something lasts never reads like a time of day', () => {
+  assert.deepEqual([-5, 0, 42, 60, 652, 3_600, 3_900, 86_400, 187_200].map((seconds) => lasting(seconds * 1000)), ['0 s', '0 s', '42 s', '1 min', '10 min', '1 h', '1 h 5 min', '1 d', '2 d 4 h']);
 });

@@ -1,7 +1,7 @@
 // Figures, trends and comparisons: what is not known never looks like nothing at risk.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { tally } from '../src/completeness/tally';
+import { neverKnown, tally } from '../src/completeness/tally';
 import { caution, compare } from '../src/trends/verdict';
 import { atRisk, known, measure, step, STEPS } from '../src/trends/figures';
 import { moved, rows } from '../src/trends/grid';
@@ -115,7 +115,17 @@ test('bars of a histogram keep every event', () => {
 });
 
 test('periods are counted as complete of those that are over and had something', () => {
-  const period = (state: 'complete' | 'filling' | 'missing' | 'unknown', accepted: number, buffered = 0) => ({ state, accepted, buffered });
-  assert.deepEqual(tally([period('complete', 10), period('complete', 0), period('filling', 10), period('filling', 10, 3), period('missing', 10), period('unknown', 0)]), { complete: 1, all: 3, unknown: 1 }, 'what is not known is not held against a site');
-  assert.deepEqual(tally([period('unknown', 10), period('unknown', 0)]), { complete: 0, all: 0, unknown: 2 });
+  const period = (state: 'complete' | 'filling' | 'missing' | 'dead_lettered' | 'unknown', accepted: number, buffered = 0) => ({ state, accepted, buffered, ran: 1, text: state });
+  assert.deepEqual(tally([period('complete', 10), period('complete', 0), period('filling', 10), period('filling', 10, 3), period('missing', 10), period('unknown', 0)]), { complete: 1, all: 3, dead: 0, unknown: 1, never: 0 }, 'what is not known is not held against a site');
+  assert.deepEqual(tally([period('unknown', 10), period('unknown', 0)]), { complete: 0, all: 0, dead: 0, unknown: 2, never: 0 });
+  assert.deepEqual(tally([period('complete', 10), period('dead_lettered', 10)]), { complete: 1, all: 2, dead: 1, unknown: 0, never: 0 }, 'what could not be stored is not complete');
+  assert.deepEqual(tally([period('unknown', 0), { ...period('unknown', 0), ran: null }]), { complete: 0, all: 0, dead: 0, unknown: 1, never: 1 });
+});
+
+test('what nobody can ever tell is not called not known yet', () => {
+  const unknown = (ran: number | null, text: string) => neverKnown({ state: 'unknown', ran, text });
+  assert.equal(unknown(null, 'unknown (no edge of this site was known then)'), 'no-edge');
+  assert.equal(unknown(0, 'unknown (no edge ran)'), 'none-ran');
+  assert.equal(unknown(0.5, 'unknown (north 1 not heard since 2026-11-24 10:00 UTC)'), null, 'it may still tell');
+  assert.equal(neverKnown({ state: 'complete', ran: 1, text: 'complete' }), null);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { difference } from '../src/rules/difference';
 import { another, complaint, draft, duration, placed, toJson } from '../src/rules/form';
-import { settingsDraft, update } from '../src/rules/settings';
+import { clashes, rebased, settingsDraft, update } from '../src/rules/settings';
 import type { Rule, Settings } from '../src/rules/wire';
 
 const rule = (change: Partial<Rule> = {}): Rule => ({
@@ -97,4 +97,16 @@ test('what the site reports meanwhile is not taken for something that was typed'
   const began = settingsDraft(settings);
   const form = { ...settingsDraft(settings), zones: { ...began.zones, z3: 'Returns' } };
   assert.deepEqual(update(began, form), { zones: { z3: 'Returns' } }, 'a zone that appeared after the form began');
+});
+
+test('what others saved meanwhile comes into the form, and what was typed stays', () => {
+  const began = settingsDraft(settings);
+  const form = { ...settingsDraft(settings), name: 'Mine', zones: { ...began.zones, z1: 'Dock 1' } };
+  const present = settingsDraft({ ...settings, name_set: 'Theirs', time_zone_set: 'Europe/Warsaw', zones: settings.zones.map((zone) => ({ ...zone, name_set: 'Theirs too' })) });
+  const said = update(began, form);
+  assert.deepEqual(clashes(began, present, said), [{ kind: 'name', id: '', now: 'Theirs' }, { kind: 'zones', id: 'z1', now: 'Theirs too' }]);
+  const next = rebased(present, form, said);
+  assert.deepEqual([next.name, next.time_zone, next.zones], ['Mine', 'Europe/Warsaw', { z1: 'Dock 1', z2: 'Theirs too' }]);
+  assert.deepEqual(update(present, next), { name: 'Mine', zones: { z1: 'Dock 1' } }, 'theirs is not undone');
+  assert.deepEqual(clashes(began, began, said), []);
 });

@@ -15,7 +15,7 @@ import { href, param, setQuery } from '../route';
 import type { Settings } from '../rules/wire';
 import { siteName, sites } from '../store';
 import { SitePick } from '../trends/SitePick';
-import { goesOn, tally } from './tally';
+import { goesOn, neverKnown, tally, unknownWhy } from './tally';
 import { PERIODS, type Completeness, type CompletenessPeriod, type PeriodKind } from './wire';
 
 /** What fills changes by itself. */
@@ -55,20 +55,20 @@ function SiteCompleteness({ site }: { site: string }) {
       {own && <TimeRange zone={zone} shifts={shifts} chosen={chosen} />}
       {loaded.problem && <Failed problem={loaded.problem} again={loaded.again} />}
       {own && !loaded.data && !loaded.problem && chosen.range && <Loading />}
-      {loaded.data && <Periods answer={loaded.data} drain={sites.value.get(site)?.drain_seconds ?? null} />}
+      {loaded.data && <Periods site={site} answer={loaded.data} drain={sites.value.get(site)?.drain_seconds ?? null} />}
     </section>
   );
 }
 
 /** `drain`: until all that waits at the site will be here, seconds. */
-function Periods({ answer, drain }: { answer: Completeness; drain: number | null }) {
+function Periods({ site, answer, drain }: { site: string; answer: Completeness; drain: number | null }) {
   const w = t.value.ledger;
   const zone = answer.time_zone;
   // The newest is what people ask about.
   const rows = useMemo(() => [...answer.periods].reverse(), [answer]);
-  const columns = useMemo(() => makeColumns(zone, drain), [zone, drain, language.value]);
-  const { complete, all, unknown } = tally(answer.periods);
-  const told = [all > 0 && w.summary(count(complete), count(all)), unknown > 0 && w.unknown(unknown)].filter(Boolean).join(' · ');
+  const columns = useMemo(() => makeColumns(site, zone, drain), [site, zone, drain, language.value]);
+  const { complete, all, dead, unknown, never } = tally(answer.periods);
+  const told = [all > 0 && w.summary(count(complete), count(all)), dead > 0 && w.dead_lettered(dead), unknown > 0 && w.unknown(unknown), never > 0 && w.never(never)].filter(Boolean).join(' · ');
   if (answer.periods.every(({ accepted, state }) => accepted === 0 && state !== 'missing')) return <Empty title={w.emptyTitle} hint={w.emptyHint} command="smartpick-central status" />;
   return (
     <>
@@ -79,14 +79,14 @@ function Periods({ answer, drain }: { answer: Completeness; drain: number | null
   );
 }
 
-function makeColumns(zone: string, drain: number | null): Column<CompletenessPeriod>[] {
+function makeColumns(site: string, zone: string, drain: number | null): Column<CompletenessPeriod>[] {
   const w = t.value.ledger;
   const number = (key: 'accepted' | 'stored' | 'alerts' | 'duplicates' | 'dead' | 'buffered' | 'missing'): Column<CompletenessPeriod> => ({
     key, head: w[key], number: true, down: true, value: (own) => own[key], cell: (own) => (own[key] > 0 && (key === 'missing' || key === 'dead') ? <strong>{count(own[key])}</strong> : count(own[key])),
   });
   return [
     { key: 'period', head: w.period, value: ({ from }) => from, cell: (own) => <PeriodName own={own} zone={zone} /> },
-    { key: 'state', head: w.completeness, cell: (own) => <Judged own={own} drain={drain} /> },
+    { key: 'state', head: w.completeness, cell: (own) => <Judged own={own} site={site} drain={drain} /> },
     { key: 'part', head: w.part, number: true, value: ({ completeness }) => completeness, cell: ({ completeness }) => (completeness === null ? '–' : whole(completeness)) },
     number('accepted'), number('stored'), number('alerts'), number('duplicates'), number('dead'), number('buffered'), number('missing'),
   ];
@@ -100,17 +100,16 @@ function PeriodName({ own, zone }: { own: CompletenessPeriod; zone: string }) {
   return <>{own.kind === 'shift' && own.name && `${own.name}, `}{day(own.from, zone)}{own.kind !== 'day' && <span class="hours"> {hours}</span>}</>;
 }
 
-/** The edges ran less than this share of a period: there was little to be complete. */
-const RAN_MOST = 0.99;
-
-function Judged({ own, drain }: { own: CompletenessPeriod; drain: number | null }) {
+function Judged({ own, site, drain }: { own: CompletenessPeriod; site: string; drain: number | null }) {
   const w = t.value.ledger;
-  if (own.accepted === 0 && own.state === 'complete') return <span class="dim">{w.nothing}</span>;
+  const badge = <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: drain, dead: own.dead }} {...(goesOn(own) && { words: w.notOver })} />;
+  const never = neverKnown(own);
   return (
     <>
-      <CompletenessBadge own={{ state: own.state, missing: own.missing, backlog: own.buffered, drain_seconds: drain }} {...(goesOn(own) && { words: w.notOver })} />
+      {own.accepted === 0 && own.state === 'complete' ? <span class="dim">{w.nothing}</span> : own.state === 'dead_lettered' ? <a class="plain-link" href={href('/dead-letters', { site })}>{badge}</a> : badge}
       {own.approximate && <span class="dim"> {w.approximate}</span>}
-      {own.ran !== null && own.ran < RAN_MOST && <span class="dim ran">{w.ran(share(own.ran))}</span>}
+      {own.state === 'unknown' && <UnknownWhy own={own} never={never} />}
+      {own.ran !== null && own.ran < 1 && never === null && <span class="dim beyond">{w.ran(whole(own.ran))}</span>}
       {own.epochs.length > 0 && (
         <details class="epochs">
           <summary>{w.epochs(own.epochs.length)}</summary>
@@ -121,10 +120,18 @@ function Judged({ own, drain }: { own: CompletenessPeriod; drain: number | null 
   );
 }
 
+/** Who has not told: in our words where there are any. */
+function UnknownWhy({ own, never }: { own: CompletenessPeriod; never: ReturnType<typeof neverKnown> }) {
+  const w = t.value.ledger;
+  if (never !== null) return <span class="dim beyond">{never === 'no-edge' ? w.noEdge : w.noEdgeRan}</span>;
+  const why = unknownWhy(own.text);
+  return why && <span class="dim beyond" lang="en">{why}</span>;
+}
+
 /** Before a site is chosen: how each is as a whole, the worst first. */
 function AllSites() {
   const w = t.value.ledger;
-  const rows = useMemo(() => [...sites.value.values()].sort((a, b) => b.missing - a.missing || b.backlog - a.backlog), [sites.value]);
+  const rows = useMemo(() => [...sites.value.values()].sort((a, b) => b.missing - a.missing || b.dead_letters_open - a.dead_letters_open || b.backlog - a.backlog), [sites.value]);
   const columns = useMemo((): Column<(typeof rows)[number]>[] => [
     { key: 'site', head: t.value.figures.site, value: ({ warehouse_id, name }) => name ?? shortId(warehouse_id), cell: ({ warehouse_id, name }) => <a href={href('/completeness', { site: warehouse_id })}>{name ?? shortId(warehouse_id)}</a> },
     { key: 'state', head: w.completeness, value: ({ missing }) => missing, down: true, cell: ({ completeness }) => <CompletenessBadge own={completeness} /> },

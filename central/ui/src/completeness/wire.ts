@@ -1,5 +1,7 @@
 // Completeness of a site, period by period, as the ledger has it.
 
+import type { Completeness as Judgement } from '../wire';
+
 export const PERIODS = ['shift', 'day', 'hour'] as const;
 export type PeriodKind = (typeof PERIODS)[number];
 
@@ -17,7 +19,7 @@ export interface CompletenessPeriod {
   missing: number;
   /** 0 to 1; `null` where nothing was accepted. */
   completeness: number | null;
-  state: 'complete' | 'filling' | 'missing' | 'unknown';
+  state: Judgement['state'];
   /** The server's words, in English. */
   text: string;
   /** Some of what is missing or waits may be of the period before or after: an edge did not live to tell. */

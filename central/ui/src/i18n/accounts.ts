@@ -12,7 +12,7 @@ const en = {
   /** What was done, by the word that the server writes. */
   did: {
     signed_in: 'Signed in', acknowledge: 'Acknowledged an alert', silence: 'Silenced alerts', end_silence: 'Ended a silence', person_viewed: 'Asked who it was',
-    people_viewed: 'Looked at events with people', bytes_viewed: 'Looked at raw bytes', set_rules: 'Changed the rules', set_site: 'Changed a site’s settings', site_added: 'Added a site',
+    people_viewed: 'Looked at events with people', bytes_viewed: 'Looked at raw bytes', set_rules: 'Changed the rules', set_site: 'Changed a site’s settings', site_added: 'Added a site', site_removed: 'Removed a site',
     join_token_made: 'Made a join token', edge_added: 'Added an edge', edge_enrolled: 'Joined', edge_certificate_renewed: 'Renewed its certificate', edge_returned: 'Came back after a long time',
     edge_copy_seen: 'Came with a replaced certificate', edge_revoked: 'Shut out an edge', user_added: 'Added a user', user_role: 'Changed a role', user_password: 'Set a password',
     user_removed: 'Removed a user', token_added: 'Made a token', token_revoked: 'Revoked a token', replay_begun: 'Began to store a stream again', replayed: 'Stored again', discarded: 'Discarded',
@@ -32,7 +32,7 @@ const de: typeof en = {
   did: {
     signed_in: 'Angemeldet', acknowledge: 'Alarm bestätigt', silence: 'Alarme stummgeschaltet', end_silence: 'Stummschaltung beendet', person_viewed: 'Gefragt, wer es war',
     people_viewed: 'Ereignisse mit Personen angesehen', bytes_viewed: 'Rohe Bytes angesehen', set_rules: 'Regeln geändert', set_site: 'Einstellungen eines Standorts geändert',
-    site_added: 'Standort hinzugefügt', join_token_made: 'Beitritts-Token angelegt', edge_added: 'Box hinzugefügt', edge_enrolled: 'Beigetreten', edge_certificate_renewed: 'Zertifikat erneuert',
+    site_added: 'Standort hinzugefügt', site_removed: 'Standort entfernt', join_token_made: 'Beitritts-Token angelegt', edge_added: 'Box hinzugefügt', edge_enrolled: 'Beigetreten', edge_certificate_renewed: 'Zertifikat erneuert',
     edge_returned: 'Nach langer Zeit zurückgekommen', edge_copy_seen: 'Mit ersetztem Zertifikat gekommen', edge_revoked: 'Box ausgesperrt', user_added: 'Benutzer hinzugefügt',
     user_role: 'Rolle geändert', user_password: 'Passwort gesetzt', user_removed: 'Benutzer entfernt', token_added: 'Token angelegt', token_revoked: 'Token gesperrt',
     replay_begun: 'Begonnen, einen Strom erneut zu speichern', replayed: 'Erneut gespeichert', discarded: 'Verworfen', erased: 'Bytes gelöscht', forget_worker: 'Vergessen einer Person angeordnet',
@@ -51,7 +51,7 @@ const es: typeof en = {
   audit: { title: 'Auditoría', intro: 'Quién hizo qué aquí, lo más nuevo primero. Solo se le añade.', at: 'Hora', actor: 'Quién', action: 'Qué', subject: 'De qué', detail: 'Más', emptyTitle: 'Nadie ha hecho nada todavía.', noMatch: 'Nada encaja con este filtro.' },
   did: {
     signed_in: 'Entró', acknowledge: 'Reconoció una alerta', silence: 'Silenció alertas', end_silence: 'Terminó un silencio', person_viewed: 'Preguntó quién fue',
-    people_viewed: 'Vio eventos con personas', bytes_viewed: 'Vio bytes sin procesar', set_rules: 'Cambió las reglas', set_site: 'Cambió los ajustes de una sede', site_added: 'Añadió una sede',
+    people_viewed: 'Vio eventos con personas', bytes_viewed: 'Vio bytes sin procesar', set_rules: 'Cambió las reglas', set_site: 'Cambió los ajustes de una sede', site_added: 'Añadió una sede', site_removed: 'Quitó una sede',
     join_token_made: 'Creó un token de alta', edge_added: 'Añadió un equipo', edge_enrolled: 'Se dio de alta', edge_certificate_renewed: 'Renovó su certificado',
     edge_returned: 'Volvió tras mucho tiempo', edge_copy_seen: 'Vino con un certificado reemplazado', edge_revoked: 'Excluyó un equipo', user_added: 'Añadió un usuario', user_role: 'Cambió un rol',
     user_password: 'Fijó una contraseña', user_removed: 'Quitó a un usuario', token_added: 'Creó un token', token_revoked: 'Revocó un token', replay_begun: 'Empezó a guardar un flujo de nuevo',
@@ -70,7 +70,7 @@ const pl: typeof en = {
   audit: { title: 'Dziennik', intro: 'Kto co tu zrobił, od najnowszych. Można do niego tylko dopisywać.', at: 'Czas', actor: 'Kto', action: 'Co', subject: 'Czego', detail: 'Więcej', emptyTitle: 'Nikt jeszcze nic nie zrobił.', noMatch: 'Nic nie pasuje do tego filtra.' },
   did: {
     signed_in: 'Logowanie', acknowledge: 'Potwierdzenie alarmu', silence: 'Wyciszenie alarmów', end_silence: 'Koniec wyciszenia', person_viewed: 'Pytanie, kto to był',
-    people_viewed: 'Wgląd w zdarzenia z osobami', bytes_viewed: 'Wgląd w surowe bajty', set_rules: 'Zmiana reguł', set_site: 'Zmiana ustawień obiektu', site_added: 'Dodanie obiektu',
+    people_viewed: 'Wgląd w zdarzenia z osobami', bytes_viewed: 'Wgląd w surowe bajty', set_rules: 'Zmiana reguł', set_site: 'Zmiana ustawień obiektu', site_added: 'Dodanie obiektu', site_removed: 'Usunięcie obiektu',
     join_token_made: 'Utworzenie tokenu dołączenia', edge_added: 'Dodanie urządzenia', edge_enrolled: 'Dołączenie', edge_certificate_renewed: 'Odnowienie certyfikatu',
     edge_returned: 'Powrót po długim czasie', edge_copy_seen: 'Wejście z zastąpionym certyfikatem', edge_revoked: 'Wykluczenie urządzenia', user_added: 'Dodanie użytkownika', user_role: 'Zmiana roli',
     user_password: 'Ustawienie hasła', user_removed: 'Usunięcie użytkownika', token_added: 'Utworzenie tokenu', token_revoked: 'Unieważnienie tokenu',

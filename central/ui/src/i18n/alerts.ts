@@ -5,9 +5,10 @@ import { counting } from './counting';
 const { en: cen, de: cde, es: ces, pl: cpl } = counting;
 
 const en = {
-  title: 'Alerts', one: 'Alert', where: 'Where', site: 'Site', severity: 'Severity', rule: 'Rule', since: 'Since', lasted: 'Lasted', peak: 'Peak', state: 'State', kind: 'Kind', act: 'What to do', events: 'Events', began: 'Began', ended: 'Ended', zone: 'Zone', camera: 'Camera',
+  title: 'Alerts', one: 'Alert', where: 'Where', site: 'Site', severity: 'Severity', rule: 'Rule', duration: 'Duration', goingFor: (time: string) => `for ${time}`, lasted: 'Lasted', peak: 'Peak', state: 'State', kind: 'Kind', act: 'What to do', events: 'Events', began: 'Began', ended: 'Ended', zone: 'Zone', camera: 'Camera',
   states: { open: 'Open', raised: 'Nobody sees to it', acknowledged: 'Being seen to', silenced: 'Silenced', cleared: 'Over' }, subject: { risk: 'People', system: 'SmartPick' },
   ruleName: { flood: 'A flood of alerts', 'camera-silent': 'Camera is silent', 'buffer-filling': 'The buffer is filling up', 'wan-down': 'No connection to headquarters', 'disk-low': 'The disk is nearly full', 'camera-clock': 'A camera’s clock is wrong' } as Record<string, string>,
+  seenFromHere: { 'wan-down': 'This site could not reach headquarters; its box kept the events safe.' } as Record<string, string>,
   wholeSite: 'SmartPick itself', acknowledge: 'Acknowledge', silence: 'Silence', sending: 'Sending …', waits: 'Will be sent when the connection is back', endNow: 'End now',
   acknowledged: 'Acknowledged.', silenceBegun: 'Silenced.', silenceEnded: 'The silence has ended.', dropped: (what: string, why: string) => `${what} was refused: ${why}`, tooOld: 'it was over before it could be sent',
   seenBy: (by: string, at: string) => `${by} sees to it since ${at}`, silencedUntil: (until: string, reason: string) => `Silenced until ${until}: ${reason}`, overSince: (at: string) => `Over since ${at}`, fromHeadquarters: 'headquarters', fromFloor: 'on the floor',
@@ -21,9 +22,10 @@ const en = {
 };
 
 const de: typeof en = {
-  title: 'Alarme', one: 'Alarm', where: 'Wo', site: 'Standort', severity: 'Schwere', rule: 'Regel', since: 'Seit', lasted: 'Dauer', peak: 'Spitze', state: 'Zustand', kind: 'Art', act: 'Was zu tun ist', events: 'Ereignisse', began: 'Beginn', ended: 'Ende', zone: 'Zone', camera: 'Kamera',
+  title: 'Alarme', one: 'Alarm', where: 'Wo', site: 'Standort', severity: 'Schwere', rule: 'Regel', duration: 'Dauer', goingFor: (time) => `seit ${time}`, lasted: 'Dauer', peak: 'Spitze', state: 'Zustand', kind: 'Art', act: 'Was zu tun ist', events: 'Ereignisse', began: 'Beginn', ended: 'Ende', zone: 'Zone', camera: 'Kamera',
   states: { open: 'Offen', raised: 'Niemand kümmert sich', acknowledged: 'In Arbeit', silenced: 'Stumm', cleared: 'Vorbei' }, subject: { risk: 'Menschen', system: 'SmartPick' },
   ruleName: { flood: 'Flut von Alarmen', 'camera-silent': 'Kamera sendet nicht', 'buffer-filling': 'Der Puffer läuft voll', 'wan-down': 'Keine Verbindung zur Zentrale', 'disk-low': 'Die Platte ist fast voll', 'camera-clock': 'Die Uhr einer Kamera geht falsch' },
+  seenFromHere: { 'wan-down': 'Dieser Standort konnte die Zentrale nicht erreichen; seine Box hat die Ereignisse sicher aufbewahrt.' },
   wholeSite: 'SmartPick selbst', acknowledge: 'Bestätigen', silence: 'Stumm', sending: 'Wird gesendet …', waits: 'Wird gesendet, sobald die Verbindung wieder da ist', endNow: 'Jetzt beenden',
   acknowledged: 'Bestätigt.', silenceBegun: 'Stummgeschaltet.', silenceEnded: 'Die Stummschaltung ist beendet.', dropped: (what, why) => `${what} wurde abgelehnt: ${why}`, tooOld: 'es war vorbei, bevor es gesendet werden konnte',
   seenBy: (by, at) => `${by} kümmert sich seit ${at}`, silencedUntil: (until, reason) => `Stumm bis ${until}: ${reason}`, overSince: (at) => `Vorbei seit ${at}`, fromHeadquarters: 'Zentrale', fromFloor: 'in der Halle',
@@ -37,9 +39,10 @@ const de: typeof en = {
 };
 
 const es: typeof en = {
-  title: 'Alertas', one: 'Alerta', where: 'Dónde', site: 'Sede', severity: 'Gravedad', rule: 'Regla', since: 'Desde', lasted: 'Duró', peak: 'Máximo', state: 'Estado', kind: 'Tipo', act: 'Qué hacer', events: 'Eventos', began: 'Comienzo', ended: 'Fin', zone: 'Zona', camera: 'Cámara',
+  title: 'Alertas', one: 'Alerta', where: 'Dónde', site: 'Sede', severity: 'Gravedad', rule: 'Regla', duration: 'Duración', goingFor: (time) => `desde hace ${time}`, lasted: 'Duró', peak: 'Máximo', state: 'Estado', kind: 'Tipo', act: 'Qué hacer', events: 'Eventos', began: 'Comienzo', ended: 'Fin', zone: 'Zona', camera: 'Cámara',
   states: { open: 'Abiertas', raised: 'Sin atender', acknowledged: 'Atendidas', silenced: 'Silenciadas', cleared: 'Terminadas' }, subject: { risk: 'Personas', system: 'SmartPick' },
   ruleName: { flood: 'Avalancha de alertas', 'camera-silent': 'Una cámara no envía', 'buffer-filling': 'El búfer se está llenando', 'wan-down': 'Sin conexión con la central', 'disk-low': 'El disco está casi lleno', 'camera-clock': 'El reloj de una cámara va mal' },
+  seenFromHere: { 'wan-down': 'Esta sede no pudo comunicarse con la central; su equipo guardó los eventos a salvo.' },
   wholeSite: 'El propio SmartPick', acknowledge: 'Reconocer', silence: 'Silenciar', sending: 'Enviando …', waits: 'Se enviará cuando vuelva la conexión', endNow: 'Terminar ya',
   acknowledged: 'Reconocida.', silenceBegun: 'Silenciada.', silenceEnded: 'El silencio ha terminado.', dropped: (what, why) => `Se rechazó «${what}»: ${why}`, tooOld: 'terminó antes de poder enviarse',
   seenBy: (by, at) => `${by} se ocupa desde ${at}`, silencedUntil: (until, reason) => `Silenciada hasta ${until}: ${reason}`, overSince: (at) => `Terminada desde ${at}`, fromHeadquarters: 'central', fromFloor: 'en la nave',
@@ -53,9 +56,10 @@ const es: typeof en = {
 };
 
 const pl: typeof en = {
-  title: 'Alarmy', one: 'Alarm', where: 'Gdzie', site: 'Obiekt', severity: 'Waga', rule: 'Reguła', since: 'Od', lasted: 'Trwał', peak: 'Szczyt', state: 'Stan', kind: 'Rodzaj', act: 'Co zrobić', events: 'Zdarzenia', began: 'Początek', ended: 'Koniec', zone: 'Strefa', camera: 'Kamera',
+  title: 'Alarmy', one: 'Alarm', where: 'Gdzie', site: 'Obiekt', severity: 'Waga', rule: 'Reguła', duration: 'Czas trwania', goingFor: (time) => `od ${time}`, lasted: 'Trwał', peak: 'Szczyt', state: 'Stan', kind: 'Rodzaj', act: 'Co zrobić', events: 'Zdarzenia', began: 'Początek', ended: 'Koniec', zone: 'Strefa', camera: 'Kamera',
   states: { open: 'Otwarte', raised: 'Bez reakcji', acknowledged: 'W toku', silenced: 'Wyciszone', cleared: 'Zakończone' }, subject: { risk: 'Ludzie', system: 'SmartPick' },
   ruleName: { flood: 'Lawina alarmów', 'camera-silent': 'Kamera milczy', 'buffer-filling': 'Bufor się zapełnia', 'wan-down': 'Brak połączenia z centralą', 'disk-low': 'Dysk jest prawie pełny', 'camera-clock': 'Zegar kamery jest błędny' },
+  seenFromHere: { 'wan-down': 'Ten obiekt nie mógł połączyć się z centralą; jego urządzenie bezpiecznie przechowało zdarzenia.' },
   wholeSite: 'Sam SmartPick', acknowledge: 'Potwierdź', silence: 'Wycisz', sending: 'Wysyłanie …', waits: 'Zostanie wysłane, gdy wróci połączenie', endNow: 'Zakończ teraz',
   acknowledged: 'Potwierdzono.', silenceBegun: 'Wyciszono.', silenceEnded: 'Wyciszenie zakończone.', dropped: (what, why) => `Odrzucono „${what}”: ${why}`, tooOld: 'skończyło się, zanim można było wysłać',
   seenBy: (by, at) => `${by} zajmuje się tym od ${at}`, silencedUntil: (until, reason) => `Wyciszony do ${until}: ${reason}`, overSince: (at) => `Zakończony od ${at}`, fromHeadquarters: 'centrala', fromFloor: 'na hali',

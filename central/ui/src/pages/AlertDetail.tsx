@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { RiskCurve } from '../../../../common/ui/parts/RiskCurve';
 import { acknowledge, isPending, said } from '../actions';
 import { open, story, type Moment } from '../alerts';
-import { age, clockSeconds, count, dated, score } from '../format';
+import { count, lasting, score } from '../format';
 import { t } from '../i18n';
 import { ask, useGet } from '../load';
 import type { Params } from '../match';
@@ -12,10 +12,9 @@ import { Severity, Said, silencing } from '../parts/AlertTable';
 import { Empty, Failed, Loading } from '../parts/Empty';
 import { WhoSheet } from '../parts/WhoSheet';
 import { href, param } from '../route';
-import { siteZone, useSettings } from '../settings';
+import { cameraName, siteTimes, useSettings, zoneName } from '../settings';
 import { alerts, may, now, siteName } from '../store';
 import type { Alert, AlertDetail as Detail } from '../wire';
-import { cameraName, zoneName } from '../settings';
 import { place, ruleName, whereabouts, why } from '../words';
 
 export function AlertPage({ params }: { params: Params }) {
@@ -45,8 +44,10 @@ export function AlertPage({ params }: { params: Params }) {
 function Known({ alert, detail, problem, again }: { alert: Alert; detail: Detail | null; problem: ReturnType<typeof useGet>['problem']; again: () => void }) {
   const words = t.value.alerts;
   const site = alert.warehouse_id;
-  const zone = siteZone(site);
+  const times = siteTimes(site);
+  const reason = why(alert);
   const end = alert.ended_at === null ? now.value : Date.parse(alert.ended_at);
+  const long = lasting(end - Date.parse(alert.started_at));
   return (
     <>
       <nav aria-label={words.title}><ol class="crumbs"><li><a href={href('/alerts')}>{words.title}</a></li><li><a href={href(`/sites/${site}`)}>{siteName(site)}</a></li></ol></nav>
@@ -58,8 +59,8 @@ function Known({ alert, detail, problem, again }: { alert: Alert; detail: Detail
           <p><Severity alert={alert} /> · {t.value.shell.alertState[alert.state]}</p>
           <p class="said-block"><Said alert={alert} /></p>
           <dl class="figures">
-            <div><dt>{words.began}</dt><dd>{dated(alert.started_at, zone)}</dd></div>
-            <div><dt>{open(alert) ? words.since : words.lasted}</dt><dd>{age(end - Date.parse(alert.started_at))}</dd></div>
+            <div><dt>{words.began}</dt><dd>{times.dated(alert.started_at)}</dd></div>
+            <div><dt>{open(alert) ? words.duration : words.lasted}</dt><dd>{open(alert) ? words.goingFor(long) : long}</dd></div>
             {alert.peak !== null && <div><dt>{words.peak}</dt><dd>{score(alert.peak)}</dd></div>}
             {alert.subject === 'risk' && <div><dt>{words.events}</dt><dd>{count(alert.events)}</dd></div>}
           </dl>
@@ -67,17 +68,17 @@ function Known({ alert, detail, problem, again }: { alert: Alert; detail: Detail
             <dt>{words.site}</dt><dd><a href={href(`/sites/${site}`)}>{siteName(site)}</a></dd>
             {alert.zone_id && <><dt>{words.zone}</dt><dd><a href={href(`/sites/${site}/zones/${alert.zone_id}`)}>{zoneName(site, alert.zone_id)}</a></dd></>}
             {alert.camera_id && <><dt>{words.camera}</dt><dd><a href={href(`/sites/${site}/cameras/${encodeURIComponent(alert.camera_id)}`)}>{cameraName(site, alert.camera_id)}</a></dd></>}
-            <dt>{words.rule}</dt><dd>{ruleName(alert.rule)} {why(alert) && <span class="dim" lang="en">{why(alert)}</span>}</dd>
-            <dt>{words.stored}</dt><dd>{dated(alert.stored_at, zone)}</dd>
+            <dt>{words.rule}</dt><dd>{ruleName(alert.rule)} {reason && <span class="dim" lang={reason.lang}>{reason.words}</span>}</dd>
+            <dt>{words.stored}</dt><dd>{times.dated(alert.stored_at)}</dd>
           </dl>
           <Act alert={alert} />
         </section>
         <section class="panel" aria-labelledby="alert-story" data-testid="story">
-          <h2 id="alert-story">{words.whatHappened}</h2>
-          {detail ? <Story moments={story(alert, detail.facts)} zone={zone} going={open(alert)} /> : <Loading />}
+          <h2 id="alert-story">{words.whatHappened}{times.note && <span class="count"> {times.note}</span>}</h2>
+          {detail ? <Story moments={story(alert, detail.facts)} times={times} going={open(alert)} /> : <Loading />}
           {detail && alert.subject === 'risk' && may('act') && (
             <>
-              <RiskCurve curve={detail.curve} threshold={detail.threshold} peak={alert.peak} words={words} clock={(at) => clockSeconds(at, zone)} />
+              <RiskCurve curve={detail.curve} threshold={detail.threshold} peak={alert.peak} words={words} clock={times.bare} />
               {open(alert) && detail.curve.length > 0 && <p class="dim">{words.curveSoFar}</p>}
             </>
           )}
@@ -115,13 +116,13 @@ function Act({ alert }: { alert: Alert }) {
   );
 }
 
-function Story({ moments, zone, going }: { moments: Moment[]; zone: string; going: boolean }) {
+function Story({ moments, times, going }: { moments: Moment[]; times: ReturnType<typeof siteTimes>; going: boolean }) {
   const words = t.value.alerts;
   return (
     <ol class="story">
       {moments.map(({ at, kind, by, note, origin }, index) => (
         <li key={`${at} ${kind} ${index}`} class={kind}>
-          <time dateTime={at} title={dated(at, zone)}>{clockSeconds(at, zone)}</time>
+          <time dateTime={at} title={times.dated(at)}>{times.bare(at)}</time>
           <p>
             <strong>{words.moment[kind] ?? kind}</strong>
             {by && <> {t.value.shell.by} {by} ({origin === 'headquarters' ? words.fromHeadquarters : words.fromFloor})</>}

@@ -4,13 +4,13 @@ import { computed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { get } from '../../../../common/ui/api';
 import { endSilence, isPending, said } from '../actions';
-import { age, clock } from '../format';
+import { lasting } from '../format';
 import { t } from '../i18n';
 import { ask, useGet } from '../load';
 import { Empty, Failed, Loading } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
 import { href, param, setQuery } from '../route';
-import { siteZone, useNames } from '../settings';
+import { siteTimes, useNames } from '../settings';
 import { may, now, siteName, slow } from '../store';
 import type { Silence } from '../wire';
 import { scopeWords } from '../words';
@@ -33,13 +33,13 @@ const columns = computed<readonly Column<Silence>[]>(() => {
 
 function Until({ silence }: { silence: Silence }) {
   const words = t.value.alerts;
-  const zone = siteZone(silence.warehouse_id);
+  const { clock } = siteTimes(silence.warehouse_id);
   const ending = isPending('end', silence.silence_id);
-  if (silence.ended) return <span class="dim">{words.endedBy(silence.ended.by, clock(silence.ended.at, now.peek(), zone))}</span>;
-  if (!running(silence, slow.value)) return <span class="dim">{clock(silence.until, now.peek(), zone)}, {words.ranOut}</span>;
+  if (silence.ended) return <span class="dim">{words.endedBy(silence.ended.by, clock(silence.ended.at, now.peek()))}</span>;
+  if (!running(silence, slow.value)) return <span class="dim">{clock(silence.until, now.peek())}, {words.ranOut}</span>;
   return (
     <span class="row-buttons">
-      <span>{clock(silence.until, now.peek(), zone)}, {words.ends(age(Date.parse(silence.until) - slow.value))}</span>
+      <span>{clock(silence.until, now.peek())}, {words.ends(lasting(Date.parse(silence.until) - slow.value))}</span>
       {may('act') && <button class="small" data-action="end-silence" disabled={ending} onClick={() => endSilence(silence)}>{ending ? words.sending : words.endNow}</button>}
     </span>
   );

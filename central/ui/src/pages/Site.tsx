@@ -3,7 +3,7 @@
 import { useMemo } from 'preact/hooks';
 import { open, order } from '../alerts';
 import { ADD_EDGE, addEdge, SIMULATE, UUID } from '../commands';
-import { about, amount, byName, count } from '../format';
+import { about, amount, byName, count, knownZone } from '../format';
 import { t } from '../i18n';
 import { useGet } from '../load';
 import type { Params } from '../match';
@@ -17,7 +17,7 @@ import { SiteHistory } from '../parts/SiteHistory';
 import { Standing } from '../parts/Standing';
 import { Table, type Column } from '../parts/Table';
 import { href } from '../route';
-import { siteZone, useSettings, zoneName } from '../settings';
+import { useSettings, zoneName } from '../settings';
 import { alerts, siteName, sites, slow } from '../store';
 import type { Alert, SiteDetail, SiteRow, ZoneRow } from '../wire';
 
@@ -51,7 +51,7 @@ export function SitePage({ params }: { params: Params }) {
   const words = t.value.site;
   const own = useOpen((alert) => alert.warehouse_id === id, id);
   if (!row) return <Unknown id={id} problem={problem} again={again} />;
-  const zone = data?.time_zone ?? siteZone(id);
+  const zone = knownZone(data?.time_zone);
   return (
     <>
       <nav aria-label={t.value.shell.fleet}><ol class="crumbs"><li><a href={href('/')}>{t.value.shell.fleet}</a></li></ol></nav>

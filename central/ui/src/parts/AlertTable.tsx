@@ -5,11 +5,11 @@ import { useEffect } from 'preact/hooks';
 import { SeverityIcon } from '../../../../common/ui/parts/Icon';
 import { acknowledge, isPending } from '../actions';
 import { open } from '../alerts';
-import { age, clock, score } from '../format';
+import { lasting, score } from '../format';
 import { t } from '../i18n';
 import { rowKeys, step } from '../keys';
 import { go, href } from '../route';
-import { siteZone } from '../settings';
+import { siteTimes } from '../settings';
 import { link, may, now, siteName } from '../store';
 import type { Alert } from '../wire';
 import { place, ruleName, whereabouts, why } from '../words';
@@ -28,18 +28,18 @@ export function Severity({ alert }: { alert: Alert }) {
 /** What people have said of it, and what has become of it. */
 export function Said({ alert }: { alert: Alert }) {
   const { acknowledged, silenced, ended_at } = alert;
-  const zone = siteZone(alert.warehouse_id);
+  const { clock } = siteTimes(alert.warehouse_id);
   const words = t.value.alerts;
   return (
     <>
       {ended_at === null && !acknowledged && !silenced && <span class={`badge ${alert.subject === 'risk' ? 'urgent' : 'degraded'}`}>{words.states.raised}</span>}
       {acknowledged && (
-        <span class="said">✓ {words.seenBy(acknowledged.by, clock(acknowledged.at, now.peek(), zone))} ({acknowledged.origin === 'headquarters' ? words.fromHeadquarters : words.fromFloor})
+        <span class="said">✓ {words.seenBy(acknowledged.by, clock(acknowledged.at, now.peek()))} ({acknowledged.origin === 'headquarters' ? words.fromHeadquarters : words.fromFloor})
           {acknowledged.note && <q>{acknowledged.note}</q>}
         </span>
       )}
-      {silenced && <span class="said">∅ {words.silencedUntil(clock(silenced.until, now.peek(), zone), silenced.reason)}</span>}
-      {ended_at !== null && <span class="said">{words.overSince(clock(ended_at, now.peek(), zone))}</span>}
+      {silenced && <span class="said">∅ {words.silencedUntil(clock(silenced.until, now.peek()), silenced.reason)}</span>}
+      {ended_at !== null && <span class="said">{words.overSince(clock(ended_at, now.peek()))}</span>}
     </>
   );
 }
@@ -47,7 +47,8 @@ export function Said({ alert }: { alert: Alert }) {
 /** Its age while it goes on, which is seen to count; else how long it lasted. */
 export function Lasting({ alert }: { alert: Alert }) {
   const end = alert.ended_at === null ? now.value : Date.parse(alert.ended_at);
-  return <time dateTime={alert.started_at} title={clock(alert.started_at, now.peek(), siteZone(alert.warehouse_id))}>{age(end - Date.parse(alert.started_at))}</time>;
+  const long = lasting(end - Date.parse(alert.started_at));
+  return <time dateTime={alert.started_at} title={siteTimes(alert.warehouse_id).clock(alert.started_at, now.peek())}>{open(alert) ? t.value.alerts.goingFor(long) : long}</time>;
 }
 
 export function Buttons({ alert, note = '' }: { alert: Alert; note?: string }) {
@@ -67,12 +68,17 @@ export function Buttons({ alert, note = '' }: { alert: Alert; note?: string }) {
   );
 }
 
+function Why({ alert }: { alert: Alert }) {
+  const own = why(alert);
+  return own && <small class="dim" lang={own.lang}>{own.words}</small>;
+}
+
 const where: Column<Alert>['cell'] = (alert) => (
   <>
     <a href={alertPath(alert)}>{place(alert)}</a>
     {whereabouts(alert) && <span class="dim"> {whereabouts(alert)}</span>}
     {alert.subject === 'risk' && alert.rule !== place(alert) && <small class="dim">{ruleName(alert.rule)}{alert.episodes > 1 && ` · ${t.value.alerts.episodes(alert.episodes)}`}</small>}
-    {alert.subject === 'system' && why(alert) && <small class="dim" lang="en">{why(alert)}</small>}
+    {alert.subject === 'system' && <Why alert={alert} />}
   </>
 );
 
@@ -81,7 +87,7 @@ function columnsFor(site: boolean): readonly Column<Alert>[] {
   const columns: Column<Alert>[] = [
     { key: 'where', head: words.where, value: place, cell: where },
     { key: 'severity', head: words.severity, down: true, value: ({ severity }) => ({ critical: 2, warning: 1, notice: 0 })[severity], cell: (alert) => <Severity alert={alert} /> },
-    { key: 'since', head: words.since, number: true, value: ({ started_at }) => Date.parse(started_at), cell: (alert) => <Lasting alert={alert} /> },
+    { key: 'since', head: words.duration, number: true, value: ({ started_at }) => Date.parse(started_at), cell: (alert) => <Lasting alert={alert} /> },
     { key: 'peak', head: words.peak, number: true, down: true, value: ({ peak }) => peak, cell: ({ peak }) => score(peak) },
     { key: 'state', head: words.state, cell: (alert) => <Said alert={alert} /> },
   ];

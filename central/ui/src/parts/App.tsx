@@ -10,7 +10,7 @@ import { href, path } from '../route';
 import { link, may, me, present, session } from '../store';
 import { Announcer } from './Announcer';
 import { Empty, Loading } from './Empty';
-import { Header, Stale } from './Header';
+import { Header, Ill, Stale } from './Header';
 import { Login } from './Login';
 import { PasswordSheet } from './PasswordSheet';
 import { SilenceSheet } from './SilenceSheet';
@@ -24,6 +24,7 @@ export function App({ signedIn, signOut }: { signedIn: () => void; signOut: () =
       <a class="skip" href="#main">{t.value.shell.skip}</a>
       <Header signOut={signOut} />
       <Stale />
+      <Ill />
       <Main />
       <Announcer />
       <Toasts />

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { Shape, SHAPES } from '../../../../common/ui/parts/Icon';
 import { clock, clockSeconds, count } from '../format';
+import { ill } from '../health';
 import { dictionaries, language, t } from '../i18n';
 import { helping } from '../keys';
 import { NAV } from '../nav';
@@ -47,9 +48,10 @@ function Nav() {
 function Live() {
   const { phase } = link.value;
   const word = { up: t.value.shell.live, polled: t.value.shell.polled, connecting: t.value.shell.connecting, lost: t.value.shell.lost }[phase];
+  const there = phase === 'up' || phase === 'polled';
   return (
-    <p class={`live ${phase}`} data-testid="live" data-phase={phase}>
-      <Shape d={phase === 'up' || phase === 'polled' ? SHAPES.quiet : phase === 'lost' ? SHAPES.lost : SHAPES.connecting} /> <span>{word}</span>
+    <p class={`live ${there && ill.value ? 'ill' : phase}`} data-testid="live" data-phase={phase}>
+      <Shape d={there ? (ill.value ? SHAPES.check : SHAPES.quiet) : phase === 'lost' ? SHAPES.lost : SHAPES.connecting} /> <span>{word}</span>
     </p>
   );
 }
@@ -107,4 +109,17 @@ export function Stale() {
       <Shape d={SHAPES.lost} /> {phase === 'lost' ? (told ? words.lostSince(clockSeconds(since)) : words.lostNever) : outdated && words.blindSince(clock(outdated.since, now.peek()), outdated.reason)}
     </p>
   );
+}
+
+/** Of which it is said already that nobody can look at the sites. */
+const SAID_BY_STALE = 'postgres_unavailable';
+
+/** Headquarters itself is not well: what is shown may be right, and what should come does not. */
+export function Ill() {
+  const own = ill.value;
+  // Without a line nobody knows how it is now.
+  if (!own || link.value.phase === 'lost') return null;
+  const reasons = own.reasons.filter((_, index) => !present.value.outdated || own.codes[index] !== SAID_BY_STALE);
+  if (reasons.length === 0) return null;
+  return <p class="outdated" role="alert" data-testid="ill"><Shape d={SHAPES.check} /> {t.value.shell.ill} <span lang="en">{reasons.join('; ')}.</span></p>;
 }

@@ -1,10 +1,11 @@
 // One dead letter: its bytes, and the decision about it.
 
 import { useSignal } from '@preact/signals';
-import { post, Problem } from '../../../../common/ui/api';
+import { get, post, Problem } from '../../../../common/ui/api';
 import { Sheet } from '../../../../common/ui/parts/Sheet';
 import { BYTES_PER_LINE, lines } from '../bytes';
 import { t } from '../i18n';
+import { ask } from '../load';
 import { may } from '../store';
 import { toast } from '../toast';
 import { problemWords } from './Empty';
@@ -22,7 +23,7 @@ export interface DeadLetter {
   received_at: string;
   state: string;
   resolved_at: string | null;
-  /** Only of one alone; `null` for who may not see people, of whom it may hold some. */
+  /** Only for who may see people, of whom it may hold some, and says why. */
   raw_hex?: string | null;
 }
 
@@ -100,22 +101,60 @@ function Discard({ letter, done, close }: { letter: DeadLetter; done: () => void
   );
 }
 
+/** They may hold who it was: shown with a reason, which is recorded before. */
 function Bytes({ letter }: { letter: DeadLetter }) {
   const words = t.value.letters;
-  const raw = letter.raw_hex ?? '';
-  const all = raw.length / 2;
+  const raw = useSignal<string | null>(null);
   return (
     <section class="panel" aria-labelledby="raw">
       <h2 id="raw">{words.raw}</h2>
-      {raw === '' ? <p class="dim">{letter.raw_hex === null ? t.value.shell.notAllowed : words.noRaw}</p> : (
-        <div class="scroll" role="region" aria-label={words.hexadecimal} tabIndex={0}>
-          <table class="hex" data-testid="bytes">
-            <thead><tr><th scope="col">{words.offset}</th><th scope="col">{words.hexadecimal}</th><th scope="col">{words.text}</th></tr></thead>
-            <tbody>{lines(raw, LINES_MAX).map(({ at, hex, text }) => <tr key={at}><td class="dim">{at}</td><td>{hex}</td><td>{text}</td></tr>)}</tbody>
-          </table>
-        </div>
-      )}
-      {all > LINES_MAX * BYTES_PER_LINE && <p class="dim">{words.cut(LINES_MAX * BYTES_PER_LINE, all)}</p>}
+      {!may('people') ? <p class="dim">{t.value.shell.notAllowed}</p>
+        : !letter.raw_bytes ? <p class="dim">{words.noRaw}</p>
+        : raw.value === null ? <AskForBytes letter={letter} shown={(bytes) => (raw.value = bytes)} />
+        : <Hex raw={raw.value} />}
     </section>
+  );
+}
+
+function AskForBytes({ letter, shown }: { letter: DeadLetter; shown: (raw: string) => void }) {
+  const words = t.value.alerts;
+  const [reason, failed, busy] = [useSignal(''), useSignal(''), useSignal(false)];
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    busy.value = true;
+    try {
+      const { raw_hex } = await get<DeadLetter>(ask(`/api/v1/dead-letters/${letter.id}`, { reason: reason.value.trim() }));
+      shown(raw_hex ?? '');
+    } catch (error) {
+      failed.value = error instanceof Problem ? problemWords(error) : String(error);
+    }
+    busy.value = false;
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <p>{t.value.letters.rawExplain}</p>
+      <label>
+        <span>{words.whoReason}</span>
+        <input name="bytes-reason" required minLength={3} maxLength={500} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
+      </label>
+      {failed.value && <p class="wrong" role="alert">{t.value.shell.failed(failed.value)}</p>}
+      <div class="buttons"><button class="primary" data-action="bytes" disabled={busy.value || reason.value.trim().length < 3}>{words.whoAsk}</button></div>
+    </form>
+  );
+}
+
+function Hex({ raw }: { raw: string }) {
+  const words = t.value.letters;
+  const all = raw.length / 2;
+  return (
+    <>
+      <div class="scroll" role="region" aria-label={words.hexadecimal} tabIndex={0}>
+        <table class="hex" data-testid="bytes">
+          <thead><tr><th scope="col">{words.offset}</th><th scope="col">{words.hexadecimal}</th><th scope="col">{words.text}</th></tr></thead>
+          <tbody>{lines(raw, LINES_MAX).map(({ at, hex, text }) => <tr key={at}><td class="dim">{at}</td><td>{hex}</td><td>{text}</td></tr>)}</tbody>
+        </table>
+      </div>
+      {all > LINES_MAX * BYTES_PER_LINE && <p class="dim">{words.cut(LINES_MAX * BYTES_PER_LINE, all)}</p>}
+    </>
   );
 }

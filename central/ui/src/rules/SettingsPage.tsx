@@ -3,16 +3,17 @@
 
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { put, type Problem } from '../../../../common/ui/api';
+import { get, put, type Problem } from '../../../../common/ui/api';
 import { shortId } from '../../../../common/ui/ids';
 import { t } from '../i18n';
 import { useGet } from '../load';
 import type { Params } from '../match';
 import { Failed, Loading, problemWords } from '../parts/Empty';
 import { href } from '../route';
+import { learnSettings } from '../settings';
 import { may, siteName } from '../store';
 import { toast } from '../toast';
-import { settingsDraft, update, type SettingsDraft } from './settings';
+import { clashes, rebased, settingsDraft, update, type Clash, type SettingsDraft } from './settings';
 import { ShiftFields } from './ShiftFields';
 import type { Settings } from './wire';
 
@@ -25,6 +26,11 @@ export function SettingsPage({ params }: { params: Params }) {
   /** The form begins anew with each save, and only then: what is being typed outlives whatever the site reports. */
   const saves = useSignal(0);
   const own = saved.value ?? loaded.data;
+  const learn = (answer: Settings) => {
+    saved.value = answer;
+    // Other views call its places by these names.
+    learnSettings(site, answer);
+  };
   return (
     <section class="study" aria-labelledby="study-title" data-testid="settings">
       <div class="study-head">
@@ -33,18 +39,32 @@ export function SettingsPage({ params }: { params: Params }) {
       </div>
       {loaded.problem && !own && <Failed problem={loaded.problem} again={loaded.again} />}
       {!own && !loaded.problem && <Loading />}
-      {own && <Form key={saves.value} own={own} path={path} saved={(answer) => ((saved.value = answer), (saves.value += 1))} />}
+      {own && <Form key={saves.value} own={own} path={path} present={learn} saved={(answer) => (learn(answer), (saves.value += 1))} />}
     </section>
   );
 }
 
-function Form({ own, path, saved }: { own: Settings; path: string; saved: (answer: Settings) => void }) {
+interface FormProps {
+  own: Settings;
+  path: string;
+  /** The settings as they are now, which somebody else has changed. */
+  present: (answer: Settings) => void;
+  saved: (answer: Settings) => void;
+}
+
+function Form({ own, path, present, saved }: FormProps) {
   const w = t.value.settings;
-  const began = useRef(settingsDraft(own)).current;
+  /** What is being changed: a save that somebody else came before must not undo theirs unseen. */
+  const base = useSignal(own);
   const form = useSignal<SettingsDraft>(settingsDraft(own));
   const failed = useSignal('');
   const busy = useSignal(false);
+  const conflict = useSignal(false);
+  /** What both have changed, as the other one left it; `null` before that was loaded. */
+  const theirs = useSignal<Clash[] | null>(null);
+  const note = useRef<HTMLParagraphElement>(null);
   const act = may('act');
+  const began = settingsDraft(base.value);
   const said = update(began, form.value);
   const change = (to: Partial<SettingsDraft>) => {
     failed.value = '';
@@ -54,9 +74,28 @@ function Form({ own, path, saved }: { own: Settings; path: string; saved: (answe
     event.preventDefault();
     busy.value = true;
     try {
-      const answer = await put<Settings>(path, said);
+      const answer = await put<Settings>(path, { ...said, revision: base.value.revision });
       toast(w.saved);
       if (answer) saved(answer);
+    } catch (error) {
+      theirs.value = null;
+      conflict.value = (error as Problem).code === 'version_conflict';
+      failed.value = conflict.value ? '' : problemWords(error as Problem);
+    } finally {
+      busy.value = false;
+    }
+  };
+  const load = async () => {
+    busy.value = true;
+    try {
+      const now = await get<Settings>(path);
+      theirs.value = clashes(began, settingsDraft(now), said);
+      form.value = rebased(settingsDraft(now), form.value, said);
+      base.value = now;
+      [conflict.value, failed.value] = [false, ''];
+      present(now);
+      // The button that had the focus is gone.
+      setTimeout(() => note.current?.focus());
     } catch (error) {
       failed.value = problemWords(error as Problem);
     } finally {
@@ -75,6 +114,13 @@ function Form({ own, path, saved }: { own: Settings; path: string; saved: (answe
         things={own.zones.map(({ zone_id, name_reported }) => ({ id: zone_id, shown: shortId(zone_id), reported: name_reported }))} />
       <Names title={w.cameras} empty={w.noCameras} disabled={!act} texts={form.value.cameras} set={(texts) => change({ cameras: texts })}
         things={own.cameras.map(({ camera_id, zone_id, name_reported }) => ({ id: camera_id, shown: camera_id, reported: name_reported, zone: own.zones.find((zone) => zone.zone_id === zone_id)?.name ?? null }))} />
+      {conflict.value && <p class="notice" role="alert" data-testid="conflict">{w.conflict} <button type="button" class="small" disabled={busy.value} data-action="load-present" onClick={() => void load()}>{w.loadPresent}</button></p>}
+      {theirs.value && (
+        <div class="present-note" data-testid="present">
+          <p ref={note} tabIndex={-1}>{w.loaded}</p>
+          {theirs.value.length > 0 && <ul>{theirs.value.map(({ kind, id, now }) => <li key={`${kind} ${id}`}>{w.nowIs(fieldWord(kind, id), now ?? w.asEdgeReports)}</li>)}</ul>}
+        </div>
+      )}
       {failed.value && <p class="wrong" role="alert" data-testid="refused">{failed.value}</p>}
       {act && (
         <div class="form-buttons sticky">
@@ -84,6 +130,17 @@ function Form({ own, path, saved }: { own: Settings; path: string; saved: (answe
       )}
     </form>
   );
+}
+
+function fieldWord(kind: Clash['kind'], id: string): string {
+  const w = t.value.settings;
+  switch (kind) {
+    case 'name': return w.name;
+    case 'time_zone': return w.timeZone;
+    case 'shifts': return w.shifts;
+    case 'zones': return shortId(id);
+    case 'cameras': return id;
+  }
 }
 
 /** What the browser knows; a name that is not listed may still be right. */

@@ -13,6 +13,7 @@ import { Failed, Loading, problemWords } from '../parts/Empty';
 import { Table, type Column } from '../parts/Table';
 import { ZoneNote } from '../parts/ZoneNote';
 import { href } from '../route';
+import { useSettings } from '../settings';
 import { may, siteName } from '../store';
 import { toast } from '../toast';
 import { ruleSentence } from './Diff';
@@ -29,11 +30,11 @@ export function SiteRulesPage({ params }: { params: Params }) {
   const w = t.value.rules;
   const path = `/api/v1/sites/${encodeURIComponent(site)}`;
   const rules = useGet<SiteRules>(`${path}/rules`, REFRESH_MS);
-  const settings = useGet<Settings>(`${path}/settings`);
+  const settings = useSettings(site);
   const draft = useSignal<readonly Rule[] | null>(null);
   const giving = useSignal(false);
   const own = rules.data;
-  const zones = settings.data?.zones ?? [];
+  const zones = settings?.zones ?? [];
   const act = may('act');
   const made = (version: number) => {
     draft.value = null;
@@ -43,7 +44,7 @@ export function SiteRulesPage({ params }: { params: Params }) {
   return (
     <section class="study" aria-labelledby="study-title" data-testid="site-rules">
       <div class="study-head">
-        <h1 id="study-title" tabIndex={-1}>{w.title}: {settings.data?.name ?? siteName(site)}</h1>
+        <h1 id="study-title" tabIndex={-1}>{w.title}: {settings?.name ?? siteName(site)}</h1>
         <a class="button" href={href(`/sites/${site}/settings`)}>{w.settings}</a>
       </div>
       {rules.problem && <Failed problem={rules.problem} again={rules.again} />}

@@ -44,3 +44,41 @@ export function update(began: SettingsDraft, form: SettingsDraft): Update {
   }
   return said;
 }
+
+/** A field that somebody else changed too, and what it is now; `null` = as the edge reports it. */
+export interface Clash {
+  kind: keyof Update;
+  /** Of a zone or camera. */
+  id: string;
+  now: string | null;
+}
+
+/** What of `said` was changed by others since the form `began`. */
+export function clashes(began: SettingsDraft, present: SettingsDraft, said: Update): Clash[] {
+  const found: Clash[] = [];
+  for (const kind of ['name', 'time_zone'] as const) {
+    if (kind in said && set(present[kind]) !== set(began[kind])) found.push({ kind, id: '', now: set(present[kind]) });
+  }
+  if ('shifts' in said && JSON.stringify(present.shifts) !== JSON.stringify(began.shifts)) {
+    found.push({ kind: 'shifts', id: '', now: present.shifts && present.shifts.map(({ name, start, end }) => `${name} ${start}–${end}`).join(', ') });
+  }
+  for (const kind of ['zones', 'cameras'] as const) {
+    for (const id of Object.keys(said[kind] ?? {})) {
+      const now = set(present[kind][id] ?? '');
+      if (now !== set(began[kind][id] ?? '')) found.push({ kind, id, now });
+    }
+  }
+  return found;
+}
+
+/** The form on top of what others have changed meanwhile: what was typed stays, all else is as it is now. */
+export function rebased(present: SettingsDraft, form: SettingsDraft, said: Update): SettingsDraft {
+  const typed = (kind: 'zones' | 'cameras') => Object.fromEntries(Object.keys(said[kind] ?? {}).map((id) => [id, form[kind][id] ?? '']));
+  return {
+    name: 'name' in said ? form.name : present.name,
+    time_zone: 'time_zone' in said ? form.time_zone : present.time_zone,
+    shifts: 'shifts' in said ? form.shifts : present.shifts,
+    zones: { ...present.zones, ...typed('zones') },
+    cameras: { ...present.cameras, ...typed('cameras') },
+  };
+}

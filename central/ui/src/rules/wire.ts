@@ -80,6 +80,8 @@ interface NamedThing {
 }
 
 export interface Settings extends NamedThing {
+  /** Of what is set here: sent back with a change, so that nobody undoes another's unseen. */
+  revision?: string;
   time_zone: string;
   time_zone_reported: string | null;
   time_zone_set: string | null;
