@@ -296,8 +296,7 @@ impl Tally {
         self.cells.entry(key).or_default().add(&row.sum.into());
         let people = self.people.entry(key).or_default();
         push_numbers(people, &row.people);
-        people.sort_unstable();
-        people.dedup();
+        once_each(people);
     }
 
     /// The sums, and how many people there are. Of zones apart also how many they are together.
@@ -308,14 +307,16 @@ impl Tally {
                 together.entry((None, *cell)).or_default().extend(numbers);
             }
         }
-        for numbers in together.values_mut() {
-            numbers.sort_unstable();
-            numbers.dedup();
-        }
+        together.values_mut().for_each(once_each);
         let all = self.people.into_iter().chain(together);
         let count = |numbers: &Vec<u32>| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
         (self.cells, all.map(|(key, numbers)| (key, count(&numbers))).filter(|(_, count)| *count > 0).collect())
     }
+}
+
+fn once_each(numbers: &mut Vec<u32>) {
+    numbers.sort_unstable();
+    numbers.dedup();
 }
 
 /// Adds the numbers in `{12,15}{}{12}`, of which a heat map has half a million.

@@ -159,18 +159,23 @@ async fn a_damaged_file_is_moved_aside_and_the_edge_starts() {
     assert!(aside.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with("history-damaged-")));
 }
 
+/// A history with one alert, spoiled while nobody had it open.
+async fn start_spoiled(dir: &Path, spoil: impl FnOnce(&mut [u8])) -> History {
+    let history = start(dir);
+    history.write(batch(vec![kept(1, 100, None)], vec![]), at(100)).await.expect("writes");
+    history.close().await;
+    let path = dir.join("history.db");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    spoil(&mut bytes);
+    std::fs::write(&path, bytes).expect("writes");
+    start(dir)
+}
+
 /// Its head is whole, so that it opens; what the store reads first is not.
 #[tokio::test]
 async fn a_file_damaged_behind_its_head_is_moved_aside_too() {
     let dir = tempfile::tempdir().expect("a temp dir");
-    let history = start(dir.path());
-    history.write(batch(vec![kept(1, 100, None)], vec![]), at(100)).await.expect("writes");
-    history.close().await;
-    let path = dir.path().join("history.db");
-    let mut bytes = std::fs::read(&path).expect("reads");
-    bytes[4_096..].fill(0x5a);
-    std::fs::write(&path, bytes).expect("writes");
-    let history = start(dir.path());
+    let history = start_spoiled(dir.path(), |bytes| bytes[4_096..].fill(0x5a)).await;
     assert!(history.trouble().is_some_and(|words| words.contains("history-damaged-")), "{:?}", history.trouble());
     history.write(batch(vec![kept(2, 100, None)], vec![]), at(100)).await.expect("is kept again");
 }
@@ -179,15 +184,8 @@ async fn a_file_damaged_behind_its_head_is_moved_aside_too() {
 #[tokio::test]
 async fn a_head_that_counts_more_free_pages_than_there_are_is_damage() {
     let dir = tempfile::tempdir().expect("a temp dir");
-    let history = start(dir.path());
-    history.write(batch(vec![kept(1, 100, None)], vec![]), at(100)).await.expect("writes");
-    history.close().await;
-    let path = dir.path().join("history.db");
-    let mut bytes = std::fs::read(&path).expect("reads");
     // The number of free pages, https://www.sqlite.org/fileformat.html#the_database_header.
-    bytes[36] = 0x10;
-    std::fs::write(&path, bytes).expect("writes");
-    let history = start(dir.path());
+    let history = start_spoiled(dir.path(), |bytes| bytes[36] = 0x10).await;
     assert!(history.trouble().is_some_and(|words| words.contains("history-damaged-")), "{:?}", history.trouble());
 }
 
