@@ -21,8 +21,8 @@ CREATE TABLE worker_numbers (
     seen_on   date NOT NULL DEFAULT current_date
 );
 
--- What a storing transaction added to quarters and is not in the tables below yet: a transaction leaves one row here, and once
--- a second a pass takes all there are and adds them up first. Storing thus holds no lock on a row that others need.
+-- What a storing transaction added to quarters and is not in the tables below yet: a transaction leaves one row here, and every
+-- other second a pass takes all there are and adds them up first. Storing thus holds no lock on a row that others need.
 CREATE TABLE rollups_due (
     id     int8 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     put_at timestamptz NOT NULL DEFAULT now(),
